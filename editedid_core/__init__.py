@@ -1,0 +1,1 @@
+"""The method. Pure torch and numpy; nothing here but `host` imports ComfyUI."""

@@ -1,0 +1,14 @@
+"""Faces: found once, matched between two pictures, cropped, pasted back, compared."""
+
+from .analyzers.protocol import FaceAnalyzer
+from .crop import crop_pairs
+from .detect import detect
+from .match import match_faces
+from .paste import paste
+from .record import CropResult, Face, FaceCrop, FacePair, FacePairs, Faces, PasteRecord
+from .similarity import face_similarity
+
+__all__ = [
+    "CropResult", "Face", "FaceAnalyzer", "FaceCrop", "FacePair", "FacePairs", "Faces", "PasteRecord",
+    "crop_pairs", "detect", "face_similarity", "match_faces", "paste",
+]

@@ -1,0 +1,1 @@
+"""Analyzers: find faces in a picture and recognise them. One protocol, two optional backends."""

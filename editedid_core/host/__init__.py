@@ -1,0 +1,1 @@
+"""The only place that imports comfy, folder_paths, nodes or server."""
