@@ -1,0 +1,1 @@
+"""What stands behind run.py: environment, hosts and servers. Standard library only."""

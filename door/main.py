@@ -1,0 +1,147 @@
+"""The commands of run.py: what each one needs, and which process does its work."""
+from __future__ import annotations
+
+import argparse
+import errno
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from .environment import Environment, requirement_lines
+from .failure import Failure, no_space
+from .hosts import NEWEST, RELEASES, Host, child_environment, ensure_frontend, pinned_host, prepare_base, user_host
+from .paths import BASE, MODELS, RESULTS, ROOT, RUN
+from .process import say
+from .server import require_port, server_command
+from .tests import RINGS, Suite
+
+ALWAYS = (ROOT / "requirements.txt", ROOT / "door" / "requirements-host.txt")
+FOR_TESTS = ROOT / "door" / "requirements-test.txt"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    options, rest = _parser().parse_known_args(arguments)
+    rest = [word for word in rest if word != "--"]
+    if rest and options.command in ("demo", "serve"):
+        _parser().error(f"unknown argument: {rest[0]}")
+    try:
+        return options.work(options, rest)
+    except Failure as failure:
+        say(f"\n{failure}")
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        say(f"\n{no_space(RUN)}")
+        return 1
+    except KeyboardInterrupt:
+        say("\nInterrupted: run the same command again to go on.")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="run.py", description="Restore a person's face in an edited picture.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, work, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(work=work)
+        added.add_argument("--comfyui", type=Path, metavar="PATH", help="use this ComfyUI and its models, read-only")
+        added.add_argument("--host-version", choices=sorted(RELEASES), help=f"ComfyUI to use (default {NEWEST})")
+        added.add_argument("--gpu", action="store_true", help="let ComfyUI use the graphics card")
+        return added
+
+    demo = command("demo", _demo, "restore a face in an edited portrait, in a real ComfyUI server, and show it")
+    demo.add_argument("--out", type=Path, default=RESULTS / "demo", metavar="DIR", help="folder for the results")
+    demo.add_argument("--original", type=Path, metavar="P", help="photo with the true face")
+    demo.add_argument("--edited", type=Path, metavar="P", help="picture in which that face drifted")
+    demo.add_argument("--checkpoint", metavar="NAME", help="checkpoint file as ComfyUI lists it")
+    demo.add_argument("--model-family", choices=("unet", "dit"), default="unet", help="which of the lab's models")
+    serve = command("serve", _serve, "open ComfyUI with the pack for a browser")
+    serve.add_argument("--port", type=int, default=8188)
+    test = command("test", _test, "install what the tests need and run all of them; pytest arguments pass through")
+    test.add_argument("--ring", choices=RINGS, action="append", help="only this part (may be given more than once)")
+    command("bench", _bench, "measure the method; arguments pass through to lab.bench")
+    return parser
+
+
+def _host(options: argparse.Namespace, environment: Environment) -> Host:
+    if options.comfyui:
+        if options.host_version:
+            raise Failure("Give --comfyui or --host-version, not both.")
+        return user_host(options.comfyui)
+    return pinned_host(options.host_version or NEWEST, environment)
+
+
+def _environment(options: argparse.Namespace) -> Environment:
+    """One environment for the pinned hosts; the user's own host may want other versions, so it gets another."""
+    return Environment(RUN / ("venv-own" if options.comfyui else "venv"))
+
+
+def _prepare(hosts: Sequence[Host], environment: Environment, more: Sequence[Path] = ()) -> None:
+    """Everything that a process with these hosts needs: packages, front ends, base directory, the lab's models."""
+    wanted = [line for file in (*ALWAYS, *more) for line in requirement_lines(file)]
+    environment.ensure([*wanted, *(line for host in hosts for line in host.requirements())])
+    for host in hosts:
+        ensure_frontend(host, environment)
+    prepare_base()
+    subprocess.run([str(environment.python), str(ROOT / "lab" / "install_models.py"), str(MODELS)], check=True)
+
+
+def _ready(options: argparse.Namespace) -> tuple[Environment, Host]:
+    environment = _environment(options)
+    environment.prepare()
+    host = _host(options, environment)
+    _prepare([host], environment)
+    return environment, host
+
+
+def _demo(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    start = time.monotonic()
+    if bool(options.original) != bool(options.edited):
+        raise Failure("Give both --original and --edited, or neither.")
+    for picture in (options.original, options.edited):
+        if picture and not picture.is_file():
+            raise Failure(f"There is no picture {picture}.")
+    environment, host = _ready(options)
+    words = ["--out", str(options.out.resolve()), "--model-family", options.model_family]
+    if options.original:
+        words += ["--original", str(options.original.resolve()), "--edited", str(options.edited.resolve())]
+    words += ["--checkpoint", options.checkpoint] if options.checkpoint else []
+    words += ["--gpu"] if options.gpu else []
+    code = _module(environment, host, "lab.demo", words)
+    say(f"{time.monotonic() - start:.0f} s in all.")
+    return code
+
+
+def _bench(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    environment, host = _ready(options)
+    return _module(environment, host, "lab.bench", rest)
+
+
+def _module(environment: Environment, host: Host, module: str, words: Sequence[str]) -> int:
+    command = [str(environment.python), "-m", module, *words]
+    return subprocess.run(command, cwd=ROOT, env=child_environment(host)).returncode
+
+
+def _serve(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    require_port(options.port)
+    environment, host = _ready(options)
+    env = child_environment(host)
+    say(f"Open http://127.0.0.1:{options.port} in a browser; Ctrl-C ends it.")
+    command = server_command(str(environment.python), env, options.port, options.gpu)
+    return subprocess.run(command, cwd=BASE, env=env).returncode
+
+
+def _test(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    environment = _environment(options)
+    environment.prepare()
+    if options.comfyui or options.host_version:
+        hosts = [_host(options, environment)]
+    else:
+        hosts = [pinned_host(version, environment) for version in RELEASES]
+    _prepare(hosts, environment, [FOR_TESTS])
+    return Suite(environment, hosts, rest).run(options.ring or RINGS)

@@ -1,0 +1,74 @@
+"""Running a long command with its output in a log file and one moving line of progress on the screen."""
+from __future__ import annotations
+
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+class Ticker:
+    """One line that tells how long a step has run and what it does now; a line now and then without a terminal."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.start = time.monotonic()
+        self.terminal = sys.stdout.isatty()
+        self.next_line = 20.0
+
+    def tick(self, doing: str) -> None:
+        seconds = time.monotonic() - self.start
+        if self.terminal:
+            print(f"\r\x1b[K  {self.label} ({seconds:.0f} s) {doing[:60]}", end="", flush=True)
+        elif seconds > self.next_line:
+            say(f"  {self.label} ({seconds:.0f} s) {doing[:60]}")
+            self.next_line = seconds + 20.0
+
+    def done(self) -> None:
+        say(f"{chr(13) + chr(27) + '[K' if self.terminal else ''}  {self.label}: "
+            f"{time.monotonic() - self.start:.0f} s")
+
+
+def run_logged(command: Sequence[str], log: Path, label: str, env: Mapping[str, str], cwd: Path) -> tuple[int, str]:
+    """Run `command`, append its output to `log`, show progress; returns (exit code, output)."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    ticker = Ticker(label)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               errors="replace", env=dict(env), cwd=cwd)
+    assert process.stdout is not None
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def read(stream=process.stdout) -> None:
+        for line in stream:
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    output: list[str] = []
+    try:
+        with log.open("a", encoding="utf-8") as file:
+            while True:
+                try:
+                    line = lines.get(timeout=1.0)
+                except queue.Empty:
+                    line = ""
+                if line is None:
+                    break
+                if line:
+                    file.write(line)
+                    output.append(line)
+                ticker.tick(output[-1].strip() if output else "")
+        code = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    ticker.done()
+    return code, "".join(output)

@@ -1,0 +1,10 @@
+"""The pack in a real host: every node is there, and each is described."""
+NODES = {
+    "EditedIDLoadFaceAnalyzer", "EditedIDDetectFaces", "EditedIDMatchFaces", "EditedIDCropFacePairs",
+    "EditedIDPasteFaces", "EditedIDFaceSimilarity", "EditedIDAdaptiveMixingSampler", "EditedIDAttentionDisentangle",
+    "EditedIDEntanglement", "EditedIDRestoreIdentity",
+}
+
+
+def test_the_host_lists_every_node(host):
+    assert {name for name in host.node_ids() if name.startswith("EditedID")} == NODES
