@@ -1,1 +1,1 @@
-"""The method. Pure torch and numpy; nothing here but `host` imports ComfyUI."""
+"""The EditedID method in torch and numpy, importable without ComfyUI (only `host` needs it)."""

@@ -1,0 +1,204 @@
+"""One restoration run on a ComfyUI model: guider, sampler, progress, interrupts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import comfy.model_management
+import comfy.samplers
+import latent_preview
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..attention.record import FeatureRecord
+from ..attention.regions import Regions
+from ..attention.run import AttentionRun
+from ..attention.settings import Disentangle, Entangle, make_plan
+from ..diffusion.inversion import invert
+from ..diffusion.loop import (
+    Mixing,
+    OnStep,
+    descend,
+    lock_step_source,
+    mixed_start,
+    mixing_curve,
+    trajectory_curve,
+)
+from ..diffusion.paper import descend_paper, shared_noise
+from ..diffusion.schedule import Schedule, Window, lambda_grid
+from ..diffusion.trajectory import Rows
+from .attention_hook import install
+from .model_info import attention_blocks, check_latent, empty_conditioning, is_unet, noise_space
+
+Mode = Literal["auto", "replay", "lock-step", "paper"]
+ENTANGLE_KEY = "editedid_entangle"
+DISENTANGLE_KEY = "editedid_disentangle"
+RECORD_SHARE = 0.35
+"""Share of the free memory that recorded features may take; past it sources are evaluated again."""
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """A run's settings; windows in percent of the denoising run, `strength` the share of it that is redone."""
+
+    mode: Mode = "auto"
+    steps: int = 10
+    strength: float = 0.7
+    mixing: Mixing = field(default_factory=Mixing)
+    solver_window: tuple[float, float] = (0.0, 1.0)
+    cfg: float = 1.0
+    noise_seed: int = 0
+    anchor: float = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class SampleResult:
+    """`latent` (1, C, ..., h, w) as the VAE takes it; `curve`: mixing weight after each inversion step;
+    `evaluations`: samples that went through the diffusion network."""
+
+    latent: Tensor
+    curve: tuple[float, ...]
+    evaluations: int
+    mode: str
+
+
+def resolve_mode(model: Any, mode: Mode) -> str:
+    """`auto`: replay for UNet and SD3, lock-step for the large transformers (METHOD.md §3)."""
+    if mode != "auto":
+        return mode
+    net = model.model.diffusion_model
+    return "replay" if is_unet(net) or hasattr(net, "joint_blocks") else "lock-step"
+
+
+def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edited: Tensor, face_mask: Tensor,
+                element_mask: Tensor, settings: SampleSettings) -> SampleResult:
+    """Restore one face crop: latents (1, C, ..., h, w) of the original and the edit, masks (H, W) in [0, 1].
+
+    `positive`, `negative` None means an empty conditioning. The model is left as it was.
+    """
+    for latent, name in ((original, "original_latent"), (edited, "edited_latent")):
+        check_latent(model, latent, name)
+    if original.shape != edited.shape:
+        raise ValueError(
+            f"original_latent: its size {tuple(original.shape)} differs from edited_latent {tuple(edited.shape)}; "
+            "encode both crops of Crop Face Pairs with the same VAE."
+        )
+    weight, support = _latent_masks(face_mask, element_mask, edited)
+    mode = resolve_mode(model, settings.mode)
+    if not bool((support > 0).any()):
+        return SampleResult(edited, (), 0, mode)
+    clone = model.clone()
+    evaluations: list[int] = []
+    run = _attention_run(clone, face_mask, element_mask, edited, mode)
+    install(clone, run, evaluations.append)
+    sampler = PairSampler(settings, mode, weight, support, run)
+    schedule = sampler.schedule(clone)
+    space = noise_space(clone)
+    sigmas = torch.tensor([space.sigma(r) for r in reversed(schedule.rhos)] + [0.0])
+    guider = comfy.samplers.CFGGuider(clone)
+    empty = empty_conditioning(clone) if positive is None or negative is None else None
+    guider.set_conds(positive or empty, negative or empty)
+    guider.set_cfg(settings.cfg)
+    generator = torch.Generator().manual_seed(settings.noise_seed)
+    noise = torch.randn(edited.shape, generator=generator)
+    callback = latent_preview.prepare_callback(clone, 2 * schedule.steps)
+    pair = torch.cat([original, edited]).float()
+    latent = guider.sample(noise.expand_as(pair), pair, sampler, sigmas, callback=callback, disable_pbar=True,
+                           seed=settings.noise_seed)
+    latent = latent.to(comfy.model_management.intermediate_device())
+    if not torch.isfinite(latent).all():
+        raise RuntimeError("The model returned NaN; run it in fp32 or bf16, or lower the strength.")
+    return SampleResult(latent, sampler.curve, sum(evaluations), mode)
+
+
+def _latent_masks(face: Tensor, element: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+    """Mixing weight and support on the latent grid, (1, 1, ..., h, w)."""
+    size = latent.shape[-2:]
+    pooled = F.adaptive_avg_pool2d(torch.stack([face * (1 - element), face, element])[None].float(), size)[0]
+    weight, covered, kept = pooled
+    spread = F.max_pool2d(covered[None, None], 3, 1, 1)[0, 0]  # a rim in which the seam can settle
+    support = (2 * spread).clamp(0, 1) * (1 - kept)
+    shape = [1] * (latent.ndim - 2) + list(size)
+    return weight.view(shape), support.view(shape)
+
+
+def _attention_run(model: Any, face: Tensor, element: Tensor, latent: Tensor, mode: str) -> AttentionRun | None:
+    options = model.model_options.get("transformer_options", {})
+    entangle: Entangle | None = options.get(ENTANGLE_KEY)
+    if entangle is None or (entangle.structure <= 0 and entangle.detail <= 0):
+        return None
+    divide: Disentangle = options.get(DISENTANGLE_KEY) or Disentangle(strength=0.0)
+    sampling = model.get_model_object("model_sampling")
+    plan = make_plan(entangle, divide, attention_blocks(model), sampling.percent_to_sigma)
+    free = comfy.model_management.get_free_memory(model.load_device)
+    budget = int(free * RECORD_SHARE) if mode == "replay" else 0
+    size = (latent.shape[-2], latent.shape[-1])
+    return AttentionRun(plan, Regions(face, element, hard=mode == "paper"), FeatureRecord(budget), size)
+
+
+class PairSampler(comfy.samplers.Sampler):
+    """The host's view of a run: it builds the rows itself and returns the target's latent."""
+
+    def __init__(self, settings: SampleSettings, mode: str, weight: Tensor, support: Tensor,
+                 run: AttentionRun | None) -> None:
+        self.settings, self.mode, self.run = settings, mode, run
+        self.weight, self.support = weight, support
+        self.curve: tuple[float, ...] = ()
+
+    def schedule(self, model: Any) -> Schedule:
+        sampling = model.get_model_object("model_sampling")
+        s = self.settings
+        ends = [float(sampling.percent_to_sigma(p)) for p in s.solver_window]
+        return lambda_grid(noise_space(model), float(sampling.sigma_max), s.steps, s.strength, s.anchor,
+                           Window(*ends))
+
+    def sample(self, model_wrap: Any, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, noise: Tensor,
+               latent_image: Tensor, denoise_mask: Any = None, disable_pbar: bool = False) -> Tensor:
+        """Called by the guider with the model loaded; latents are in the model's own scale."""
+        patcher = model_wrap.model_patcher
+        space, schedule = noise_space(patcher), self.schedule(patcher)
+        shared, cfg = noise[:1], self.settings.cfg
+        weight, support = self.weight.to(latent_image), self.support.to(latent_image)
+
+        def denoise(x: Tensor, sigma: float, rows: Rows, step: int) -> Tensor:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            if self.run is not None:
+                self.run.rows, self.run.step = rows.value, step
+            # guidance in the inversion is what makes null-text optimisation necessary (METHOD.md §3)
+            model_wrap.set_cfg(1.0 if rows is Rows.SOURCES else cfg)
+            sigma_row = x.new_full((x.shape[0],), sigma)
+            denoised = model_wrap(x, sigma_row, model_options=extra_args["model_options"], seed=extra_args.get("seed"))
+            if rows is Rows.SOURCES and callback is not None:
+                callback(min(step, schedule.steps) - 1, denoised[1:2], x[1:2], 2 * schedule.steps)
+            return denoised
+
+        def on_step(done: int, denoised: Tensor) -> None:
+            if callback is not None:
+                callback(schedule.steps + done - 1, denoised, denoised, 2 * schedule.steps)
+
+        if self.mode == "paper":
+            return self._paper(denoise, space, schedule, latent_image, shared, support, on_step)
+        if self.mode == "lock-step":
+            source = lock_step_source(latent_image, shared, schedule)
+            difference = float((latent_image[0] - latent_image[1]).square().mean())
+            self.curve = mixing_curve([difference] * schedule.steps, self.settings.mixing)
+            weight = weight * 2 * self.curve[-1]
+            start = weight * (latent_image[:1] - latent_image[1:])
+            return descend(denoise, space, schedule, source, latent_image, start, weight, support, True, on_step)
+        trajectory = invert(denoise, space, latent_image, shared, schedule)
+        self.curve = trajectory_curve(trajectory, self.settings.mixing)
+        weight = weight * 2 * self.curve[-1]
+        start = mixed_start(trajectory, schedule.rhos[-1], weight, self.settings.mixing)
+        joint = cfg != 1.0 or (self.run is not None and self.run.record.overflowed)
+        levels = trajectory.levels
+        return descend(denoise, space, schedule, lambda i: levels[i - 1], latent_image, start, weight, support,
+                       joint, on_step)
+
+    def _paper(self, denoise: Any, space: Any, schedule: Schedule, clean: Tensor, noise: Tensor, support: Tensor,
+               on_step: OnStep) -> Tensor:
+        mask = (support > 0.5).to(clean.dtype)
+        trajectory = invert(denoise, space, clean, noise, schedule)
+        top, self.curve = shared_noise(denoise, space, clean, noise, schedule, self.settings.mixing)
+        return descend_paper(denoise, space, schedule, trajectory, top, mask, noise, on_step)

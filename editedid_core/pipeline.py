@@ -1,0 +1,175 @@
+"""The whole way in one call: find, match, crop, sample, guard, paste.
+
+Knows neither the host nor a model: what encodes, samples and decodes is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .faces import (
+    CropResult,
+    Face,
+    FaceAnalyzer,
+    Faces,
+    Order,
+    crop_pairs,
+    detect,
+    face_similarity,
+    match_faces,
+    paste,
+)
+
+Encode = Callable[[Tensor], Tensor]
+"""(1, S, S, 3) picture -> latent."""
+Decode = Callable[[Tensor], Tensor]
+"""Latent -> (1, S, S, 3) picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """What one sampling run gives back: the latent, its network evaluations and the mode that ran."""
+
+    latent: Tensor
+    evaluations: int
+    mode: str
+
+
+Sample = Callable[[Tensor, Tensor, Tensor, Tensor], Sampled]
+"""(original latent, edited latent, face mask (S, S), element mask (S, S)) -> Sampled."""
+
+
+@dataclass(frozen=True)
+class RestoreOptions:
+    """`size`: side of the crops in pixels, a multiple of 16; `min_similarity`: pairs below this cosine are
+    left alone; `guard`: return the face unchanged when it would be further from the person; the rest as in
+    the nodes of the same name."""
+
+    size: int = 512
+    threshold: float = 0.5
+    min_face: int = 0
+    order: Order = "left-right"
+    min_similarity: float = 0.0
+    position_weight: float = 0.25
+    relight: float = 1.0
+    auto_elements: float = 1.0
+    feather: float = 0.05
+    colour: float = 0.0
+    guard: bool = True
+    no_face: Literal["error", "pass through"] = "error"
+
+
+@dataclass(frozen=True)
+class FaceReport:
+    """One restored face. Similarities are cosines to the person's photo; `landmark_error` is the mean distance
+    of the five points before and after, as a share of the eye distance; `None` where no face was found again."""
+
+    frame: int
+    box: tuple[float, float, float, float]
+    id_similarity_before: float
+    id_similarity_after: float | None
+    landmark_error: float | None
+    accepted: bool
+    note: str
+
+
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """`image`: the edited picture with restored faces; `mask` (B, H, W): where it may differ from the edit."""
+
+    image: Tensor
+    mask: Tensor
+    faces: tuple[FaceReport, ...]
+    unmatched_original: int
+    unmatched_edited: int
+    outside_pixels_changed: int
+    network_evaluations: int
+    mode: str
+
+    def report(self) -> dict[str, object]:
+        """The figures as plain data, for JSON."""
+        return {
+            "mode": self.mode,
+            "faces": [asdict(face) for face in self.faces],
+            "unmatched_original": self.unmatched_original,
+            "unmatched_edited": self.unmatched_edited,
+            "outside_pixels_changed": self.outside_pixels_changed,
+            "network_evaluations": self.network_evaluations,
+        }
+
+
+def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: Encode, sample: Sample,
+            decode: Decode, options: RestoreOptions, element_mask: Tensor | None = None) -> Restoration:
+    """Restore every matched face of `edited` (B, H, W, C) from the photos in `original` (P, h, w, C).
+
+    Raises ValueError when a picture holds no face and `no_face` is "error".
+    """
+    found = [detect(picture, analyzer, options.threshold, options.min_face, options.order)
+             for picture in (original, edited)]
+    for faces, name in zip(found, ("original", "edited"), strict=True):
+        if not faces.faces and options.no_face == "error":
+            raise ValueError(
+                f"{name}: no face was found in it by {analyzer.name}; use a larger or clearer picture, lower the "
+                "threshold, or set no_face to pass through."
+            )
+    untouched = torch.zeros(edited.shape[:3])
+    if not all(faces.faces for faces in found):
+        return Restoration(edited, untouched, (), len(found[0].faces), len(found[1].faces), 0, 0, "none")
+    pairs = match_faces(*found, options.min_similarity, options.position_weight)
+    counts = len(pairs.unmatched_original), len(pairs.unmatched_edited)
+    if not pairs.pairs:
+        return Restoration(edited, untouched, (), *counts, 0, 0, "none")
+    crops = crop_pairs(original, edited, pairs, options.size, element_mask, options.relight, options.auto_elements)
+    restored, reports, evaluations, mode = [], [], 0, "none"
+    for i in range(len(pairs.pairs)):
+        one = slice(i, i + 1)
+        run = sample(encode(crops.original[one]), encode(crops.edited[one]), crops.face_mask[i],
+                     crops.element_mask[i])
+        evaluations, mode = evaluations + run.evaluations, run.mode
+        restored.append(decode(run.latent)[..., :3].to(crops.edited))
+        reports.append(_judge(crops, i, restored[-1], analyzer, options))
+    accepted = [i for i, report in enumerate(reports) if report.accepted]
+    record = replace(crops.record, crops=tuple(crops.record.crops[i] for i in accepted),
+                     masks=crops.record.masks[accepted])
+    crop_batch = torch.cat(restored)[accepted]
+    image = paste(edited, crop_batch, record, options.feather, options.colour)
+    mask = paste(torch.zeros(*edited.shape[:3], 3), torch.ones_like(crop_batch), record, options.feather)[..., 0]
+    changed = (image != edited).any(-1) & (mask == 0).to(image.device)
+    return Restoration(image, mask, tuple(reports), *counts, int(changed.sum()), evaluations, mode)
+
+
+def _judge(crops: CropResult, i: int, restored: Tensor, analyzer: FaceAnalyzer,
+           options: RestoreOptions) -> FaceReport:
+    """Compare the face before and after, both seen in the same crop by the same analyzer."""
+    crop = crops.record.crops[i]
+    pair = crop.pair
+    mask = crops.record.masks[i][None, ..., None].to(restored)
+    composed = torch.lerp(crops.edited[i : i + 1].to(restored), restored, mask.expand_as(restored))
+    # the whole paste is judged, so that a bad seam counts as well
+    before = _central_face(crops.edited[i : i + 1], analyzer, options)
+    after = _central_face(composed, analyzer, options)
+    similarity_before = face_similarity(pair.original, before or pair.edited)
+    box = tuple(round(float(v), 1) for v in pair.edited.box)
+    if after is None:
+        note = "no face was found after the restoration; the edit's face is kept"
+        return FaceReport(crop.frame, box, similarity_before, None, None, not options.guard, note)  # type: ignore[arg-type]
+    similarity_after = face_similarity(pair.original, after)
+    error = None
+    if before is not None:
+        eye_distance = float(np.linalg.norm(before.points[1] - before.points[0]))
+        error = float(np.linalg.norm(after.points - before.points, axis=1).mean()) / max(eye_distance, 1e-6)
+    accepted = similarity_after >= similarity_before or not options.guard
+    note = "restored" if accepted else "the restored face was further from the person; the edit's face is kept"
+    return FaceReport(crop.frame, box, similarity_before, similarity_after, error, accepted, note)  # type: ignore[arg-type]
+
+
+def _central_face(crop: Tensor, analyzer: FaceAnalyzer, options: RestoreOptions) -> Face | None:
+    """The face nearest to the middle of a crop (1, S, S, 3), or None."""
+    faces: Faces = detect(crop, analyzer, options.threshold, 0, "centre")
+    return faces.faces[0] if faces.faces else None

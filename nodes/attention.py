@@ -1,0 +1,116 @@
+"""Attention Disentangle and ID Entanglement: MODEL -> MODEL, configuration only.
+
+Both put an immutable setting on a clone of the model. It acts when the Adaptive Mixing Sampler's rows are
+there; any other sampler gives exactly the plain result.
+"""
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..editedid_core.attention.settings import Disentangle, Entangle, make_plan
+from ..editedid_core.host.model_info import attention_blocks
+from ..editedid_core.host.sampling import DISENTANGLE_KEY, ENTANGLE_KEY
+
+CATEGORY = "image/identity restoration"
+
+
+def _with_option(model: Any, key: str, setting: object) -> Any:
+    clone = model.clone()
+    clone.model_options["transformer_options"][key] = setting
+    return clone
+
+
+def _window(start: float, end: float, name: str) -> tuple[float, float]:
+    if end < start:
+        raise ValueError(f"{name}_end ({end}) lies before {name}_start ({start}); swap the two.")
+    return start, end
+
+
+class AttentionDisentangle(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDAttentionDisentangle",
+            display_name="Attention Disentangle",
+            category=CATEGORY,
+            description="Keeps the two pictures apart inside the model: the face looks only at the original's "
+            "face, glasses and hats only at the edit's. Acts in the Adaptive Mixing Sampler.",
+            search_aliases=["editedid", "identity", "attention", "disentangle", "restore face"],
+            inputs=[
+                io.Model.Input("model", tooltip="The diffusion model; it is cloned, not changed."),
+                io.Float.Input("strength", default=1.0, min=0.0, max=1.0, step=0.05,
+                               tooltip="1 keeps the sources fully apart, 0 lets every part see both pictures."),
+                io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True,
+                               tooltip="Where it begins: 0 is pure noise, 1 the finished picture."),
+                io.Float.Input("end_percent", default=1.0, min=0.0, max=1.0, step=0.01, advanced=True,
+                               tooltip="Where it ends: 0 is pure noise, 1 the finished picture."),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="The model with the setting; connect it to "
+                                     "ID Entanglement or the Adaptive Mixing Sampler.")],
+        )
+
+    @classmethod
+    def execute(cls, model: Any, strength: float, start_percent: float, end_percent: float) -> io.NodeOutput:
+        start, end = _window(start_percent, end_percent, "percent")
+        return io.NodeOutput(_with_option(model, DISENTANGLE_KEY, Disentangle(strength, start, end)))
+
+
+class IDEntanglement(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        standard = Entangle()
+        return io.Schema(
+            node_id="EditedIDEntanglement",
+            display_name="ID Entanglement",
+            category=CATEGORY,
+            description="Lets the original's face shape the result: a structure gate early and a detail gate "
+            "late in the denoising run. Acts in the Adaptive Mixing Sampler.",
+            search_aliases=["editedid", "identity", "attention", "keep face", "face consistency", "restore face"],
+            inputs=[
+                io.Model.Input("model", tooltip="The diffusion model; it is cloned, not changed."),
+                io.Float.Input("structure", default=standard.structure, min=0.0, max=1.0, step=0.05,
+                               tooltip="How much of the attention outputs inside the face comes from the donor."),
+                io.Float.Input("detail", default=standard.detail, min=0.0, max=1.0, step=0.05,
+                               tooltip="How strongly the face looks at the original's face for detail."),
+                io.Combo.Input("donor", options=["edited", "original"], default=standard.donor,
+                               tooltip="Whose attention outputs the structure gate uses: the edit's keep its light, "
+                               "the original's bring its shape and its light."),
+                io.Float.Input("structure_start", default=standard.structure_window[0], min=0.0, max=1.0, step=0.01,
+                               advanced=True, tooltip="Where the structure gate opens: 0 noise, 1 finished."),
+                io.Float.Input("structure_end", default=standard.structure_window[1], min=0.0, max=1.0, step=0.01,
+                               advanced=True, tooltip="Where the structure gate closes: 0 noise, 1 finished."),
+                io.Float.Input("detail_start", default=standard.detail_window[0], min=0.0, max=1.0, step=0.01,
+                               advanced=True, tooltip="Where the detail gate opens: 0 noise, 1 finished."),
+                io.Float.Input("detail_end", default=standard.detail_window[1], min=0.0, max=1.0, step=0.01,
+                               advanced=True, tooltip="Where the detail gate closes: 0 noise, 1 finished."),
+                io.String.Input("structure_blocks", default="auto", advanced=True,
+                                tooltip="auto, or a list such as 'down, mid' (UNet) or 'double.0-18' (transformer)."),
+                io.String.Input("detail_blocks", default="auto", advanced=True,
+                                tooltip="auto, or a list such as 'up.3-8' (UNet) or 'double.10-18, single' (transformer)."),
+                io.Boolean.Input("agreement_gate", default=True, advanced=True,
+                                 tooltip="Close the gates where the two pictures disagree in pose or are covered."),
+                io.Float.Input("agreement", default=0.0, min=-1.0, max=1.0, step=0.05, advanced=True,
+                               tooltip="Likeness (cosine) at which the agreement gate is half open."),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="The model with the gates; connect it to the "
+                                     "Adaptive Mixing Sampler or Restore Identity.")],
+        )
+
+    @classmethod
+    def execute(cls, model: Any, structure: float, detail: float, donor: str, structure_start: float,
+                structure_end: float, detail_start: float, detail_end: float, structure_blocks: str,
+                detail_blocks: str, agreement_gate: bool, agreement: float) -> io.NodeOutput:
+        setting = Entangle(
+            structure=structure, detail=detail, donor="original" if donor == "original" else "edited",
+            structure_window=_window(structure_start, structure_end, "structure"),
+            detail_window=_window(detail_start, detail_end, "detail"),
+            structure_blocks=structure_blocks, detail_blocks=detail_blocks,
+            agreement=agreement if agreement_gate else None,
+        )
+        # a wrong block list is told here, on the node that holds it
+        make_plan(setting, Disentangle(), attention_blocks(model), lambda percent: percent)
+        return io.NodeOutput(_with_option(model, ENTANGLE_KEY, setting))
+
+
+NODES = [AttentionDisentangle, IDEntanglement]

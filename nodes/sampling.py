@@ -1,0 +1,135 @@
+"""Adaptive Mixing Sampler."""
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io, ui
+
+from ..editedid_core.curve import curve_picture
+from ..editedid_core.diffusion.loop import Mixing
+from ..editedid_core.host.sampling import SampleSettings, sample_pair
+
+CATEGORY = "image/identity restoration"
+MODES = ["auto", "replay", "lock-step", "paper"]
+
+
+def mode_input() -> io.Combo.Input:
+    return io.Combo.Input(
+        "mode", options=MODES, default="auto",
+        tooltip="auto: replay on UNet and SD3, lock-step on large transformers. replay: invert both pictures and "
+        "replay them. lock-step: no inversion, least memory. paper: EditedID's own schedule.",
+    )
+
+
+def settings_inputs() -> list[Any]:
+    """The inputs that the sampler and Restore Identity share."""
+    standard, mixing = SampleSettings(), Mixing()
+    return [
+        io.Int.Input("steps", default=standard.steps, min=1, max=200, tooltip="Steps of the whole denoising run; the run "
+                     "uses its last `strength` share of them."),
+        io.Float.Input("strength", default=standard.strength, min=0.05, max=1.0, step=0.05,
+                       tooltip="How much of the denoising run is redone: 0.05 hardly touches the face, 1 starts "
+                       "from pure noise."),
+        io.Float.Input("init_weight", default=mixing.init_weight, min=0.0, max=0.5, step=0.01, advanced=True,
+                       tooltip="Mixing weight at the first inversion step (the paper uses 0 to 0.1)."),
+        io.Int.Input("final_steps", default=mixing.final_steps, min=0, max=200, advanced=True,
+                     tooltip="Last inversion steps in which the weight is forced to its maximum, 0.5."),
+        io.Float.Input("solver_start", default=standard.solver_window[0], min=0.0, max=1.0, step=0.01, advanced=True,
+                       tooltip="Where DPM-Solver++ takes over from DDIM: 0 is noise, 1 the finished picture."),
+        io.Float.Input("solver_end", default=standard.solver_window[1], min=0.0, max=1.0, step=0.01, advanced=True,
+                       tooltip="Where DPM-Solver++ ends: 0 is noise, 1 the finished picture."),
+        io.Float.Input("cfg", default=standard.cfg, min=0.0, max=30.0, step=0.1, advanced=True,
+                       tooltip="Guidance for the restored picture. 1 is best: more costs twice and drifts."),
+        io.Int.Input("noise_pattern", default=standard.noise_seed, min=0, max=0xFFFFFFFF, advanced=True,
+                     tooltip="Number of the known noise both pictures start from; same number, same result."),
+    ]
+
+
+def make_settings(mode: str, steps: int, strength: float, init_weight: float, final_steps: int, solver_start: float,
+                  solver_end: float, cfg: float, noise_pattern: int) -> SampleSettings:
+    """Node values to the core's settings."""
+    if solver_end < solver_start:
+        raise ValueError(f"solver_end ({solver_end}) lies before solver_start ({solver_start}); swap the two.")
+    return SampleSettings(mode, steps, strength, Mixing(init_weight=init_weight, final_steps=final_steps),
+                          (solver_start, solver_end), cfg, noise_pattern)
+
+
+class AdaptiveMixingSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDAdaptiveMixingSampler",
+            display_name="Adaptive Mixing Sampler",
+            category=CATEGORY,
+            description="Takes the original's face and the edited face through the diffusion model together and "
+            "returns the edited face with the original's identity. Needs no prompt.",
+            search_aliases=["editedid", "identity", "inversion", "ddim", "restore face", "sampler"],
+            inputs=[
+                io.Model.Input("model", tooltip="The diffusion model, plain or with Attention Disentangle and ID "
+                               "Entanglement."),
+                io.Latent.Input("original_latent", tooltip="VAE Encode of the original crops."),
+                io.Latent.Input("edited_latent", tooltip="VAE Encode of the edited crops, one for each original."),
+                io.Mask.Input("face_mask", tooltip="Where the face may change: Crop Face Pairs' face mask."),
+                mode_input(),
+                *settings_inputs(),
+                io.Conditioning.Input("positive", optional=True, tooltip="A prompt; without one an empty conditioning "
+                                      "is used and no text encoder is needed."),
+                io.Conditioning.Input("negative", optional=True, tooltip="A negative prompt, used when cfg is not 1."),
+                io.Mask.Input("element_mask", optional=True, tooltip="What belongs to the edit although it touches the "
+                              "face (glasses, hat, hair): Crop Face Pairs' element mask."),
+            ],
+            outputs=[
+                io.Latent.Output(display_name="restored_latent", tooltip="The restored crops; decode them and use "
+                                 "Paste Faces."),
+                io.Image.Output(display_name="mixing_curve", tooltip="The mixing weight over the inversion, a line for "
+                                "each face."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model: Any, original_latent: dict[str, Any], edited_latent: dict[str, Any],
+                face_mask: torch.Tensor, mode: str, positive: Any = None, negative: Any = None,
+                element_mask: torch.Tensor | None = None, **values: Any) -> io.NodeOutput:
+        original, edited = original_latent["samples"], edited_latent["samples"]
+        settings = make_settings(mode, **values)
+        if edited.shape[0] != original.shape[0]:
+            raise ValueError(
+                f"original_latent holds {original.shape[0]} crops and edited_latent {edited.shape[0]}; encode both "
+                "outputs of the same Crop Face Pairs."
+            )
+        if edited.shape[0] == 0:
+            raise ValueError("edited_latent: the batch is empty; no face pair was found to restore.")
+        face = _masks(face_mask, edited, "face_mask")
+        element = torch.zeros_like(face) if element_mask is None else _masks(element_mask, edited, "element_mask")
+        if element.shape != face.shape:
+            raise ValueError(
+                f"element_mask is {tuple(element.shape[1:])} pixels and face_mask {tuple(face.shape[1:])}; connect both "
+                "masks of the same Crop Face Pairs."
+            )
+        results = [
+            sample_pair(model, positive, negative, original[i : i + 1], edited[i : i + 1], face[i], element[i], settings)
+            for i in range(edited.shape[0])
+        ]
+        curve = curve_picture([r.curve for r in results])
+        latent = {**edited_latent, "samples": torch.cat([r.latent for r in results])}
+        latent.pop("noise_mask", None)
+        return io.NodeOutput(latent, curve, ui=ui.PreviewImage(curve, cls=cls))
+
+
+def _masks(mask: torch.Tensor, latent: torch.Tensor, name: str) -> torch.Tensor:
+    """(N, H, W) with one mask for each latent; one mask serves all."""
+    mask = mask.reshape(-1, *mask.shape[-2:])
+    if mask.shape[0] == 1:
+        mask = mask.expand(latent.shape[0], -1, -1)
+    if mask.shape[0] != latent.shape[0]:
+        raise ValueError(f"{name} holds {mask.shape[0]} masks for {latent.shape[0]} crops; connect one for each crop.")
+    height, width = latent.shape[-2:]
+    if abs(mask.shape[-2] * width - mask.shape[-1] * height) > 0.02 * mask.shape[-1] * height:
+        raise ValueError(
+            f"{name} is {mask.shape[-1]}x{mask.shape[-2]} pixels, another shape than the crops "
+            f"({width}:{height}); connect the mask of the same Crop Face Pairs."
+        )
+    return mask
+
+
+NODES = [AdaptiveMixingSampler]
