@@ -1,8 +1,9 @@
 """The project's own Python environment: a wheelhouse in the cache, filled once, and a venv installed from it.
 
-pip alone cannot work offline, because it asks the index even for what it has cached. So everything is
-first collected as wheels (`pip wheel`, with the user's own index settings) and then installed from that folder.
+pip alone cannot work offline, because it asks the index even for what it has cached. So everything is first
+collected as wheels (`pip wheel`, with the user's own index settings) and then installed from that folder.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -52,13 +53,15 @@ class Environment:
 
     def ensure(self, requirements: Iterable[str]) -> None:
         """Make the venv hold `requirements` (pip lines); does nothing when it does already."""
-        wanted = frozenset(requirements) | {f"# constraints {_digest([CONSTRAINTS.read_text(encoding='utf-8')])}"}
+        wanted = frozenset(requirements) | {
+            f"# constraints {_digest([CONSTRAINTS.read_text(encoding='utf-8')])}"
+        }
         have = self.installed()
         if wanted <= have:
             return
         self.prepare()
         lines = sorted(wanted | have)
-        self.stamp.unlink(missing_ok=True)          # an interrupted installation leaves no stamp: the venv is rebuilt
+        self.stamp.unlink(missing_ok=True)  # an interrupted installation leaves no stamp: the venv is rebuilt
         listing = self.listing
         listing.write_text("\n".join(lines) + "\n", encoding="utf-8")
         wheels = wheelhouse()
@@ -67,7 +70,7 @@ class Environment:
         if not offline:
             self._collect(listing, wheels, filled)
         code, output = self._install(listing, wheels)
-        if code and offline:                        # the cache was cleared by hand: fill it again, once
+        if code and offline:  # the cache was cleared by hand: fill it again, once
             self._collect(listing, wheels, filled)
             code, output = self._install(listing, wheels)
         if code:
@@ -75,38 +78,75 @@ class Environment:
         self.stamp.write_text(json.dumps({"python": sys.version, "requirements": lines}), encoding="utf-8")
 
     def prepare(self) -> None:
-        """Make an empty venv, unless a whole one is there; one that an interrupt left half filled is made anew."""
+        """Make an empty venv, unless a whole one is there; one left half filled is made anew."""
         half_filled = self.listing.exists() and not self.installed()
         if self.python.exists() and not half_filled:
             return
         require_space(RUN, INSTALLED_GB)
         if self.folder.exists():
             shutil.rmtree(self.folder)
-        say(f"Making a Python environment in {self.folder} …")
-        made = subprocess.run([sys.executable, "-m", "venv", str(self.folder)], capture_output=True, text=True)
+        say(f"Making a Python environment in {self.folder} ...")
+        made = subprocess.run(
+            [sys.executable, "-m", "venv", str(self.folder)], capture_output=True, text=True
+        )
         if made.returncode:
             shutil.rmtree(self.folder, ignore_errors=True)
-            raise Failure("This Python cannot make environments: install its venv module "
-                          "(on Debian and Ubuntu: `sudo apt install python3-venv`) and run the same command again.")
+            raise Failure(
+                "This Python cannot make environments: install its venv module "
+                "(on Debian and Ubuntu: `sudo apt install python3-venv`) and run the same command again."
+            )
 
     def pip(self, arguments: Iterable[str], label: str) -> tuple[int, str]:
         """Run the venv's pip with the user's own settings; returns (exit code, output)."""
         env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-        command = [str(self.python), "-m", "pip", *arguments, "--disable-pip-version-check", "--progress-bar", "off"]
+        command = [
+            str(self.python),
+            "-m",
+            "pip",
+            *arguments,
+            "--disable-pip-version-check",
+            "--progress-bar",
+            "off",
+        ]
         return run_logged(command, LOGS / "pip.log", label, env, RUN)
 
     def _collect(self, listing: Path, wheels: Path, filled: Path) -> None:
         require_space(wheels, DOWNLOAD_GB)
-        say(f"Collecting packages into {wheels} (the first time about 3 GB) …")
-        code, output = self.pip(["wheel", "--wheel-dir", str(wheels), "--find-links", str(wheels),
-                                 "-c", str(CONSTRAINTS), "-r", str(listing)], "downloading")
+        say(f"Collecting packages into {wheels} (the first time about 3 GB) ...")
+        code, output = self.pip(
+            [
+                "wheel",
+                "--wheel-dir",
+                str(wheels),
+                "--find-links",
+                str(wheels),
+                "-c",
+                str(CONSTRAINTS),
+                "-r",
+                str(listing),
+            ],
+            "downloading",
+        )
         if code:
             raise from_pip(output, LOGS / "pip.log")
         filled.touch()
 
     def _install(self, listing: Path, wheels: Path) -> tuple[int, str]:
-        return self.pip(["install", "--no-index", "--find-links", str(wheels), "--no-compile", "--no-warn-script-location",
-                         "-c", str(CONSTRAINTS), "-r", str(listing)], "installing")
+        return self.pip(
+            [
+                "install",
+                "--no-index",
+                "--find-links",
+                str(wheels),
+                "--no-compile",
+                "--no-warn-script-location",
+                "-c",
+                str(CONSTRAINTS),
+                "-r",
+                str(listing),
+            ],
+            "installing",
+        )
 
 
 def wheelhouse() -> Path:

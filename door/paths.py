@@ -1,4 +1,5 @@
 """Where things are: the clone, its one git-ignored folder, and the cache outside the clone."""
+
 from __future__ import annotations
 
 import os

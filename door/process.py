@@ -1,4 +1,5 @@
 """Running a long command with its output in a log file and one moving line of progress on the screen."""
+
 from __future__ import annotations
 
 import queue
@@ -15,7 +16,7 @@ def say(text: str) -> None:
 
 
 class Ticker:
-    """One line that tells how long a step has run and what it does now; a line now and then without a terminal."""
+    """One line that tells how long a step has run and what it does now (without a terminal: now and then)."""
 
     def __init__(self, label: str) -> None:
         self.label = label
@@ -32,16 +33,27 @@ class Ticker:
             self.next_line = seconds + 20.0
 
     def done(self) -> None:
-        say(f"{chr(13) + chr(27) + '[K' if self.terminal else ''}  {self.label}: "
-            f"{time.monotonic() - self.start:.0f} s")
+        say(
+            f"{chr(13) + chr(27) + '[K' if self.terminal else ''}  {self.label}: "
+            f"{time.monotonic() - self.start:.0f} s"
+        )
 
 
-def run_logged(command: Sequence[str], log: Path, label: str, env: Mapping[str, str], cwd: Path) -> tuple[int, str]:
+def run_logged(
+    command: Sequence[str], log: Path, label: str, env: Mapping[str, str], cwd: Path
+) -> tuple[int, str]:
     """Run `command`, append its output to `log`, show progress; returns (exit code, output)."""
     log.parent.mkdir(parents=True, exist_ok=True)
     ticker = Ticker(label)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                               errors="replace", env=dict(env), cwd=cwd)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=dict(env),
+        cwd=cwd,
+    )
     assert process.stdout is not None
     lines: queue.Queue[str | None] = queue.Queue()
 

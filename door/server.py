@@ -1,4 +1,5 @@
 """A real ComfyUI server in a process of its own, and the few HTTP calls that run a prompt on it."""
+
 from __future__ import annotations
 
 import json
@@ -33,12 +34,28 @@ def require_port(port: int) -> None:
 
 
 def server_command(python: str, env: Mapping[str, str], port: int, gpu: bool = False) -> list[str]:
-    """Command line of the host that `env` (see child_environment) describes, alone with this pack and offline."""
-    command = [python, str(Path(env["EDITEDID_HOST"], "main.py")), "--listen", "127.0.0.1", "--port", str(port),
-               "--base-directory", env["EDITEDID_BASE"], "--database-url", "sqlite:///:memory:",
-               "--extra-model-paths-config", env["EDITEDID_MODEL_PATHS"], "--disable-api-nodes",
-               "--disable-auto-launch", "--disable-all-custom-nodes", "--whitelist-custom-nodes", PACK_NAME,
-               "--preview-method", "latent2rgb"]
+    """Command line of the host that `env` (see child_environment) describes, with this pack alone."""
+    command = [
+        python,
+        str(Path(env["EDITEDID_HOST"], "main.py")),
+        "--listen",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--base-directory",
+        env["EDITEDID_BASE"],
+        "--database-url",
+        "sqlite:///:memory:",
+        "--extra-model-paths-config",
+        env["EDITEDID_MODEL_PATHS"],
+        "--disable-api-nodes",
+        "--disable-auto-launch",
+        "--disable-all-custom-nodes",
+        "--whitelist-custom-nodes",
+        PACK_NAME,
+        "--preview-method",
+        "latent2rgb",
+    ]
     return command if gpu else [*command, "--cpu"]
 
 
@@ -49,7 +66,9 @@ class Rejected(RuntimeError):
 class Server:
     """`with Server(python, env) as server:` boots a host on a free port and stops it at the end."""
 
-    def __init__(self, python: str, env: Mapping[str, str], gpu: bool = False, log_name: str = "server.log") -> None:
+    def __init__(
+        self, python: str, env: Mapping[str, str], gpu: bool = False, log_name: str = "server.log"
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = LOGS / log_name
@@ -58,11 +77,20 @@ class Server:
 
     def __enter__(self) -> Server:
         LOGS.mkdir(parents=True, exist_ok=True)
-        group = ({"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32"
-                 else {"start_new_session": True})
-        with self.log.open("w", encoding="utf-8") as log:       # cwd: the host writes a log file where it stands
-            self._process = subprocess.Popen(self._command, cwd=self._env["EDITEDID_BASE"], env=self._env,
-                                             stdout=log, stderr=subprocess.STDOUT, **group)
+        group = (
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+            if sys.platform == "win32"
+            else {"start_new_session": True}
+        )
+        with self.log.open("w", encoding="utf-8") as log:  # cwd: the host writes a log file where it stands
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self._env["EDITEDID_BASE"],
+                env=self._env,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                **group,
+            )
         try:
             self._wait_until_ready()
         except BaseException:
@@ -104,8 +132,9 @@ class Server:
         return json.loads(self.read(path, **query))
 
     def post(self, path: str, body: Any) -> Any:
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(),
-                                         {"Content-Type": "application/json"})
+        request = urllib.request.Request(
+            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.loads(answer.read() or b"null")
@@ -113,7 +142,7 @@ class Server:
             raise Rejected(refusal.read().decode(errors="replace")) from refusal
 
     def run(self, prompt: Mapping[str, Any], seconds: float = 600.0) -> dict[str, Any]:
-        """Run an API-form prompt; returns the outputs by node id. Raises Rejected with the host's own error."""
+        """Run an API-form prompt; returns outputs by node id. Raises Rejected with the host's own error."""
         prompt_id = self.post("/prompt", {"prompt": prompt})["prompt_id"]
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -127,7 +156,9 @@ class Server:
 
     def image(self, shown: Mapping[str, str]) -> bytes:
         """File content of an image as the outputs name it."""
-        return self.read("/view", filename=shown["filename"], subfolder=shown["subfolder"], type=shown["type"])
+        return self.read(
+            "/view", filename=shown["filename"], subfolder=shown["subfolder"], type=shown["type"]
+        )
 
 
 def _reason(messages: list[Any]) -> str:

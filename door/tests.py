@@ -1,4 +1,5 @@
-"""The rings of tests: lint, core (no host), host (ComfyUI in the test's process), server (with a real browser)."""
+"""The rings of tests: lint, core (no host), host (ComfyUI in the test's process), server (and a browser)."""
+
 from __future__ import annotations
 
 import os
@@ -44,8 +45,10 @@ class Suite:
             return [("ruff", self._ruff), ("mypy", self._mypy), ("imports", self._imports)]
         if ring == "core":
             return [("core", lambda: self._pytest("core", self._environment_without_host()))]
-        return [(f"{ring}, ComfyUI {host.path.name}", lambda host=host: self._with_host(ring, host))
-                for host in self.hosts]
+        return [
+            (f"{ring}, ComfyUI {host.path.name}", lambda host=host: self._with_host(ring, host))
+            for host in self.hosts
+        ]
 
     def _with_host(self, ring: str, host: Host) -> bool:
         base = RUN / f"base-test-{host.path.name}"
@@ -54,31 +57,51 @@ class Suite:
         return self._pytest(ring, child_environment(host, base))
 
     def _pytest(self, ring: str, env: dict[str, str]) -> bool:
-        scratch = RUN / "scratch"                   # not the clone: pytest's start would put it first on sys.path,
+        scratch = RUN / "scratch"  # not the clone: pytest's start would put it first on sys.path,
         scratch.mkdir(parents=True, exist_ok=True)  # where our `nodes` hides the host's
-        arguments = ["-c", str(ROOT / "tests" / "pytest.ini"), *(self.pytest_arguments or ()),
-                     str(ROOT / "tests" / ring)]
+        arguments = [
+            "-c",
+            str(ROOT / "tests" / "pytest.ini"),
+            *(self.pytest_arguments or ()),
+            str(ROOT / "tests" / ring),
+        ]
         return self._python(["-m", "pytest", *arguments], scratch, env)
 
     def _environment_without_host(self) -> dict[str, str]:
-        return {name: value for name, value in os.environ.items()
-                if not name.startswith("EDITEDID_HOST") and name != "PYTHONPATH"}
+        return {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("EDITEDID_HOST") and name != "PYTHONPATH"
+        }
 
     def _ruff(self) -> bool:
         return self._python(["-m", "ruff", "check", "--cache-dir", str(RUN / "ruff"), str(ROOT)], ROOT)
 
     def _mypy(self) -> bool:
         layout = self._pack_as_package()
-        return self._python(["-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir",
-                             str(RUN / "mypy"), "-p", "editedid_pack"], layout)
+        return self._python(
+            [
+                "-m",
+                "mypy",
+                "--config-file",
+                str(ROOT / "pyproject.toml"),
+                "--cache-dir",
+                str(RUN / "mypy"),
+                "-p",
+                "editedid_pack",
+            ],
+            layout,
+        )
 
     def _imports(self) -> bool:
         layout = self._pack_as_package()
-        code = "import sys; sys.path.insert(0, ''); from importlinter.cli import lint_imports_command as c; c()"
+        code = (
+            "import sys; sys.path.insert(0, ''); from importlinter.cli import lint_imports_command as c; c()"
+        )
         return self._python(["-c", code, "--config", str(ROOT / "pyproject.toml"), "--no-cache"], layout)
 
     def _pack_as_package(self) -> Path:
-        """The pack as a package of its own name: a clone's folder need not have a name that Python can import."""
+        """The pack as a package of its own name: a clone's folder may have one that Python cannot import."""
         layout = RUN / "lint"
         package = layout / "editedid_pack"
         shutil.rmtree(package, ignore_errors=True)

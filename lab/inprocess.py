@@ -1,4 +1,4 @@
-"""A real ComfyUI in this process, on the CPU: its nodes, its validation, its executor; only the sockets are missing.
+"""A real ComfyUI in this process, on the CPU: its nodes, validation and executor; only the sockets are missing.
 
     host = Host.start()                 # once per process
     outputs = host.run(prompt)          # API form; raises HostError with the host's own words
@@ -6,6 +6,7 @@
 
 run.py says which host and where its base directory is, in the environment (door.hosts.child_environment).
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -50,20 +51,26 @@ class Host:
             path, base = Path(os.environ["EDITEDID_HOST"]), Path(os.environ["EDITEDID_BASE"])
         _import_settings(path, base)
         import torch
-        torch.set_num_threads(1)                    # tiny models: more threads only wait for each other
+
+        torch.set_num_threads(1)  # tiny models: more threads only wait for each other
         importlib.import_module("app.logger").setup_logger(log_level="WARNING")
-        # Before `nodes`, which puts <host>/comfy on sys.path, where a utils.py hides the host's utils package.
+        # Before `nodes`, which puts <host>/comfy on sys.path, whose utils.py hides the host's utils package.
         extra_config = importlib.import_module("utils.extra_config")
         if "EDITEDID_MODEL_PATHS" in os.environ:
             extra_config.load_extra_path_config(os.environ["EDITEDID_MODEL_PATHS"])
-        execution, nodes, server = (importlib.import_module(name) for name in ("execution", "nodes", "server"))
+        execution, nodes, server = (
+            importlib.import_module(name) for name in ("execution", "nodes", "server")
+        )
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        prompt_server = server.PromptServer(loop)   # nothing listens
+        prompt_server = server.PromptServer(loop)  # nothing listens
         prompt_server.client_id = None
         loop.run_until_complete(nodes.init_extra_nodes(init_custom_nodes=True, init_api_nodes=False))
-        executor = execution.PromptExecutor(prompt_server, cache_type=execution.CacheType.CLASSIC,
-                                            **_cache_arguments(execution.PromptExecutor))
+        executor = execution.PromptExecutor(
+            prompt_server,
+            cache_type=execution.CacheType.CLASSIC,
+            **_cache_arguments(execution.PromptExecutor),
+        )
         return cls(loop, prompt_server, executor, importlib.import_module("comfyui_version").__version__)
 
     def node(self, node_id: str) -> Any:
@@ -74,19 +81,21 @@ class Host:
         return sorted(importlib.import_module("nodes").NODE_CLASS_MAPPINGS)
 
     def run(self, prompt: Mapping[str, Any]) -> dict[str, Any]:
-        """Validate and run an API-form prompt; returns what its output nodes show, by node id. Raises HostError."""
+        """Validate and run an API-form prompt; returns what output nodes show, by node id. Raises HostError."""
         execution = importlib.import_module("execution")
         self.events.clear()
         prompt_id = str(uuid.uuid4())
         valid, error, outputs, node_errors = self._loop.run_until_complete(
-            execution.validate_prompt(prompt_id, prompt, None))
+            execution.validate_prompt(prompt_id, prompt, None)
+        )
         if not valid:
             node_id, detail = next(iter(node_errors.items()), (None, None))
             reasons = detail["errors"] if detail else [error]
             text = "; ".join(f"{reason['message']}: {reason['details']}" for reason in reasons)
             raise HostError(text, "prompt_refused", node_id)
         self._loop.run_until_complete(
-            self._executor.execute_async(prompt, prompt_id, {"client_id": "in-process"}, outputs))
+            self._executor.execute_async(prompt, prompt_id, {"client_id": "in-process"}, outputs)
+        )
         for event, data in self._executor.status_messages:
             if event == "execution_error":
                 raise HostError(data["exception_message"].strip(), data["exception_type"], data["node_id"])
@@ -103,13 +112,21 @@ class Host:
 
 
 def _import_settings(path: Path, base: Path) -> None:
-    """Put the host first and this clone last on sys.path (both have a `nodes`), and let it parse its arguments."""
+    """Put the host first and this clone last on sys.path (both have `nodes`); let it parse its arguments."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     clone = {"", str(ROOT), str(Path.cwd())} if Path.cwd() == ROOT else {str(ROOT)}
     sys.path[:] = [str(path), *(entry for entry in sys.path if entry not in clone), str(ROOT)]
     arguments = sys.argv
-    sys.argv = ["comfyui", "--cpu", "--base-directory", str(base), "--database-url", "sqlite:///:memory:",
-                "--disable-api-nodes", "--disable-auto-launch"]
+    sys.argv = [
+        "comfyui",
+        "--cpu",
+        "--base-directory",
+        str(base),
+        "--database-url",
+        "sqlite:///:memory:",
+        "--disable-api-nodes",
+        "--disable-auto-launch",
+    ]
     try:
         importlib.import_module("comfy.options").enable_args_parsing()
         importlib.import_module("comfy.cli_args")

@@ -1,4 +1,5 @@
 """Puts the lab's shipped models where a host finds them: `python lab/install_models.py TARGET`."""
+
 from __future__ import annotations
 
 import sys

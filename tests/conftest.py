@@ -1,4 +1,5 @@
-"""The clone goes at the end of sys.path: a host has top-level modules of the same names, and its own come first."""
+"""The clone goes at the end of sys.path: a host has top-level modules of the same names, and they come first."""
+
 import sys
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """One real host in this process for all tests of the ring."""
+
 import pytest
 
 from lab.inprocess import Host

@@ -1,8 +1,16 @@
 """The pack in a real host: every node is there, and each is described."""
+
 NODES = {
-    "EditedIDLoadFaceAnalyzer", "EditedIDDetectFaces", "EditedIDMatchFaces", "EditedIDCropFacePairs",
-    "EditedIDPasteFaces", "EditedIDFaceSimilarity", "EditedIDAdaptiveMixingSampler", "EditedIDAttentionDisentangle",
-    "EditedIDEntanglement", "EditedIDRestoreIdentity",
+    "EditedIDLoadFaceAnalyzer",
+    "EditedIDDetectFaces",
+    "EditedIDMatchFaces",
+    "EditedIDCropFacePairs",
+    "EditedIDPasteFaces",
+    "EditedIDFaceSimilarity",
+    "EditedIDAdaptiveMixingSampler",
+    "EditedIDAttentionDisentangle",
+    "EditedIDEntanglement",
+    "EditedIDRestoreIdentity",
 }
 
 
