@@ -1,0 +1,1 @@
+"""A world with ground truth: procedural portraits, tiny models in stock formats, benchmarks."""

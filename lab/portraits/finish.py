@@ -1,0 +1,51 @@
+"""From linear light to the finished picture: display curve, slight blur, sensor noise, JPEG."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from .scene import Scene
+
+
+def finish(rgb: np.ndarray, scene: Scene, size: int) -> np.ndarray:
+    """(3, H, W) linear to (H, W, 3) float32 in [0, 1]. Blur scales with `size`; noise and JPEG do not."""
+    np.maximum(rgb, 0.0, out=rgb)
+    knee = np.minimum(rgb, 0.7)
+    over = rgb - knee
+    display = np.sqrt(knee + over * (1.0 / (1.0 + 1.4 * over)))
+    np.minimum(display, 1.0, out=display)
+    if scene.blur > 0.02:
+        display = _blur(display, scene.blur * size / 128.0)
+    image = np.ascontiguousarray(display.transpose(1, 2, 0))
+    if scene.noise > 0.0:
+        rng = np.random.default_rng(scene.grain)
+        image += rng.standard_normal(image.shape[:2], dtype=np.float32)[..., None] * np.float32(scene.noise)
+    np.clip(image, 0.0, 1.0, out=image)
+    if scene.jpeg:
+        image = _jpeg(image, scene.jpeg)
+    return image
+
+
+def _blur(planes: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of (3, H, W) with edge values held."""
+    radius = max(1, int(np.ceil(2.5 * sigma)))
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(sigma, 1e-3)) ** 2)
+    taps = (taps / taps.sum()).astype(np.float32)
+    for axis in (1, 2):
+        pad = [(0, 0), (0, 0), (0, 0)]
+        pad[axis] = (radius, radius)
+        wide = np.pad(planes, pad, mode="edge")
+        length = planes.shape[axis]
+        planes = sum(tap * (wide[:, k:k + length] if axis == 1 else wide[:, :, k:k + length])
+                     for k, tap in enumerate(taps.tolist()))
+    return planes.astype(np.float32)
+
+
+def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """The picture after one JPEG round trip."""
+    store = io.BytesIO()
+    Image.fromarray((image * 255.0 + 0.5).astype(np.uint8)).save(store, "JPEG", quality=quality)
+    return np.asarray(Image.open(store), np.float32) * np.float32(1.0 / 255.0)
