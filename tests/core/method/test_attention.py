@@ -1,0 +1,158 @@
+"""Regions, block lists, windows and the gates on plain tensors."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from editedid_core.attention.blocks import Layer, detail_blocks, parse_blocks, structure_blocks
+from editedid_core.attention.gates import agreement, blend_outputs
+from editedid_core.attention.record import FeatureRecord, SourceFeatures
+from editedid_core.attention.regions import Regions
+from editedid_core.attention.run import AttentionCall, AttentionRun
+from editedid_core.attention.settings import Disentangle, Entangle, make_plan
+
+UNET = {"down": [1, 2, 4], "mid": [0], "up": [3, 4, 5]}
+DIT = {"double": range(4), "single": range(2)}
+TEXT, GRID, WIDTH = 3, (4, 4), 8
+TOKENS = TEXT + GRID[0] * GRID[1]
+
+
+def test_regions_always_sum_to_one_and_average_areas() -> None:
+    face, element = torch.rand(32, 32), torch.rand(32, 32)
+    w1, w2 = Regions(face, element).on_grid(4, 4, face)
+    assert ((w1 >= 0) & (w2 >= 0) & (w1 + w2 <= 1 + 1e-6)).all()
+    half = torch.zeros(32, 32)
+    half[:, :12] = 1
+    w1, _ = Regions(half, torch.zeros(32, 32)).on_grid(4, 4, face)
+    torch.testing.assert_close(w1.view(4, 4)[0], torch.tensor([1.0, 0.5, 0.0, 0.0]))
+    w1, _ = Regions(half, torch.zeros(32, 32), hard=True).on_grid(4, 4, face)
+    assert set(w1.tolist()) == {0.0, 1.0}
+
+
+def test_block_lists_are_read_and_wrong_ones_named() -> None:
+    auto = structure_blocks(UNET)
+    assert Layer("down", 4) in auto and Layer("up", 3) not in auto
+    assert Layer("up", 3) in detail_blocks(UNET)
+    assert Layer("single", 1) in detail_blocks(DIT) and Layer("double", 0) not in detail_blocks(DIT)
+    chosen = parse_blocks("mid, up.3-4", UNET, auto, "detail_blocks")
+    assert chosen.blocks == {("mid", 0), ("up", 3), ("up", 4)}
+    assert parse_blocks("auto", UNET, auto, "x") is auto
+    for bad in ("double.1", "up.9", "up.", "7"):
+        with pytest.raises(ValueError, match="detail_blocks.*up.3,4,5"):
+            parse_blocks(bad, UNET, auto, "detail_blocks")
+
+
+def test_windows_become_sigmas() -> None:
+    plan = make_plan(Entangle(structure=1, structure_window=(0.0, 0.5), structure_blocks="double"), Disentangle(),
+                     DIT, lambda percent: 1.0 - percent)
+    assert plan.structure.at(Layer("double", 3), 0.8)
+    assert not plan.structure.at(Layer("double", 3), 0.4)
+    assert not plan.structure.at(Layer("single", 0), 0.8)
+
+
+def test_outputs_blend_by_region() -> None:
+    target, first, second = torch.zeros(1, 2, 1), torch.ones(1, 2, 1), torch.full((1, 2, 1), 5.0)
+    out = blend_outputs(target, first, second, torch.tensor([1.0, 0.25]), torch.tensor([0.0, 0.5]), 1)
+    assert out.flatten().tolist() == [1.0, 0.25 + 2.5]
+
+
+def test_agreement_opens_for_like_tokens_and_closes_for_unlike() -> None:
+    own = F.normalize(torch.randn(1, 6, 16), dim=-1)
+    gate = agreement(own, torch.cat([own[:, :3], -own[:, 3:]], 1), 0.0, 10.0, 1)
+    assert (gate[:3] > 0.99).all() and (gate[3:] < 0.01).all()
+    heads = own.view(1, 6, 2, 8).transpose(1, 2)
+    torch.testing.assert_close(agreement(heads, heads, 0.5, 10.0, 2), agreement(own, own, 0.5, 10.0, 1))
+
+
+def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+def make_run(rows: tuple[str, ...], face: torch.Tensor, budget: int = 1 << 30, divide: float = 1.0,
+             **entangle: object) -> AttentionRun:
+    setting = Entangle(**{"structure": 0.7, "detail": 0.9, "structure_window": (0, 1), "detail_window": (0, 1),
+                          "structure_blocks": "double", "detail_blocks": "double", **entangle})
+    plan = make_plan(setting, Disentangle(divide), DIT, lambda percent: 1.0 - percent)
+    element = torch.zeros_like(face)
+    element[:4] = face[:4]
+    return AttentionRun(plan, Regions(face, element), FeatureRecord(budget), (8, 8), rows, 3)
+
+
+def make_call(rows: int, chunks: int = 1, heads_first: bool = False) -> AttentionCall:
+    axis = 2 if heads_first else 1
+    return AttentionCall(Layer("double", 1), 0.5, GRID, TEXT, axis, axis, chunks, rows)
+
+
+def qkv(batch: int, heads_first: bool, seed: int = 0) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (batch, 2, TOKENS, WIDTH) if heads_first else (batch, TOKENS, WIDTH)
+    return [torch.randn(shape, generator=generator) for _ in range(3)]
+
+
+ALL = ("original", "edited", "target")
+
+
+@pytest.mark.parametrize("heads_first", [False, True])
+@pytest.mark.parametrize("chunks", [1, 2])
+def test_only_the_targets_face_tokens_change(heads_first: bool, chunks: int) -> None:
+    face = torch.zeros(16, 16)
+    face[:, :8] = 1
+    q, k, v = qkv(3 * chunks, heads_first)
+    call = make_call(3, chunks, heads_first)
+    plain = attend(q, k, v)
+    out = make_run(ALL, face).edit(call, attend, q, k, v)
+    moved = (out != plain).any(-1)
+    moved = moved.any(1) if heads_first else moved
+    expected = torch.zeros(3 * chunks, TOKENS, dtype=torch.bool)
+    expected[2::3, TEXT:] = (torch.arange(16) % 4 < 2)
+    assert torch.equal(moved, expected)
+
+
+def test_zero_strength_and_empty_mask_change_nothing() -> None:
+    q, k, v = qkv(3, False)
+    plain = attend(q, k, v)
+    full, none = torch.ones(16, 16), torch.zeros(16, 16)
+    assert torch.equal(make_run(ALL, full, structure=0.0, detail=0.0).edit(make_call(3), attend, q, k, v), plain)
+    assert torch.equal(make_run(ALL, none).edit(make_call(3), attend, q, k, v), plain)
+
+
+def test_replayed_features_give_the_joint_result() -> None:
+    face = torch.ones(16, 16)
+    q, k, v = qkv(3, False)
+    joint = make_run(ALL, face).edit(make_call(3), attend, q, k, v)
+    run = make_run(("original", "edited"), face)
+    run.edit(make_call(2), attend, q[:2], k[:2], v[:2])
+    run.rows = ("target",)
+    replayed = run.edit(make_call(1), attend, q[2:], k[2:], v[2:])
+    torch.testing.assert_close(replayed, joint[2:])
+    assert run.record.used > 0
+
+
+def test_disentangled_queries_do_not_see_the_other_source() -> None:
+    """Changing the edit's keys under the face must not reach a face query, nor the original's an element query."""
+    face = torch.ones(16, 16)
+    q, k, v = qkv(3, False)
+
+    def outputs(row: int, divide: float) -> torch.Tensor:
+        keys, values = k.clone(), v.clone()
+        keys[row, TEXT:], values[row, TEXT:] = 3.0, 7.0
+        run = make_run(ALL, face, divide=divide, structure=0.0, agreement=None)
+        return run.edit(make_call(3), attend, q, keys, values)[2, TEXT:]
+
+    elements = torch.arange(16) < 4
+    base = make_run(ALL, face, structure=0.0, agreement=None).edit(make_call(3), attend, q, k, v)[2, TEXT:]
+    torch.testing.assert_close(outputs(1, 1.0)[~elements], base[~elements])
+    torch.testing.assert_close(outputs(0, 1.0)[elements], base[elements])
+    assert not torch.allclose(outputs(1, 1.0)[elements], base[elements])
+    assert not torch.allclose(outputs(0, 0.0)[elements], base[elements])
+
+
+def test_record_gives_up_past_its_budget() -> None:
+    features = SourceFeatures(torch.zeros(2, 4, 8), None, None)
+    record = FeatureRecord(budget=300)
+    record.put(1, Layer("up", 0), features)
+    assert record.get(1, Layer("up", 0)) is features and not record.overflowed
+    record.put(2, Layer("up", 0), features)
+    assert record.overflowed and record.get(1, Layer("up", 0)) is None
