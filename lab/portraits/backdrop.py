@@ -72,7 +72,7 @@ def paint_clothes(canvas: Canvas, body: tuple[np.ndarray, np.ndarray], scene: Sc
     """Shoulders and clothes. `body`: body coordinates (p, q) in head units; `pixel`: one pixel in head units."""
     p, q = body
     side = np.abs(p)
-    top = 2.16 + 0.34 * smooth(side, 0.5, 2.0) + 0.10 * np.maximum(side - 1.2, 0.0) ** 2
+    top = 2.06 + 0.32 * smooth(side, 0.5, 2.0) + 0.10 * np.maximum(side - 1.2, 0.0) ** 2
     neck = {"crew": 0.30, "vee": 0.78, "shirt": 0.42, "hood": 0.12, "stripes": 0.34}[scene.clothes]
     if scene.clothes in ("vee", "shirt"):
         cut = neck * np.maximum(1.0 - side * (1.0 / 0.62), 0.0)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .camera import Camera
 from .canvas import Canvas, blob, coverage, smooth
+from .hair import Hair
 from .head import ear_middle
 from .identity import Identity
 from .light import Light, linear
@@ -52,7 +53,7 @@ def paint_glasses(canvas: Canvas, camera: Camera, face: Face, scene: Scene, ligh
             np.abs(x + y * 0.7 + 0.1), 0.10, 0.02)
         canvas.over(window, glass * 0.94, tone.astype(np.float32), "glasses")
     else:
-        glare = glass * 0.16 * smooth(np.abs(x * 0.8 + y + 0.12 * light.x), 0.10, 0.03)
+        glare = glass * 0.09 * smooth(np.abs(x * 0.8 + y + 0.12 * light.x), 0.10, 0.03)
         rows, columns = window.slices
         part = canvas.rgb[:, rows, columns]
         part += glare * (0.9 * float(light.flat().mean()) - part)
@@ -82,15 +83,16 @@ def hat_shadow(face: Face, scene: Scene, light: Light, u: np.ndarray, v: np.ndar
 
 
 def paint_hat(canvas: Canvas, camera: Camera, face: Face, scene: Scene, light: Light,
-              head: tuple[np.ndarray, np.ndarray], hair_width: float) -> None:
-    """The hat; its crown is wider than the hair below it."""
+              head: tuple[np.ndarray, np.ndarray], hair: Hair | None) -> None:
+    """The hat; its crown is wider than the hair below it, a band follows the outline of the head."""
     u, v = head
     pixel = 1.0 / camera.unit
     edge = hat_edge(scene, u)
     base = linear(scene.hat_colour)
-    width = max(min(hair_width, face.width + 0.26), face.width) + 0.06
+    width = face.outline(-0.62) + 0.07 if hair is None else hair.width + 0.03
     if scene.hat == "band":
-        band = np.maximum(np.abs(v - edge + 0.10) - 0.13, np.abs(u) - width)
+        outer = (np.sqrt(face.level(u, v)) - 1.0) * face.width if hair is None else hair.outer
+        band = np.maximum(np.abs(v - edge + 0.10) - 0.13, outer - 0.03)
         nz = np.sqrt(np.maximum(1.0 - (u / (width * 1.02)) ** 2, 0.06))
         weave = 1.0 + 0.10 * np.sin(u * 40.0)
         canvas.over(canvas.window, coverage(band, pixel), base[:, None, None] * weave * light.shade((u * 0.8, -0.2 * nz, nz)),
@@ -171,7 +173,7 @@ def paint_hand(canvas: Canvas, camera: Camera, face: Face, person: Identity, sce
     """A hand before the face: at the chin, on the cheek or before the mouth; four fingers, back of hand, wrist."""
     side = float(scene.hand_side)
     pixel = 1.0 / camera.unit
-    window = camera.plane_window(-2.2, 2.2, -0.4, 4.0, canvas.window)
+    window = camera.plane_window(-4.5, 4.5, -0.4, 6.0, canvas.window)
     if window.empty:
         return
     p, q = camera.plane(window)
@@ -183,7 +185,7 @@ def paint_hand(canvas: Canvas, camera: Camera, face: Face, person: Identity, sce
     c, s = math.cos(angle), math.sin(angle)
     along, across = y * -c + x * -s, x * c - y * s
     skin = skin_colour(person) * np.array([1.02, 0.96, 0.94], np.float32)
-    parts = [((-1.6, 0.32), (-0.35, 0.06), 0.36, 0.40), ((-0.35, 0.06), (-0.02, 0.04), 0.41, 0.37)]
+    parts = [((-5.5, 0.32), (-0.35, 0.06), 0.60, 0.37), ((-0.35, 0.06), (-0.02, 0.04), 0.41, 0.37)]
     lengths = (0.42, 0.54, 0.58, 0.48)
     curl = 0.45 if scene.hand == "chin" else 0.92
     for k, reach in enumerate(lengths):
@@ -214,7 +216,7 @@ def paint_scarf(canvas: Canvas, camera: Camera, face: Face, scene: Scene, light:
     base = linear(scene.scarf_colour)
     top = face.chin + 0.02
     middle = top + 0.42 + 0.10 * np.cos(p * 1.6)
-    distance = (np.sqrt((p / 1.12) ** 4 + ((q - middle) / 0.44) ** 4 + 1e-6) - 1.0) * 0.30
+    distance = (np.sqrt((p / 1.02) ** 4 + ((q - middle) / 0.44) ** 4 + 1e-6) - 1.0) * 0.30
     folds = lookup(cloud_table(), p * 0.35 + scene.grain % 19, (q + 0.18 * p * p) * 1.5, 110.0)
     t = np.clip((q - middle) * (1.0 / 0.46), -1.0, 1.0)
     nz = np.sqrt(np.maximum(1.0 - t * t * 0.85, 0.1))

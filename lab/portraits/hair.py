@@ -63,12 +63,20 @@ class Hair:
         self.canvas, self.camera, self.face, self.scene = canvas, camera, face, scene
         self.u, self.v = head
         self.pixel = 1.0 / camera.unit
-        self.width = face.width + self.style.side * (1.0 + 0.25 * scene.hair_volume)
-        self.lumps = lookup(cloud_table(), self.u + scene.grain % 97 * 0.031, self.v, 120.0) if self.style.curl else None
+        side = self.style.side * (1.0 + 0.25 * scene.hair_volume)
+        self.width = face.width + (side if hat_line is None else min(side, 0.15))
+        self.lumps = self._lumps() if self.style.curl else None
         self.outer = self._outer()
         if hat_line is not None:
             self.outer = np.maximum(self.outer, -hat_line)
         self.front = np.maximum(self.outer, -self._opening())
+
+    def _lumps(self) -> np.ndarray:
+        """Lumps of the outline by direction only, so that none comes loose."""
+        u, v = self.u, self.v - MIDDLE
+        scale = 1.0 / np.sqrt(u * u + v * v + 0.01)
+        noise = lookup(cloud_table(), u * scale + self.scene.grain % 97 * 0.031, v * scale, 130.0)
+        return np.clip(noise, -1.4, 1.4)
 
     def _outer(self) -> np.ndarray:
         style, u, v = self.style, self.u, self.v
@@ -83,7 +91,7 @@ class Hair:
         end = v - style.length - (0.10 if style.back else 0.0) * np.cos(u * 1.6)
         outer = _smooth_max(cap, end, 0.22 if style.back else 0.06)
         if self.lumps is not None:
-            outer = outer + style.curl * np.clip(self.lumps, -1.3, 1.3) * smooth(outer, -0.35, -0.05) * smooth(outer, 0.18, 0.05)
+            outer = outer + style.curl * self.lumps * smooth(outer, -0.35, -0.05)
         return outer
 
     def _opening(self) -> np.ndarray:
@@ -98,7 +106,7 @@ class Hair:
         top = front + slant + 0.20 * u * u + ragged
         half = style.temple * face.width + style.flare * np.maximum(v + 0.35, -0.3) + 0.012 * ragged / fringe
         if self.lumps is not None:
-            top = top + style.curl * 0.8 * np.clip(self.lumps, -1.2, 1.2)
+            top = top + style.curl * 0.8 * self.lumps
         return _smooth_max(np.abs(u) - half, top - v, 0.40 if style.front < 0.5 else 0.18)
 
     def light_through(self, light: Light) -> np.ndarray:
@@ -137,10 +145,12 @@ class Hair:
         u, v, scene = self.u, self.v, self.scene
         down = np.maximum(v - MIDDLE, 0.0)
         if self.lumps is not None and self.style.curl < 0.07:
-            value = 0.55 * self.lumps + 0.5 * lookup(cloud_table(), u * 1.7, v * 1.7 + 0.5, 150.0)
+            shift = scene.grain % 97 * 0.031
+            value = 0.6 * lookup(cloud_table(), u + shift, v, 120.0) + 0.5 * lookup(cloud_table(), u * 1.7, v * 1.7 + 0.5, 150.0)
         else:
             start = 0.35 * scene.hair_part
-            across = (u - start) / (0.55 + np.clip(v - face_top(self.face), 0.0, 1.1))
+            fall = np.maximum(v + 1.6, 0.0)
+            across = (u - start) / (0.70 + 1.5 * fall / (fall + 0.9))
             value = strands(across * 0.20 + 0.012 * np.sin(down * 4.0), (scene.grain % 89) * 0.011)
             value = value + 0.5 * strands(across * 0.47, 0.4)
         rim = np.clip(-self.outer * (1.0 / 0.50), 0.0, 1.0)
@@ -158,11 +168,6 @@ class Hair:
             (0.05 + 0.22 * base) * light.key * 0.55)[:, None, None]
         self._colour, self._value = colour, value
         return colour, value
-
-
-def face_top(face: Face) -> float:
-    """Height from which strands fan out."""
-    return -1.5
 
 
 def _smooth_max(a: np.ndarray, b: np.ndarray, k: float) -> np.ndarray:

@@ -56,12 +56,12 @@ class Light:
 def scene_light(scene: Scene) -> Light:
     """The light of a scene."""
     x, y = scene.light_x, -scene.light_y
-    z = 0.75
+    z = 0.62
     length = (x * x + y * y + z * z) ** 0.5
     warm = np.array([1.0 + 0.13 * scene.warmth, 1.0, 1.0 - 0.17 * scene.warmth], np.float32)
     cool = np.array([1.0 - 0.05 * scene.warmth, 1.0, 1.0 + 0.07 * scene.warmth], np.float32)
-    key = 1.15 * scene.light * scene.bright
-    ambient = (1.0 - 0.82 * scene.light) * scene.bright
+    key = 1.32 * scene.light * scene.bright
+    ambient = (0.96 - 0.92 * scene.light) * scene.bright
     return Light(x / length, y / length, z / length, (warm * key).astype(np.float32),
                  (cool * ambient).astype(np.float32))
 

@@ -103,7 +103,7 @@ def paint_person(canvas: Canvas, camera: Camera, face: Face, identity: Identity,
     if hair is not None:
         hair.paint_front(light)
     if scene.hat:
-        paint_hat(canvas, camera, face, scene, light, head, face.width if hair is None else hair.width)
+        paint_hat(canvas, camera, face, scene, light, head, hair)
     if scene.scarf:
         paint_scarf(canvas, camera, face, scene, light, body)
     if scene.hand:

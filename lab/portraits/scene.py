@@ -112,7 +112,7 @@ def clipped(rng: np.random.Generator, sigma: float, limit: float, middle: float 
 def sample_placement(rng: np.random.Generator) -> Placement:
     """A placement in a picture wider than the crop: face anywhere reasonable, roll up to ±25°."""
     return Placement(False, 0.5 + clipped(rng, 0.05, 0.11), 0.52 + clipped(rng, 0.04, 0.08),
-                     float(rng.uniform(0.168, 0.172)), clipped(rng, 0.14, 0.43), clipped(rng, 0.18, 0.36),
+                     float(rng.uniform(0.170, 0.174)), clipped(rng, 0.14, 0.43), clipped(rng, 0.18, 0.36),
                      clipped(rng, 0.09, 0.2))
 
 
@@ -125,8 +125,8 @@ def sample_scene(rng: np.random.Generator, *, elements: bool = True, placement: 
         smile=clipped(rng, 0.45, 0.8, 0.15), mouth_open=float(rng.uniform(0.2, 1.0)) if teeth else 0.0,
         brow_raise=clipped(rng, 0.4, 1.0), lids=float(rng.uniform(0.78, 1.12)),
         gaze_x=clipped(rng, 0.35, 0.9), gaze_y=clipped(rng, 0.25, 0.6),
-        light_x=float(rng.uniform(-0.9, 0.9)), light_y=float(rng.uniform(-0.05, 0.8)),
-        light=float(rng.uniform(0.35, 0.8)), bright=float(rng.uniform(0.85, 1.1)), warmth=clipped(rng, 0.45, 1.0),
+        light_x=float(rng.uniform(-1.1, 1.1)), light_y=float(rng.uniform(-0.1, 0.8)),
+        light=float(rng.uniform(0.4, 0.85)), bright=float(rng.uniform(0.85, 1.1)), warmth=clipped(rng, 0.45, 1.0),
         hair=str(rng.choice(HAIR_STYLES)),
         hair_colour=near_colour(rng, HAIR_COLOURS[int(rng.integers(len(HAIR_COLOURS)))], 0.02),
         hair_part=float(rng.uniform(0.15, 0.6) * rng.choice((-1, 1))), hair_volume=clipped(rng, 0.5, 1.0),

@@ -64,9 +64,9 @@ def _colour(surface: Surface, face: Face, person: Identity) -> None:
     across = np.abs(patch.u) - 0.60
     surface.stain(patch, (0.26 + 0.13 * max(-1.7, person.blush)) * blob(across, patch.v - 0.62, 0.46, 0.36),
                   (0.985, 0.74, 0.72))
-    if person.freckles > -0.4:
+    if person.freckles > 0.0:
         spots = lookup(freckle_table(), patch.u, patch.v - 0.42)
-        surface.stain(patch, (person.freckles + 0.4) * 0.40 * spots, (0.62, 0.48, 0.40))
+        surface.stain(patch, min(0.9, 0.15 + person.freckles * 0.48) * spots, (0.62, 0.48, 0.40))
     if person.stubble > -0.2:
         beard = smooth(patch_v := surface.v, 0.62, 1.15) * smooth(np.abs(surface.u) - 0.25 * (patch_v - 0.7), 0.25,
                                                                   0.62)

@@ -124,7 +124,7 @@ def jittered_scene(scene: Scene, rng: np.random.Generator) -> Scene:
                              ("hair_colour", "hat_colour", "glasses_colour", "scarf_colour", "clothes_colour",
                               "clothes_second", "backdrop_colour", "backdrop_second")},
                    detail=scene.detail + clipped(rng, 0.5, 1.0), hair_part=scene.hair_part + clipped(rng, 0.015, 0.03),
-                   light=float(np.clip(scene.light + clipped(rng, 0.015, 0.03), 0.2, 0.85)),
+                   light=float(np.clip(scene.light + clipped(rng, 0.015, 0.03), 0.2, 0.9)),
                    light_x=scene.light_x + clipped(rng, 0.03, 0.06), bright=scene.bright * (1 + clipped(rng, 0.01, 0.02)))
 
 
