@@ -1,9 +1,110 @@
+"""The crops on which the diffusion works: original and edit of one person, aligned, in one light. METHOD.md §6."""
+
 from __future__ import annotations
+
 import torch
-from .record import CropResult, FacePairs
+
+from .align import apply, compose, crop_frame, face_to_face, invert, piecewise_grid, pixel_grid, scale_of
+from .colour import relight as bring_light
+from .detect import check_pictures, to_rgb
+from .masks import automatic_elements, face_mask, features_mask
+from .record import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
+from .warp import sample
 
 
 def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
                element_mask: torch.Tensor | None = None, relight: float = 1.0, auto_elements: float = 1.0,
                piecewise: bool = False, keep_elements: bool = True) -> CropResult:
-    raise NotImplementedError
+    """Cut the edited face of every pair upright, and warp the original of the same person onto it.
+
+    original_image: (B, H, W, C), edited_image: (B', H', W', C'), the pictures in which the faces were found.
+    size: side S of the crops in pixels, 16 or more. element_mask: (B' or 1, H', W') in [0, 1], what of the edit covers
+    the face, or None. relight: how far the original takes the edit's light, 0 to 1. auto_elements: sensitivity of
+    finding elements by comparison, 0 (off) to 2. piecewise: follow dense landmarks where both faces have the same kind.
+    keep_elements: leave elements out of what is pasted back, so they stay the edit's own pixels.
+    Crops over the border of a picture are filled by reflection; those parts are never pasted.
+    Returns tensors on the CPU; N = 0 when there is no pair. Raises ValueError for input that does not fit together.
+    """
+    check_pictures(original_image, "original_image")
+    check_pictures(edited_image, "edited_image")
+    if size < 16:
+        raise ValueError(f"size is {size}: crops need a side of at least 16 pixels.")
+    image_size = (edited_image.shape[1], edited_image.shape[2])
+    _check_pairs(pairs, original_image, edited_image)
+    mask = None if element_mask is None else _checked_mask(element_mask, edited_image)
+    rows = [
+        _crop_pair(pair, original_image, edited_image, mask, size, relight, auto_elements, piecewise)
+        for pair in pairs.pairs
+    ]
+    if not rows:
+        empty = torch.zeros(0, size, size)
+        pictures = torch.zeros(0, size, size, 3)
+        return CropResult(pictures, pictures, empty, empty, PasteRecord((), empty, image_size, edited_image.shape[0]))
+    crops = tuple(row[0] for row in rows)
+    original, edited, face, elements = (torch.stack(column) for column in list(zip(*rows))[1:])
+    paste_masks = face * (1 - elements) if keep_elements else face
+    return CropResult(original, edited, face, elements,
+                      PasteRecord(crops, paste_masks, image_size, edited_image.shape[0]))
+
+
+def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch.Tensor, mask: torch.Tensor | None,
+               size: int, relight: float, auto_elements: float, piecewise: bool,
+               ) -> tuple[FaceCrop, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Record, original (S, S, 3), edited (S, S, 3), face mask (S, S), element mask (S, S) of one pair."""
+    to_image = crop_frame(pair.edited.points, size)
+    to_original = compose(face_to_face(pair.edited.points, pair.original.points), to_image)
+    from_image = invert(to_image)
+    points = apply(from_image, pair.edited.points)
+    dense = None if pair.edited.dense is None else apply(from_image, pair.edited.dense)
+
+    grid = pixel_grid(size, size)
+    edited = _cut(edited_image[pair.edited.frame], apply(to_image, grid), scale_of(to_image))
+    positions = apply(to_original, grid)
+    if piecewise and dense is not None and pair.original.dense is not None and len(dense) == len(pair.original.dense):
+        positions = piecewise_grid(pair.original.dense, dense, to_original, size)
+    original = _cut(original_image[pair.original.frame], positions, scale_of(to_original))
+
+    face = face_mask(points, dense, size)
+    features = features_mask(points, size)
+    given = torch.zeros(size, size)
+    if mask is not None:
+        whole = mask[pair.edited.frame % mask.shape[0]][..., None]
+        given = sample(whole, apply(to_image, grid), scale_of(to_image), padding="zeros", mode="bilinear")[..., 0]
+    skin = face * (1 - given)
+    in_light = bring_light(original, edited, skin, strength=1.0)
+    found = automatic_elements(in_light, edited, face, features, auto_elements)
+    elements = torch.maximum(given, found).clamp(0, 1)
+    # elements are not lit like skin: compare light once more without them
+    original = bring_light(original, edited, face * (1 - elements), strength=relight)
+    crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)
+    return crop, original, edited, face, elements
+
+
+def _cut(picture: torch.Tensor, positions, step: float) -> torch.Tensor:
+    """(S, S, 3) float32 in [0, 1] on the CPU."""
+    clean = to_rgb(picture.detach()).cpu()
+    return sample(clean, positions, step).nan_to_num(0.0).clamp(0, 1)
+
+
+def _check_pairs(pairs: FacePairs, original_image: torch.Tensor, edited_image: torch.Tensor) -> None:
+    for pair in pairs.pairs:
+        for face, image, name in ((pair.original, original_image, "original_image"),
+                                  (pair.edited, edited_image, "edited_image")):
+            if face.frame >= image.shape[0] or face.image_size != (image.shape[1], image.shape[2]):
+                raise ValueError(
+                    f"{name} has {image.shape[0]} pictures of {tuple(image.shape[1:3])} pixels (height, width), but a face "
+                    f"of pairs was found in picture {face.frame + 1} of {face.image_size}: connect the same picture as to "
+                    "Detect Faces."
+                )
+
+
+def _checked_mask(mask: torch.Tensor, edited_image: torch.Tensor) -> torch.Tensor:
+    """(1 or B, H, W) float32 in [0, 1] on the CPU."""
+    m = mask[None] if mask.ndim == 2 else mask
+    expected = tuple(edited_image.shape[1:3])
+    if m.ndim != 3 or tuple(m.shape[1:]) != expected or m.shape[0] not in (1, edited_image.shape[0]):
+        raise ValueError(
+            f"element_mask is {tuple(mask.shape)}, edited_image needs 1 or {edited_image.shape[0]} masks of {expected} "
+            "pixels (height, width): draw the mask on the edited picture, or resize it."
+        )
+    return m.detach().to("cpu", torch.float32).nan_to_num(0.0).clamp(0, 1)

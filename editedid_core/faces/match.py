@@ -1,7 +1,124 @@
+"""Who is who: the same person in the original photos and in the edited pictures. METHOD.md §6."""
+
 from __future__ import annotations
-from .record import FacePairs, Faces
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from .record import Face, FacePair, FacePairs, Faces
+
+SAME_PERSON = 0.45
+"""Cosine above which two faces of the original photos are taken for one person."""
 
 
-def match_faces(originals: Faces, edited: Faces, min_similarity: float = 0.0,
-                position_weight: float = 0.25) -> FacePairs:
-    raise NotImplementedError
+def match_faces(originals: Faces, edited: Faces, min_similarity: float = 0.2, position_weight: float = 0.3,
+                same_person: float = SAME_PERSON) -> FacePairs:
+    """Pair each person of the original photos with at most one face of each edited picture.
+
+    The score of a pair is (1 - position_weight) * similarity + position_weight * place, where place is 1 for a face
+    of the same size at the same place and falls to 0 within about one face. Photos that cannot show the same
+    composition (another aspect ratio, several photos for one picture) count by similarity alone, and faces without an
+    embedding by place alone. All pairs together get the highest sum of scores (Hungarian method); pairs under
+    `min_similarity` are given up and their faces reported as unmatched.
+    Several original photos may show one person: faces of different photos whose cosine is at least `same_person` are
+    one person, and the photo most like the edited face comes first.
+
+    min_similarity: -1 to 1. position_weight: 0 to 1. Returns pairs in the order of the edited faces.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    people = group_people(originals.faces, same_person)
+    pairs: dict[int, FacePair] = {}
+    used: set[int] = set()
+    for frame in range(edited.frames):
+        columns = [i for i, face in enumerate(edited.faces) if face.frame == frame]
+        if not people or not columns:
+            continue
+        scores = np.array([
+            [_score(person, edited.faces[i], originals, edited, position_weight) for i in columns] for person in people
+        ])
+        for row, column in zip(*linear_sum_assignment(scores, maximize=True)):
+            if scores[row, column] < min_similarity:
+                continue
+            face = edited.faces[columns[column]]
+            photos = tuple(sorted(people[row], key=lambda photo: -_preference(photo, face)))
+            pairs[columns[column]] = FacePair(photos[0], face, _cosine(photos[0], face), photos)
+            used.add(row)
+    return FacePairs(
+        pairs=tuple(pairs[i] for i in sorted(pairs)),
+        unmatched_original=tuple(face for row, person in enumerate(people) if row not in used for face in person),
+        unmatched_edited=tuple(face for i, face in enumerate(edited.faces) if i not in pairs),
+    )
+
+
+def group_people(faces: Sequence[Face], same_person: float = SAME_PERSON) -> list[tuple[Face, ...]]:
+    """Faces of different photos that show one person, together; in order of first appearance.
+
+    Two faces of one photo are never one person, and a face without an embedding is a person of its own. A face joins
+    the person that it is most like on average, if that is at least `same_person`.
+    """
+    people: list[list[Face]] = []
+    for face in faces:
+        best, likeness = None, same_person
+        for person in people:
+            cosines = [_cosine(face, other) for other in person]
+            known = [c for c in cosines if c is not None]
+            if len(known) < len(person) or any(other.frame == face.frame for other in person):
+                continue
+            if float(np.mean(known)) >= likeness:
+                best, likeness = person, float(np.mean(known))
+        if best is None:
+            people.append([face])
+        else:
+            best.append(face)
+    return [tuple(person) for person in people]
+
+
+def place_likeness(a: Face, b: Face) -> float:
+    """1 for faces of the same size at the same place of their pictures, to 0 about one face apart.
+
+    Places and sizes are taken relative to each picture; the distance is measured in faces.
+    """
+    scale_a, scale_b = (np.array([f.image_size[1], f.image_size[0]], dtype=np.float64) for f in (a, b))
+    size_a, size_b = max(a.size, 1e-6) / scale_a.max(), max(b.size, 1e-6) / scale_b.max()
+    apart = (a.centre / scale_a - b.centre / scale_b) * scale_b / scale_b.max()
+    distance = float(np.hypot(*apart)) / math.sqrt(size_a * size_b)
+    return math.exp(-((distance / 0.6) ** 2) - (math.log(size_a / size_b) / 0.5) ** 2)
+
+
+def _score(person: Sequence[Face], face: Face, originals: Faces, edited: Faces, position_weight: float) -> float:
+    """Best score of any photo of the person against one edited face."""
+    return max(_score_of_photo(photo, face, originals, edited, position_weight) for photo in person)
+
+
+def _score_of_photo(photo: Face, face: Face, originals: Faces, edited: Faces, position_weight: float) -> float:
+    cosine = _cosine(photo, face)
+    comparable = _same_composition(originals, edited) and originals.frames in (1, edited.frames)
+    if originals.frames == edited.frames > 1:  # two videos: places are comparable only at one moment
+        comparable = comparable and photo.frame == face.frame
+    place = place_likeness(photo, face) if comparable else 0.0
+    if cosine is None:
+        only_choice = len(originals.faces) == 1 and len(edited.in_frame(face.frame)) == 1
+        return 1.0 if only_choice else place
+    weight = position_weight if comparable else 0.0
+    return (1 - weight) * cosine + weight * place
+
+
+def _same_composition(originals: Faces, edited: Faces) -> bool:
+    """Whether the two pictures have the same aspect ratio, within 5 %."""
+    (h0, w0), (h1, w1) = originals.image_size, edited.image_size
+    return abs(math.log(w0 * h1 / (h0 * w1))) < 0.05
+
+
+def _preference(photo: Face, face: Face) -> float:
+    cosine = _cosine(photo, face)
+    return place_likeness(photo, face) if cosine is None else cosine
+
+
+def _cosine(a: Face, b: Face) -> float | None:
+    """Cosine of two embeddings of one analyzer, or None."""
+    if a.embedding is None or b.embedding is None or a.embedding.shape != b.embedding.shape:
+        return None
+    return float(np.clip(np.dot(a.embedding, b.embedding), -1.0, 1.0))

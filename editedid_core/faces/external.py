@@ -1,0 +1,106 @@
+"""Faces that other nodes of the host found: its MediaPipe landmarks (FACE_LANDMARKS) and boxes (BOUNDING_BOX)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .analyzers.search import box_overlap
+from .record import Face, Faces
+
+# MediaPipe face mesh: irises (only in the mesh of 478), else corners of the eyes; tip of the nose; corners of the mouth
+_IRISES = (slice(468, 473), slice(473, 478))
+_EYE_CORNERS = ([33, 133], [362, 263])
+_NOSE_AND_MOUTH = [1, 61, 291]
+
+# Where the five points lie in the box of an upright frontal face, in parts of the box
+_POINTS_IN_BOX = np.array([[0.31, 0.40], [0.69, 0.40], [0.50, 0.60], [0.35, 0.78], [0.65, 0.78]])
+
+
+def faces_from_landmarks(landmarks: Mapping[str, Any], frames: int, image_size: tuple[int, int],
+                         threshold: float = 0.0) -> Faces:
+    """The host's FACE_LANDMARKS as faces without embeddings, with dense landmarks.
+
+    landmarks: {"frames": [[{"landmarks_xy": (468 or 478, 2), "bbox_xyxy": (4,), "score": float}]], "image_size"}.
+    Raises ValueError when it belongs to other pictures than the connected ones.
+    """
+    per_frame = landmarks.get("frames")
+    size = tuple(int(v) for v in landmarks.get("image_size", image_size))
+    if per_frame is None or len(per_frame) != frames or size != tuple(image_size):
+        raise ValueError(
+            f"face_landmarks belong to {len(per_frame or ())} pictures of {size} pixels (height, width), image to {frames} "
+            f"of {tuple(image_size)}: detect the landmarks on the picture that is connected here."
+        )
+    found = []
+    for frame, faces in enumerate(per_frame):
+        for item in faces:
+            dense = np.asarray(item["landmarks_xy"], dtype=np.float32)
+            score = float(item.get("score", 1.0))
+            if score < threshold:
+                continue
+            points = _five_of_mesh(dense)
+            found.append(Face(np.asarray(item["bbox_xyxy"], dtype=np.float32), points, score, None, dense, frame,
+                              image_size))
+    return Faces(tuple(found), frames, image_size)
+
+
+def faces_from_boxes(boxes: Any, frames: int, image_size: tuple[int, int], threshold: float = 0.0) -> Faces:
+    """The host's BOUNDING_BOX as faces, with the five points where an upright frontal face has them.
+
+    boxes: one {"x", "y", "width", "height"}, a list of them for one picture, or a list of such lists, one per picture.
+    Raises ValueError when the number of lists is not the number of pictures.
+    """
+    per_frame = _boxes_per_frame(boxes)
+    if len(per_frame) != frames:
+        raise ValueError(
+            f"bounding_box holds boxes for {len(per_frame)} pictures, image has {frames}: detect the boxes on the picture "
+            "that is connected here."
+        )
+    found = []
+    for frame, items in enumerate(per_frame):
+        for item in items:
+            score = float(item.get("score", 1.0))
+            size = np.array([item["width"], item["height"]], dtype=np.float32)
+            if score < threshold or size.min() < 1:
+                continue
+            corner = np.array([item["x"], item["y"]], dtype=np.float32)
+            points = (corner + _POINTS_IN_BOX * size).astype(np.float32)
+            found.append(Face(np.concatenate([corner, corner + size]), points, score, None, None, frame, image_size))
+    return Faces(tuple(found), frames, image_size)
+
+
+def recognise(given: Faces, analysed: Faces, keep_points: bool) -> Faces:
+    """Give faces found elsewhere the embedding of the analyzer's face at the same place.
+
+    keep_points: keep the points that came with the given faces (landmarks); otherwise (boxes) take the analyzer's.
+    A given face where the analyzer sees none stays without an embedding.
+    """
+    result = []
+    for face in given.faces:
+        rivals = analysed.in_frame(face.frame)
+        overlaps = [box_overlap(face.box, rival.box) for rival in rivals]
+        if not overlaps or max(overlaps) < 0.2:
+            result.append(face)
+            continue
+        same = rivals[int(np.argmax(overlaps))]
+        result.append(replace(face, embedding=same.embedding) if keep_points else replace(same, box=face.box))
+    return replace(given, faces=tuple(result))
+
+
+def _five_of_mesh(dense: NDArray[np.float32]) -> NDArray[np.float32]:
+    if len(dense) < 468:
+        raise ValueError(f"face_landmarks has {len(dense)} points a face: connect the host's MediaPipe landmarks (468 or 478).")
+    eyes = _IRISES if len(dense) >= 478 else _EYE_CORNERS
+    return np.stack([*(dense[eye].mean(0) for eye in eyes), *dense[_NOSE_AND_MOUTH]]).astype(np.float32)
+
+
+def _boxes_per_frame(boxes: Any) -> Sequence[Sequence[Mapping[str, Any]]]:
+    if isinstance(boxes, Mapping):
+        return [[boxes]]
+    if all(isinstance(item, Mapping) for item in boxes) and boxes:
+        return [list(boxes)]
+    return [list(items) for items in boxes]
