@@ -12,7 +12,7 @@ LIMIT = 2.0
 UNIFORM = ("skin_tone", "iris_hue", "mole_x", "mole_y", "mole2_x", "mole2_y")
 """Parameters spread evenly over their range instead of around a common value."""
 
-HELD = {"skin_tone": 0.3, "skin_hue": 0.5, "iris_hue": 0.7}
+HELD = {"skin_tone": 0.4, "skin_hue": 0.6, "iris_hue": 0.8}
 """Editing models keep colours better than shapes: these drift by that share of the others."""
 
 PULL = 0.3

@@ -112,7 +112,7 @@ def clipped(rng: np.random.Generator, sigma: float, limit: float, middle: float 
 def sample_placement(rng: np.random.Generator) -> Placement:
     """A placement in a picture wider than the crop: face anywhere reasonable, roll up to ±25°."""
     return Placement(False, 0.5 + clipped(rng, 0.05, 0.11), 0.52 + clipped(rng, 0.04, 0.08),
-                     float(rng.uniform(0.170, 0.174)), clipped(rng, 0.14, 0.43), clipped(rng, 0.18, 0.36),
+                     float(rng.uniform(0.160, 0.172)), clipped(rng, 0.14, 0.43), clipped(rng, 0.18, 0.36),
                      clipped(rng, 0.09, 0.2))
 
 

@@ -154,33 +154,38 @@ def lip_top(t: float, bow: float) -> float:
     return (1.0 - t * t) * (1.0 - bow * max(0.0, 1.0 - (t / 0.28) ** 2) ** 2)
 
 
+def eye_distance(person: Identity) -> float:
+    """Distance between the eyes in head units, 0.85 to 1.15."""
+    return 1.0 + 0.076 * person.eye_spacing
+
+
 def face_shape(person: Identity, scene: Scene) -> Face:
     """The face of a person with the scene's expression."""
     z = person
     smile, open_, raise_ = scene.smile, scene.mouth_open, scene.brow_raise
-    spacing = 0.5 + 0.038 * z.eye_spacing
-    half = 0.232 + 0.024 * z.eye_size
-    aperture = (0.105 + 0.018 * z.eye_open + 0.006 * z.eye_size) * scene.lids
+    spacing = 0.5 * eye_distance(z)
+    half = 0.232 + 0.032 * z.eye_size
+    aperture = (0.105 + 0.022 * z.eye_open + 0.006 * z.eye_size) * scene.lids
     squint = max(0.0, smile) * 0.18
     eyes = tuple(Eye(side, side * spacing, 0.018 * -side * z.eye_slant, half, aperture * 1.12,
-                     aperture * (0.72 - squint), 0.045 + 0.070 * z.eye_tilt) for side in (-1, 1))
-    brow_v = -0.325 - 0.042 * z.brow_height - 0.07 * raise_
+                     aperture * (0.72 - squint), 0.045 + 0.085 * z.eye_tilt) for side in (-1, 1))
+    brow_v = -0.325 - 0.046 * z.brow_height - 0.07 * raise_
     inner = 0.19 + 0.026 * z.brow_gap
     brows = tuple(Brow(side, inner, 0.60 + 0.02 * z.eye_size, brow_v + 0.018 * -side * z.eye_slant,
-                       0.075 + 0.038 * z.brow_arch + 0.02 * raise_, 0.0 + 0.046 * z.brow_tilt,
-                       0.058 + 0.015 * z.brow_thickness) for side in (-1, 1))
-    length = 0.70 + 0.072 * z.nose_length
-    mouth_v = max(1.10 + 0.055 * z.mouth_height, length + 0.30)
-    chin = max(1.74 + 0.085 * z.face_length, mouth_v + 0.46) + 0.14 * open_
+                       0.075 + 0.038 * z.brow_arch + 0.02 * raise_, 0.0 + 0.054 * z.brow_tilt,
+                       0.058 + 0.019 * z.brow_thickness) for side in (-1, 1))
+    length = 0.70 + 0.084 * z.nose_length
+    mouth_v = max(1.10 + 0.062 * z.mouth_height, length + 0.30)
+    chin = max(1.74 + 0.095 * z.face_length, mouth_v + 0.46) + 0.14 * open_
     return Face(
-        width=1.10 + 0.052 * z.face_width + 0.02 * z.cheekbones, chin=chin,
+        width=1.10 + 0.068 * z.face_width + 0.02 * z.cheekbones, chin=chin,
         square=min(0.82, max(0.0, 0.42 + 0.17 * z.jaw_square)),
-        taper=0.24 - 0.065 * z.chin_size + 0.03 * z.cheekbones,
+        taper=0.24 - 0.072 * z.chin_size + 0.03 * z.cheekbones,
         jaw=0.02 + 0.055 * z.jaw_width + 0.02 * z.cheek_fullness, forehead_taper=0.06 - 0.015 * z.face_width,
         eyes=eyes, brows=brows, nose_top=-0.05, nose_tip=length, nose_u=0.03 * z.nose_crook,
-        nose_half=0.235 + 0.04 * z.nose_width, bridge=0.105 + 0.026 * z.nose_bridge, ball=0.135 + 0.02 * z.nose_tip,
-        mouth_u=0.012 * z.nose_crook, mouth_v=mouth_v, mouth_half=0.40 + 0.045 * z.mouth_width + 0.05 * smile,
-        upper=max(0.035, 0.085 + 0.022 * z.upper_lip - 0.012 * smile),
-        lower=max(0.05, 0.115 + 0.025 * z.lower_lip - 0.010 * smile), bow=0.26 + 0.09 * z.cupid_bow,
+        nose_half=0.235 + 0.054 * z.nose_width, bridge=0.105 + 0.026 * z.nose_bridge, ball=0.135 + 0.02 * z.nose_tip,
+        mouth_u=0.012 * z.nose_crook, mouth_v=mouth_v, mouth_half=0.40 + 0.058 * z.mouth_width + 0.05 * smile,
+        upper=max(0.035, 0.085 + 0.026 * z.upper_lip - 0.012 * smile),
+        lower=max(0.05, 0.115 + 0.029 * z.lower_lip - 0.010 * smile), bow=0.26 + 0.09 * z.cupid_bow,
         lift=0.02 + 0.085 * smile, open=0.20 * open_, slant=0.020 * z.mouth_slant,
         hairline=-0.98 - 0.075 * z.forehead, ear=0.30 + 0.03 * z.ear_size, ear_out=0.07 + 0.028 * z.ear_out)

@@ -9,11 +9,12 @@ from PIL import Image
 
 from .identity import Identity, drift_identity, sample_identity
 from .render import Portrait, render
+from .shape import eye_distance
 from .scene import ELEMENT_FIELDS, GLASSES, HATS, Placement, Scene, clipped, near_colour, sample_placement, sample_scene
 
 KINDS = ("accessory", "background", "light", "expression", "hair", "everything")
 DRIFTS = ("small", "medium", "large")
-DRIFT_DISTANCE = {"small": 0.40, "medium": 0.70, "large": 1.05}
+DRIFT_DISTANCE = {"small": 0.45, "medium": 0.80, "large": 1.20}
 """Distances as `identity_distance` measures them; strangers are about 1.37 apart."""
 KEEP_POSE = 0.7
 """Share of triples whose edit keeps pose and expression but for small jitter."""
@@ -57,8 +58,11 @@ def make_triple(seed: int, kind: str | None = None, drift: str | None = None, si
     person = triple_identity(seed)
     rng = np.random.default_rng((seed, 2))
     first = original_scene(rng)
+    first = replace(first, placement=sized(first.placement, person))
     keeps = bool(rng.random() < KEEP_POSE)
     second = edited_scene(first, kind, keeps, rng)
+    if not keeps:
+        second = replace(second, placement=sized(second.placement, person))
     other = drift_identity(person, DRIFT_DISTANCE[drift], rng)
     third = jittered_scene(second, rng)
     return Triple(render(person, first, size), render(person, second, size), render(other, third, size), kind, drift,
@@ -92,6 +96,11 @@ def original_scene(rng: np.random.Generator) -> Scene:
     if rng.random() < 0.08:
         scene = replace(scene, earrings="stud")
     return scene
+
+
+def sized(place: Placement, person: Identity) -> Placement:
+    """The placement with its scale chosen so that this person's eyes are a usual distance apart."""
+    return replace(place, scale=place.scale / eye_distance(person))
 
 
 def edited_scene(first: Scene, kind: str, keeps: bool, rng: np.random.Generator) -> Scene:
