@@ -23,7 +23,7 @@ def iris_colour(person: Identity) -> np.ndarray:
     t = float(np.clip((person.iris_hue + 1.7321) / 3.4642, 0.0, 1.0)) * (len(IRIS_COLOURS) - 1)
     low = min(int(t), len(IRIS_COLOURS) - 2)
     mixed = IRIS_COLOURS[low] + (t - low) * (IRIS_COLOURS[low + 1] - IRIS_COLOURS[low])
-    return linear(np.clip(mixed * (1.0 + 0.16 * person.iris_light), 0.02, 0.95))
+    return linear(np.clip(mixed * (1.0 + 0.26 * person.iris_light), 0.02, 0.95))
 
 
 def model_eye(surface: Surface, eye: Eye, person: Identity, scene: Scene, light: Light) -> None:
@@ -36,10 +36,10 @@ def model_eye(surface: Surface, eye: Eye, person: Identity, scene: Scene, light:
     du, dv = (patch.u - eye.u) * eye.side, patch.v - eye.v
     x, y = du * c - dv * s, du * s + dv * c
     pixel = surface.pixel
-    depth = 1.0 + 0.22 * person.eye_depth
+    depth = 1.0 + 0.32 * person.eye_depth
     surface.bump(patch, (-0.085 * depth) * blob(x, y + 0.06, 0.52, 0.34) + 0.06 * blob(x, y, 0.34, 0.26))
     surface.occlude(patch, 0.26 * depth * blob(x + 0.22, y + 0.08, 0.36, 0.28) + 0.10 * blob(x, y + 0.16, 0.42, 0.18))
-    bags = 0.10 + 0.085 * max(-1.0, person.eye_bags) + 0.03 * max(0.0, person.age_lines)
+    bags = 0.13 + 0.12 * max(-1.0, person.eye_bags) + 0.03 * max(0.0, person.age_lines)
     pouch = blob(x + 0.03, y - 0.24, 0.34, 0.075)
     surface.stain(patch, bags * (1.6 * blob(x + 0.08, y - 0.20, 0.36, 0.16) + 1.8 * pouch), (0.62, 0.52, 0.56))
     surface.bump(patch, (0.012 + 0.012 * max(-1.0, person.eye_bags)) * blob(x + 0.02, y - 0.185, 0.30, 0.07))
@@ -54,7 +54,7 @@ def model_eye(surface: Surface, eye: Eye, person: Identity, scene: Scene, light:
     opening = coverage(-np.minimum(above, below), pixel)
     inside = np.abs(t) < 1.25
 
-    fold = 0.052 + 0.02 * person.lid_fold
+    fold = 0.056 + 0.025 * person.lid_fold
     crease = y - (-eye.upper * (1.0 - 0.62 * t * t) * skew - fold)
     reach = smooth(np.abs(t), 1.35, 0.75)
     surface.stain(patch, 0.55 * reach * blob(crease, 0.0 * t, 0.032, 1.0), (0.45, 0.36, 0.34))

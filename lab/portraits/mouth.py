@@ -46,7 +46,7 @@ def model_mouth(surface: Surface, face: Face, person: Identity, skin: np.ndarray
                     + 0.30 * blob(np.abs(u) - half - 0.02, y, 0.08, 0.08))
     surface.bump(patch, -0.02 * blob(u, v - face.mouth_v + face.upper + 0.10, 0.07, 0.12))
 
-    red = 0.5 + 0.16 * person.lip_colour
+    red = 0.55 + 0.30 * person.lip_colour
     tone = np.array([0.93, 0.60 - 0.17 * red, 0.60 - 0.13 * red], np.float32)
     colour = skin * tone**2 * (1.0 - 0.10 * red) + np.array([0.035, 0.0, 0.004], np.float32) * red
     lined = colour[:, None, None] * (1.0 - 0.20 * (1.0 - upper_part))

@@ -183,9 +183,9 @@ def face_shape(person: Identity, scene: Scene) -> Face:
         taper=0.24 - 0.072 * z.chin_size + 0.03 * z.cheekbones,
         jaw=0.02 + 0.055 * z.jaw_width + 0.02 * z.cheek_fullness, forehead_taper=0.06 - 0.015 * z.face_width,
         eyes=eyes, brows=brows, nose_top=-0.05, nose_tip=length, nose_u=0.03 * z.nose_crook,
-        nose_half=0.235 + 0.054 * z.nose_width, bridge=0.105 + 0.026 * z.nose_bridge, ball=0.135 + 0.02 * z.nose_tip,
+        nose_half=0.235 + 0.054 * z.nose_width, bridge=0.105 + 0.032 * z.nose_bridge, ball=0.135 + 0.034 * z.nose_tip,
         mouth_u=0.012 * z.nose_crook, mouth_v=mouth_v, mouth_half=0.40 + 0.058 * z.mouth_width + 0.05 * smile,
-        upper=max(0.035, 0.085 + 0.026 * z.upper_lip - 0.012 * smile),
-        lower=max(0.05, 0.115 + 0.029 * z.lower_lip - 0.010 * smile), bow=0.26 + 0.09 * z.cupid_bow,
+        upper=max(0.035, 0.085 + 0.030 * z.upper_lip - 0.012 * smile),
+        lower=max(0.05, 0.115 + 0.034 * z.lower_lip - 0.010 * smile), bow=0.30 + 0.14 * z.cupid_bow,
         lift=0.02 + 0.085 * smile, open=0.20 * open_, slant=0.020 * z.mouth_slant,
-        hairline=-0.98 - 0.075 * z.forehead, ear=0.30 + 0.03 * z.ear_size, ear_out=0.07 + 0.028 * z.ear_out)
+        hairline=-0.98 - 0.075 * z.forehead, ear=0.30 + 0.045 * z.ear_size, ear_out=0.075 + 0.035 * z.ear_out)

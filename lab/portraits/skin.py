@@ -62,7 +62,7 @@ def _relief(surface: Surface, face: Face, person: Identity, scene: Scene) -> Non
 def _colour(surface: Surface, face: Face, person: Identity) -> None:
     patch = surface.patch(-1.2, 1.2, 0.1, 1.1)
     across = np.abs(patch.u) - 0.60
-    surface.stain(patch, (0.26 + 0.13 * max(-1.7, person.blush)) * blob(across, patch.v - 0.62, 0.46, 0.36),
+    surface.stain(patch, (0.36 + 0.21 * max(-1.7, person.blush)) * blob(across, patch.v - 0.62, 0.46, 0.36),
                   (0.985, 0.74, 0.72))
     if person.freckles > 0.0:
         spots = lookup(freckle_table(), patch.u, patch.v - 0.42)
@@ -81,7 +81,7 @@ def _colour(surface: Surface, face: Face, person: Identity) -> None:
 
 def _lines(surface: Surface, face: Face, person: Identity, scene: Scene) -> None:
     smile = max(0.0, scene.smile)
-    fold = 0.16 + 0.19 * max(-0.8, person.age_lines) + 0.32 * smile
+    fold = 0.22 + 0.26 * max(-0.8, person.age_lines) + 0.32 * smile
     for side in (-1, 1):
         start, end = face.nose_half + 0.05, face.mouth_half + 0.13
         middle = side * 0.5 * (start + end)
@@ -97,7 +97,7 @@ def _lines(surface: Surface, face: Face, person: Identity, scene: Scene) -> None
         patch = surface.patch(-0.72, 0.72, -0.92, -0.50)
         wave = patch.v + 0.05 * np.cos(patch.u * 2.6)
         for row in (-0.80, -0.66, -0.53):
-            surface.stain(patch, min(0.42, 0.26 * lines) * blob(patch.u, (wave - row) * 18.0, 0.66, 0.6),
+            surface.stain(patch, min(0.5, 0.34 * lines) * blob(patch.u, (wave - row) * 18.0, 0.66, 0.6),
                           (0.66, 0.56, 0.52))
     if person.age_lines > 0.2:
         for eye in face.eyes:
@@ -105,7 +105,7 @@ def _lines(surface: Surface, face: Face, person: Identity, scene: Scene) -> None
             patch = surface.patch(middle - 0.17, middle + 0.17, eye.v - 0.2, eye.v + 0.2)
             x, y = (patch.u - middle) * eye.side, patch.v - eye.v
             for slope in (-0.55, 0.05, 0.6):
-                surface.stain(patch, min(0.5, 0.24 * person.age_lines) * blob(x, (y - slope * (x + 0.12)) * 9.0,
+                surface.stain(patch, min(0.55, 0.32 * person.age_lines) * blob(x, (y - slope * (x + 0.12)) * 9.0,
                                                                              0.14, 0.2), (0.66, 0.54, 0.50))
 
 
@@ -115,7 +115,7 @@ def _moles(surface: Surface, face: Face, person: Identity) -> None:
             continue
         u, v = 0.44 * x, 0.55 + 0.42 * y
         u = float(np.clip(u, -0.8, 0.8) * face.width * 0.9)
-        radius = 0.026 + 0.009 * (strength + 0.7)
+        radius = 0.030 + 0.012 * (strength + 0.7)
         patch = surface.patch(u - 0.1, u + 0.1, v - 0.1, v + 0.1)
         distance = np.sqrt((patch.u - u) ** 2 + (patch.v - v) ** 2)
         alpha = np.clip(0.5 - (distance - radius) * (1.0 / (surface.pixel + 0.008)), 0.0, 1.0)
