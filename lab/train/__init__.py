@@ -1,0 +1,1 @@
+"""Training of the lab's models, one command each."""

@@ -1,0 +1,83 @@
+"""Muon, a weight average and the learning-rate shape: what the training scripts share about optimisation."""
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+_QUINTIC = (3.4445, -4.7750, 2.0315)  # coefficients of the Newton-Schulz polynomial used by Muon
+
+
+def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
+    """Replace the singular values of each matrix by roughly one (Newton-Schulz iteration, Jordan et al. 2024).
+
+    matrices: (N, rows, columns). Returns bfloat16 of the same shape; singular values land in about [0.7, 1.2].
+    """
+    a, b, c = _QUINTIC
+    x = matrices.to(torch.bfloat16)
+    wide = x.shape[1] <= x.shape[2]
+    if not wide:
+        x = x.transpose(1, 2)
+    x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.transpose(1, 2)
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x if wide else x.transpose(1, 2)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is orthogonalised, for weight matrices and convolution kernels.
+
+    A kernel (out, in, kh, kw) counts as one matrix (out, in*kh*kw). A parameter group may name `pieces`: the
+    weight is then cut into that many equal blocks of rows (query, key and value of a fused projection).
+    """
+
+    def __init__(self, params: Iterable, lr: float, momentum: float = 0.95, weight_decay: float = 0.01) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "pieces": 1})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Apply one update to every parameter that has a gradient."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if "momentum" not in state:
+                    state["momentum"] = torch.zeros_like(p)
+                buffer = state["momentum"].lerp_(p.grad, 1 - group["momentum"])
+                direction = p.grad.lerp(buffer, group["momentum"])
+                matrix = direction.reshape(group["pieces"], p.shape[0] // group["pieces"], -1)
+                scale = max(1.0, matrix.shape[1] / matrix.shape[2]) ** 0.5
+                update = orthogonalise(matrix).reshape(p.shape).to(p.dtype)
+                p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"] * scale)
+
+
+class Average:
+    """Exponential moving average of a module's parameters, short while training is young."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.params = list(module.parameters())
+        self.values = [p.detach().clone() for p in self.params]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Follow the parameters after optimiser step number `step` (from 1)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self.values, [p.detach() for p in self.params], 1 - decay)
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the average and the live parameters; call it again to go back."""
+        for p, value in zip(self.params, self.values):
+            kept = p.detach().clone()
+            p.copy_(value)
+            value.copy_(kept)
+
+
+def rate(progress: float, step: int, warmup: int) -> float:
+    """Share of the full learning rate: linear warm-up over `warmup` steps, then a cosine to zero at progress 1."""
+    return min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
