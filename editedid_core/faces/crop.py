@@ -108,3 +108,18 @@ def _checked_mask(mask: torch.Tensor, edited_image: torch.Tensor) -> torch.Tenso
             "pixels (height, width): draw the mask on the edited picture, or resize it."
         )
     return m.detach().to("cpu", torch.float32).nan_to_num(0.0).clamp(0, 1)
+
+
+def with_placeholder(result: CropResult, edited_image: torch.Tensor, size: int) -> CropResult:
+    """The result itself, or where it has no crop: one crop of the picture's middle under empty masks.
+
+    A graph then runs through to the end without a face, and pasting returns the edited picture untouched.
+    """
+    if result.record.crops:
+        return result
+    height, width = edited_image.shape[1:3]
+    side = min(height, width)
+    positions = pixel_grid(size, size) * (side / size) + [(width - side) / 2, (height - side) / 2]
+    middle = _cut(edited_image[0], positions, side / size)[None]
+    empty = torch.zeros(1, size, size)
+    return CropResult(middle, middle, empty, empty, result.record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -41,11 +42,13 @@ def to_bytes(picture: torch.Tensor) -> NDArray[np.uint8]:
 
 
 def detect(image: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5, min_size: float = 0.0,
-           order: Order = "left-right", reference: Faces | None = None) -> Faces:
+           order: Order = "left-right", reference: Faces | None = None,
+           on_frame: Callable[[], None] | None = None) -> Faces:
     """Find the faces of every picture of a batch.
 
     image: (B, H, W, C) in [0, 1], C 1, 3 or 4. threshold: least score, 0 to 1. min_size: least side of a face's box
-    in pixels. order: within each picture. reference: the faces whose order "reference" follows.
+    in pixels. order: within each picture. reference: the faces whose order "reference" follows. on_frame: called after
+    each picture, for progress.
     Returns all faces, frame by frame; none is no error. Raises ValueError for an empty batch or a missing reference.
     """
     check_pictures(image, "image")
@@ -58,6 +61,8 @@ def detect(image: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5, 
             if face.score >= threshold and face.size >= min_size
         ]
         found.extend(faces)
+        if on_frame is not None:
+            on_frame()
     return sort_faces(Faces(tuple(found), image.shape[0], (height, width)), order, reference)
 
 

@@ -31,13 +31,13 @@ def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, 
             f"edited_image has {edited_image.shape[0]} pictures of {tuple(edited_image.shape[1:3])} pixels (height, width), "
             f"the paste record was made for {record.frames} of {tuple(record.image_size)}: connect the picture that was cropped."
         )
+    if not record.crops:
+        return edited_image
     if crops.shape[0] != len(record.crops):
         raise ValueError(
             f"There are {crops.shape[0]} crops for {len(record.crops)} faces in the paste record: connect all crops of "
             "Crop Face Pairs, in their order."
         )
-    if not record.crops:
-        return edited_image
     if crops.ndim != 4 or crops.shape[1] != crops.shape[2] or crops.shape[-1] not in (1, 3, 4):
         raise ValueError(f"crops must be square pictures (N, S, S, 3), got {tuple(crops.shape)}.")
     result = edited_image.clone()
@@ -87,3 +87,18 @@ def _resized(picture: torch.Tensor, size: int) -> torch.Tensor:
         return picture
     zoom = picture.shape[0] / size
     return sample(picture, (pixel_grid(size, size) + 0.5) * zoom - 0.5, zoom, padding="border")
+
+
+def paste_mask(record: PasteRecord, feather: float = 0.03) -> torch.Tensor:
+    """(frames, H, W) float32: where paste() with this feather may change the pictures; exactly 0 elsewhere."""
+    result = torch.zeros(record.frames, *record.image_size)
+    masks = soft_inside(record.masks.float().cpu(), feather * record.masks.shape[-1])
+    for crop, mask in zip(record.crops, masks):
+        window = covered_window(crop.to_image, mask, record.image_size)
+        if window is None:
+            continue
+        x0, y0, x1, y1 = window
+        alpha = sample_mask(mask, invert(crop.to_image), window)
+        place = result[crop.frame, y0:y1, x0:x1]
+        place.copy_(torch.maximum(place, torch.where(alpha > _LEAST_WEIGHT, alpha, torch.zeros_like(alpha))))
+    return result

@@ -66,6 +66,11 @@ class Faces:
         """The faces of one picture of the batch, in order."""
         return tuple(face for face in self.faces if face.frame == frame)
 
+    def label(self, face: Face) -> str:
+        """The face's number in its picture, counted from 1, with the picture's number where there are several."""
+        number = next(i for i, other in enumerate(self.in_frame(face.frame), start=1) if other is face)
+        return f"face {number}" if self.frames == 1 else f"face {number} of picture {face.frame + 1}"
+
 
 @dataclass(frozen=True, eq=False)
 class FacePair:
@@ -88,6 +93,17 @@ class FacePairs:
     pairs: tuple[FacePair, ...]
     unmatched_original: tuple[Face, ...]
     unmatched_edited: tuple[Face, ...]
+
+    def report(self, originals: Faces, edited: Faces) -> str:
+        """What to tell the user, a line per pair and per face left alone; numbers are those of the detection previews."""
+        lines = []
+        for pair in self.pairs:
+            score = "by place" if pair.similarity is None else f"similarity {pair.similarity:.3f}"
+            photos = "" if len(pair.originals) == 1 else f", {len(pair.originals)} photos"
+            lines.append(f"Edited {edited.label(pair.edited)} is original {originals.label(pair.original)} ({score}{photos})")
+        lines += [f"Edited {edited.label(face)}: no partner, left alone" for face in self.unmatched_edited]
+        lines += [f"Original {originals.label(face)}: no partner, not used" for face in self.unmatched_original]
+        return "\n".join(lines) or "No faces to match"
 
 
 @dataclass(frozen=True, eq=False)

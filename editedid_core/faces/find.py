@@ -1,0 +1,39 @@
+"""Faces of a batch from whatever the user has: an analyzer, the host's landmarks, the host's boxes, or several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from .analyzers.protocol import FaceAnalyzer
+from .detect import Order, check_pictures, detect, sort_faces
+from .external import faces_from_boxes, faces_from_landmarks, recognise
+from .record import Faces
+
+
+def find_faces(image: torch.Tensor, analyzer: FaceAnalyzer | None = None, landmarks: Mapping[str, Any] | None = None,
+               boxes: Any = None, threshold: float = 0.5, min_size: float = 0.0, order: Order = "left-right",
+               reference: Faces | None = None, on_frame: Callable[[], None] | None = None) -> Faces:
+    """Find faces, preferring landmarks to boxes to the analyzer's own search; the analyzer recognises them all.
+
+    Parameters as of detect(), faces_from_landmarks() and faces_from_boxes(). Without an analyzer the faces have no
+    embedding, and matching goes by place. Raises ValueError when nothing is connected that could find a face.
+    """
+    check_pictures(image, "image")
+    if analyzer is None and landmarks is None and boxes is None:
+        raise ValueError("Nothing can find faces here: connect analyzer (Load Face Analyzer), face_landmarks or bounding_box.")
+    if landmarks is None and boxes is None:
+        assert analyzer is not None
+        return detect(image, analyzer, threshold, min_size, order, reference, on_frame)
+    frames, size = image.shape[0], (image.shape[1], image.shape[2])
+    if landmarks is not None:
+        given = faces_from_landmarks(landmarks, frames, size, threshold)
+    else:
+        given = faces_from_boxes(boxes, frames, size, threshold)
+    given = replace(given, faces=tuple(face for face in given.faces if face.size >= min_size))
+    if analyzer is not None:
+        given = recognise(given, detect(image, analyzer, threshold, on_frame=on_frame), landmarks is not None)
+    return sort_faces(given, order, reference)

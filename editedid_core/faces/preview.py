@@ -1,0 +1,70 @@
+"""Pictures that show the user what was found. They are looked at, never computed with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from .detect import to_bytes
+from .record import CropResult, Face, Faces
+
+_LARGEST = 1024
+_COLOURS = ((94, 196, 255), (255, 170, 80), (140, 220, 120), (230, 120, 200), (250, 230, 110))
+
+
+def numbered_boxes(image: torch.Tensor, faces: Faces) -> torch.Tensor:
+    """The pictures (B, H, W, C) with a numbered box and the five points on each face.
+
+    Numbers start at 1 in each picture and follow the order of the faces. Returns (B, h, w, 3) float32, at most 1024
+    pixels on the longer side.
+    """
+    scale = min(1.0, _LARGEST / max(image.shape[1:3]))
+    size = (max(1, round(image.shape[2] * scale)), max(1, round(image.shape[1] * scale)))
+    pictures = []
+    for frame in range(image.shape[0]):
+        picture = Image.fromarray(to_bytes(image[frame])).resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+        _draw(picture, faces.in_frame(frame), scale)
+        pictures.append(torch.from_numpy(np.array(picture, dtype=np.float32) / 255))
+    return torch.stack(pictures)
+
+
+def crop_sheet(result: CropResult) -> torch.Tensor:
+    """Per face, side by side: original, edited, edited with the face lit, edited with the elements in red.
+
+    Returns (N, S, 4 S, 3) float32.
+    """
+    face, element = result.face_mask[..., None], result.element_mask[..., None]
+    red = torch.tensor([1.0, 0.15, 0.1])
+    lit = result.edited * (0.3 + 0.7 * face)
+    marked = result.edited * (1 - 0.7 * element) + 0.7 * element * red
+    return torch.cat([result.original, result.edited, lit, marked], dim=2)
+
+
+def side_by_side(pictures: Sequence[torch.Tensor], height: int = 512) -> torch.Tensor:
+    """The first picture of each batch (B, H, W, 3), scaled to one height, in a row: (1, height, W, 3)."""
+    columns = []
+    for batch in pictures:
+        picture = Image.fromarray(to_bytes(batch[0]))
+        width = max(1, round(picture.width * height / picture.height))
+        scaled = picture.resize((min(width, 4 * height), height), Image.Resampling.BICUBIC)
+        columns.append(np.array(scaled, dtype=np.float32) / 255)
+    return torch.from_numpy(np.concatenate(columns, axis=1))[None]
+
+
+def _draw(picture: Image.Image, faces: Sequence[Face], scale: float) -> None:
+    draw = ImageDraw.Draw(picture)
+    width = max(1, round(max(picture.size) / 300))
+    for number, face in enumerate(faces, start=1):
+        colour = _COLOURS[(number - 1) % len(_COLOURS)]
+        x0, y0, x1, y1 = (float(v) * scale for v in face.box)
+        draw.rectangle((x0, y0, max(x0, x1), max(y0, y1)), outline=colour, width=width)
+        for x, y in face.points * scale:
+            draw.ellipse((x - width, y - width, x + width, y + width), fill=colour)
+        size = max(10, round((y1 - y0) / 5))
+        label = f"{number}"
+        box = (x0, y0, x0 + size * (0.5 + 0.6 * len(label)), y0 + 1.2 * size)
+        draw.rectangle(box, fill=colour)
+        draw.text((x0 + 0.25 * size, y0 + 0.1 * size), label, fill=(20, 20, 24), font_size=size)

