@@ -18,13 +18,13 @@ from .faces import (
     Face,
     FaceAnalyzer,
     Faces,
-    Order,
     crop_pairs,
     detect,
     face_similarity,
     match_faces,
     paste,
 )
+from .faces.detect import Order
 
 Encode = Callable[[Tensor], Tensor]
 """(1, S, S, 3) picture -> latent."""

@@ -9,7 +9,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..editedid_core.attention.settings import Disentangle, Entangle
-from ..editedid_core.faces import load_analyzer
+from ..editedid_core.faces.analyzers.load import load_analyzer
 from ..editedid_core.host import vae as host_vae
 from ..editedid_core.host.folders import insightface_packs
 from ..editedid_core.host.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair

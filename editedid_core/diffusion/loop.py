@@ -1,8 +1,9 @@
 """The way down: the target is carried from the mixed start to a clean latent beside its sources.
 
-The target is kept as an *offset* from the edited picture's own trajectory. Where nothing asks for a
-change the offset is exactly zero, so the edit comes back bit for bit; everywhere else the step is the
-ordinary solver step, because the step is linear in state and denoised.
+The target is kept as an *offset* from the edited picture's own trajectory, and only what the model says
+of it *beyond* its two sources is extrapolated. So where nothing asks for a change the offset is exactly
+zero and the edit comes back bit for bit; where the weight is one and the surroundings agree the original
+comes back; and in between the step is the ordinary solver step, which is linear in state and denoised.
 """
 
 from __future__ import annotations
@@ -87,28 +88,37 @@ def descend(denoise: Denoise, space: NoiseSpace, schedule: Schedule, source: Cal
     rhos = schedule.rhos
     for i in range(schedule.steps, 0, -1):
         level = source(i)
-        shift = torch.lerp(level.shift[1:], level.shift[:1], weight.expand_as(level.shift[:1]))
+        shift = _blend(level.shift, weight)
         target = level.state[1:] + offset + shift
         if joint:
             rows = torch.cat([level.state + level.shift, target])
             answer = denoise(space.to_model(rows, rhos[i]), space.sigma(rhos[i]), Rows.ALL, i)
-            denoised, edited = answer[2:], answer[1:2]
+            sources, denoised = answer[:2], answer[2:]
         else:
             denoised = denoise(space.to_model(target, rhos[i]), space.sigma(rhos[i]), Rows.TARGET, i)
-            edited = level.denoised[1:]
-        gap = denoised - edited
+            sources = level.denoised
+        deviation = denoised - _blend(sources, weight)
         h = log_step(rhos[i], rhos[i - 1])
-        estimate = extrapolate(gap, previous, schedule.order[i - 1], h, h_last)
+        estimate = extrapolate(deviation, previous, schedule.order[i - 1], h, h_last)
+        gap = _blend(level.denoised, weight) - level.denoised[1:] + estimate
         moved = offset + shift - level.shift[1:]  # how far the model's input was from the edit's
-        offset = (offset + (rhos[i - 1] - rhos[i]) / rhos[i] * (moved - estimate)) * support
-        previous, h_last = gap, h
+        offset = (offset + (rhos[i - 1] - rhos[i]) / rhos[i] * (moved - gap)) * support
+        previous, h_last = deviation, h
         if on_step is not None:
             on_step(schedule.steps - i + 1, denoised)
     return clean[1:] + offset
 
 
+def _blend(pair: Tensor, weight: Tensor) -> Tensor:
+    """Original (row 0) over edited (row 1) by weight, (1, C, ..., h, w)."""
+    return torch.lerp(pair[1:], pair[:1], weight.expand_as(pair[:1]))
+
+
 def lock_step_source(clean: Tensor, noise: Tensor, schedule: Schedule) -> Callable[[int], SourceLevel]:
-    """Sources without inversion: both noised with one shared noise at every level (METHOD.md §3)."""
+    """Sources without inversion: both noised with one shared noise at every level (METHOD.md §3).
+
+    What is known of each source's path is its clean latent, so that stands in for the model's answer.
+    """
 
     def level(i: int) -> SourceLevel:
         state = anchored(clean, noise, schedule.rhos[i])

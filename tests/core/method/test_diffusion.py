@@ -202,6 +202,9 @@ def test_lock_step_needs_no_inversion_and_keeps_the_edit(world: tuple) -> None:
     latent = descend(model, space, grid, source, clean, nothing * clean[1:], nothing, nothing + 1, True)
     torch.testing.assert_close(latent, clean[1:], rtol=0, atol=1e-5)
     assert {rows for rows, _ in model.seen} == {Rows.ALL}
+    everything = nothing + 1
+    latent = descend(model, space, grid, source, clean, clean[:1] - clean[1:], everything, everything, True)
+    torch.testing.assert_close(latent, clean[:1], rtol=0, atol=1e-4)
 
 
 def test_curve_rises_and_is_forced_at_the_end(world: tuple) -> None:
