@@ -51,7 +51,7 @@ class HeadNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(HEAD))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.rms_norm(x, (HEAD,), self.weight, 1e-6)
+        return F.rms_norm(x, (HEAD,), self.weight.to(x.dtype), 1e-6)
 
 
 class Attention(nn.Module):
