@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .camera import clip_window
+from .camera import Window, clip_window
 from .canvas import Canvas, blob, coverage, smooth
 from .light import Light, linear
 from .scene import Scene
@@ -70,7 +70,11 @@ def _bokeh(canvas: Canvas, scene: Scene, scale: float, far: float, near: float) 
 def paint_clothes(canvas: Canvas, body: tuple[np.ndarray, np.ndarray], scene: Scene, light: Light,
                   pixel: float) -> None:
     """Shoulders and clothes. `body`: body coordinates (p, q) in head units; `pixel`: one pixel in head units."""
-    p, q = body
+    first_row = int(np.argmax(body[1].max(1) > 1.95)) if float(body[1].max()) > 1.95 else canvas.window.y1
+    window = Window(first_row, canvas.window.y1, 0, canvas.window.x1)
+    if window.empty:
+        return
+    p, q = body[0][first_row:], body[1][first_row:]
     side = np.abs(p)
     top = 2.06 + 0.32 * smooth(side, 0.5, 2.0) + 0.10 * np.maximum(side - 1.2, 0.0) ** 2
     neck = {"crew": 0.30, "vee": 0.78, "shirt": 0.42, "hood": 0.12, "stripes": 0.34}[scene.clothes]
@@ -98,4 +102,4 @@ def paint_clothes(canvas: Canvas, body: tuple[np.ndarray, np.ndarray], scene: Sc
     colour = first[:, None, None] + (second - first)[:, None, None] * mix
     crease = 1.0 - 0.20 * smooth(np.abs(depth - 0.14), 0.05, 0.0) * (side < 0.95)
     under = 1.0 - 0.30 * blob(p, q - 2.1, 1.0, 0.55)
-    canvas.over(canvas.window, alpha, colour * light.shade((nx, ny, nz), crease * under, under))
+    canvas.over(window, alpha, colour * light.shade((nx, ny, nz), crease * under, under))

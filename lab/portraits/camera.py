@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class Camera:
 
     def plane_to_pixel(self, p: float, q: float) -> tuple[float, float]:
         """Head plane to pixels."""
-        c, s = math.cos(self.roll) * self.unit, math.sin(self.roll) * self.unit
+        c, s = self._trigonometry[4:]
         return c * p - s * q + self.tx, s * p + c * q + self.ty
 
     def to_pixel(self, u: float, v: float) -> tuple[float, float]:
@@ -65,7 +66,18 @@ class Camera:
 
     def points(self, head_points: np.ndarray) -> np.ndarray:
         """Head points (K, 2) to pixels, float32 (K, 2)."""
-        return np.array([self.to_pixel(float(u), float(v)) for u, v in head_points], np.float32)
+        cy, sy, cp, sp, c, s = self._trigonometry
+        u, v = head_points[:, 0], head_points[:, 1]
+        z = DEPTH * (1.0 - (u / HALF_WIDTH) ** 2 - ((v - MIDDLE) / HALF_HEIGHT) ** 2)
+        p = u * cy + sy * z
+        q = (v - MIDDLE) * cp - sp * z + MIDDLE
+        return np.stack([c * p - s * q + self.tx, s * p + c * q + self.ty], 1).astype(np.float32)
+
+    @cached_property
+    def _trigonometry(self) -> tuple[float, float, float, float, float, float]:
+        """Cosine and sine of yaw, of pitch, and of roll times the unit."""
+        return (math.cos(self.yaw), math.sin(self.yaw), math.cos(self.pitch), math.sin(self.pitch),
+                math.cos(self.roll) * self.unit, math.sin(self.roll) * self.unit)
 
     def plane(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Head-plane coordinates (p, q) of a window's pixels, float32 (h, w) each."""
@@ -88,11 +100,18 @@ class Camera:
 
     def window(self, u0: float, u1: float, v0: float, v1: float, inside: Window) -> Window:
         """The pixels that a rectangle of head coordinates touches, within `inside`."""
-        um, vm = 0.5 * (u0 + u1), 0.5 * (v0 + v1)
-        spots = [self.to_pixel(u, v) for u, v in
-                 ((u0, v0), (u1, v0), (u0, v1), (u1, v1), (um, v0), (um, v1), (u0, vm), (u1, vm))]
-        xs, ys = [x for x, _ in spots], [y for _, y in spots]
-        return clip_window(min(xs), max(xs), min(ys), max(ys), inside)
+        cy, sy, cp, sp, c, s = self._trigonometry
+        across, along = DEPTH / HALF_WIDTH**2, DEPTH / HALF_HEIGHT**2
+        xs, ys = [], []
+        for u, v in ((u0, v0), (u1, v0), (u0, v1), (u1, v1)):
+            down = v - MIDDLE
+            z = DEPTH - across * u * u - along * down * down
+            p = u * cy + sy * z
+            q = down * cp - sp * z + MIDDLE
+            xs.append(c * p - s * q + self.tx)
+            ys.append(s * p + c * q + self.ty)
+        bulge = 0.25 * (across * (u1 - u0) ** 2 + along * (v1 - v0) ** 2) * self.unit * (abs(sy) + abs(sp))
+        return clip_window(min(xs) - bulge, max(xs) + bulge, min(ys) - bulge, max(ys) + bulge, inside)
 
     def plane_window(self, p0: float, p1: float, q0: float, q1: float, inside: Window) -> Window:
         """The pixels that a rectangle of the head plane touches, within `inside`."""

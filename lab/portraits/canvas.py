@@ -76,15 +76,21 @@ class Canvas:
         self.rgb[:, rows, columns] *= factor
 
 
+def clamp(values: np.ndarray) -> np.ndarray:
+    """`values` held within [0, 1], in place (np.clip costs three times as much on small windows)."""
+    np.maximum(values, 0.0, out=values)
+    return np.minimum(values, 1.0, out=values)
+
+
 def coverage(distance: np.ndarray, pixel: float) -> np.ndarray:
     """Anti-aliased coverage of a shape from its signed distance (negative inside); `pixel`: one pixel's length."""
-    return np.clip(0.5 - distance * (1.0 / pixel), 0.0, 1.0)
+    return clamp(0.5 - distance * (1.0 / pixel))
 
 
 def slope_coverage(level: np.ndarray) -> np.ndarray:
     """Anti-aliased coverage of `level` < 0 for any smooth function: its distance in pixels is level / gradient."""
     gx, gy = gradient(level)
-    return np.clip(0.5 - level / np.sqrt(gx * gx + gy * gy + 1e-8), 0.0, 1.0)
+    return clamp(0.5 - level / np.sqrt(gx * gx + gy * gy + 1e-8))
 
 
 def gradient(field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -99,11 +105,20 @@ def gradient(field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def smooth(value: np.ndarray, low: float, high: float) -> np.ndarray:
     """Smooth step from 0 at `low` to 1 at `high` (either order)."""
-    t = np.clip((value - low) * (1.0 / (high - low)), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    t = clamp((value - low) * (1.0 / (high - low)))
+    square = t * t
+    t *= -2.0
+    t += 3.0
+    t *= square
+    return t
 
 
 def blob(x: np.ndarray, y: np.ndarray, rx: float, ry: float) -> np.ndarray:
     """A bell of height 1 with finite reach: (1 - x²/rx² - y²/ry²)² cut at 0 (no exponential, no tail)."""
-    t = np.maximum(1.0 - x * x * (1.0 / (rx * rx)) - y * y * (1.0 / (ry * ry)), 0.0)
-    return t * t
+    t = x * x
+    t *= -1.0 / (rx * rx)
+    t = t - y * y * (1.0 / (ry * ry))
+    t += 1.0
+    np.maximum(t, 0.0, out=t)
+    t *= t
+    return t

@@ -44,6 +44,9 @@ def model_eye(surface: Surface, eye: Eye, person: Identity, scene: Scene, light:
     surface.stain(patch, bags * (1.6 * blob(x + 0.08, y - 0.20, 0.36, 0.16) + 1.8 * pouch), (0.62, 0.52, 0.56))
     surface.bump(patch, (0.012 + 0.012 * max(-1.0, person.eye_bags)) * blob(x + 0.02, y - 0.185, 0.30, 0.07))
 
+    patch = surface.patch(eye.u - half - 0.12, eye.u + half + 0.12, eye.v - 0.34, eye.v + 0.28)
+    du, dv = (patch.u - eye.u) * eye.side, patch.v - eye.v
+    x, y = du * c - dv * s, du * s + dv * c
     t = x * (1.0 / half)
     arc = 1.0 - t * t
     skew = 1.0 - 0.22 * t
@@ -87,9 +90,7 @@ def model_eye(surface: Surface, eye: Eye, person: Identity, scene: Scene, light:
     surface.tint(patch, opening, white)
     surface.tint(patch, lash * 0.92, linear((0.10, 0.07, 0.06)))
     surface.features[0][patch.index] = np.maximum(surface.features[0][patch.index], np.maximum(opening, lash * inside))
-    keep = 1.0 - opening
-    surface.occlusion[patch.index] *= keep + opening * 1.0
-    surface.gloss[patch.index] *= keep
+    surface.gloss[patch.index] *= 1.0 - opening
     gx, gy = rx - 0.045 * (1 if light.x > 0 else -1) * eye.side, ry + 0.045
     spark = coverage(np.sqrt(gx * gx + gy * gy) - 0.026, pixel * 1.3)
     surface.glint[patch.index] += opening * (0.85 * spark * disc + 0.05 * disc * blob(rx + 0.04, ry - 0.05, 0.06, 0.05))
@@ -107,7 +108,7 @@ def model_brow(surface: Surface, brow: Brow, person: Identity, colour: np.ndarra
     held = np.clip(t, 0.0, 1.0)
     line = brow.v - brow.arch * np.sin(math.pi * held**1.3) - brow.slope * held
     y = patch.v - line
-    thick = brow.thick * (0.80 + 0.55 * held - 1.25 * held**3) + 0.008
+    thick = brow.thick * (0.80 + 0.55 * held - 1.25 * held * held * held) + 0.008
     over = np.maximum(np.maximum(-t, t - 1.0), 0.0) * length
     distance = np.sqrt(y * y + over * over) - thick
     hairs = strands(t * 0.34 + y * (0.9 - 1.5 * held), 0.17 * side)

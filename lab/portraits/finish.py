@@ -7,6 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from .canvas import clamp
 from .scene import Scene
 
 
@@ -16,14 +17,14 @@ def finish(rgb: np.ndarray, scene: Scene, size: int) -> np.ndarray:
     knee = np.minimum(rgb, 0.7)
     over = rgb - knee
     display = np.sqrt(knee + over * (1.0 / (1.0 + 1.4 * over)))
-    np.minimum(display, 1.0, out=display)
     if scene.blur > 0.02:
         display = _blur(display, scene.blur * size / 128.0)
-    image = np.ascontiguousarray(display.transpose(1, 2, 0))
     if scene.noise > 0.0:
         rng = np.random.default_rng(scene.grain)
-        image += rng.standard_normal(image.shape[:2], dtype=np.float32)[..., None] * np.float32(scene.noise)
-    np.clip(image, 0.0, 1.0, out=image)
+        grain = rng.standard_normal(display.shape[1:], dtype=np.float32)
+        grain *= scene.noise
+        display += grain
+    image = np.ascontiguousarray(clamp(display).transpose(1, 2, 0))
     if scene.jpeg:
         image = _jpeg(image, scene.jpeg)
     return image

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,7 +23,11 @@ from .surface import Surface
 def paint_neck(canvas: Canvas, camera: Camera, body: tuple[np.ndarray, np.ndarray], face: Face, person: Identity,
                light: Light) -> None:
     """The neck with the chin's shadow. `body`: body coordinates (p, q) over the whole canvas."""
-    p, q = body
+    window = camera.plane_window(-2.6, 2.6, 0.3, 6.0, canvas.window)
+    if window.empty:
+        return
+    rows, columns = window.slices
+    p, q = body[0][rows, columns], body[1][rows, columns]
     half = 0.60 + 0.03 * person.face_width + 0.02 * person.jaw_width
     spread = half + 0.75 * np.maximum(q - 2.1, 0.0) ** 2
     distance = np.maximum(np.abs(p) - spread, 0.9 - q)
@@ -33,7 +38,7 @@ def paint_neck(canvas: Canvas, camera: Camera, body: tuple[np.ndarray, np.ndarra
     shadow = smooth(q + 0.35 * light.x * p, drop + 0.62, drop + 0.02)
     cord = 0.08 * blob(np.abs(p) - 0.22 - 0.2 * (2.6 - q), q - 2.2, 0.08, 0.5)
     lit = light.shade((round_, 0.0 * nz + 0.15, nz), 1.0 - 0.52 * shadow - cord, 1.0 - 0.72 * shadow)
-    canvas.over(canvas.window, alpha, skin_colour(person)[:, None, None] * 0.94 * lit)
+    canvas.over(window, alpha, skin_colour(person)[:, None, None] * 0.94 * lit)
 
 
 def paint_ears(canvas: Canvas, camera: Camera, face: Face, person: Identity, light: Light) -> None:
@@ -97,6 +102,5 @@ def paint_face(canvas: Canvas, camera: Camera, face: Face, person: Identity, sce
 
 def parallax(face: Face, camera: Camera) -> Face:
     """The face whose nose has moved by its own depth in the turn."""
-    from dataclasses import replace
     return replace(face, nose_u=face.nose_u + 0.20 * math.sin(camera.yaw),
                    nose_tip=face.nose_tip - 0.20 * math.sin(camera.pitch))

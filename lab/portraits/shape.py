@@ -92,7 +92,7 @@ class Face:
         across = u / (self.width * (1.0 + low2 * (4.0 * self.jaw * (1.0 - np.minimum(low2, 1.2)) - self.taper)
                                     - self.forehead_taper * high2).clip(0.3))
         across2 = across * across
-        return across2 + low2 + high2 - across2 * (self.square * np.minimum(low2, 1.0) + 0.45 * high2)
+        return across2 + low2 + high2 - across2 * (self.square * np.minimum(low2, 1.0) + 0.45 * np.minimum(high2, 1.0))
 
     def outline(self, v: float) -> float:
         """Half width of the face at height v (0 below the chin)."""

@@ -9,7 +9,7 @@ from .identity import Identity
 from .light import linear
 from .scene import Scene
 from .shape import Face
-from .surface import Patch, Surface
+from .surface import Surface
 from .texture import freckle_table, lookup, skin_table
 
 TONES = np.array([[.36, .235, .17], [.47, .315, .23], [.59, .41, .30], [.72, .52, .39], [.84, .65, .53],
@@ -68,15 +68,14 @@ def _colour(surface: Surface, face: Face, person: Identity) -> None:
         spots = lookup(freckle_table(), patch.u, patch.v - 0.42)
         surface.stain(patch, min(0.9, 0.15 + person.freckles * 0.48) * spots, (0.62, 0.48, 0.40))
     if person.stubble > -0.2:
-        beard = smooth(patch_v := surface.v, 0.62, 1.15) * smooth(np.abs(surface.u) - 0.25 * (patch_v - 0.7), 0.25,
-                                                                  0.62)
-        lip = blob(surface.u, patch_v - face.mouth_v + face.upper + 0.13, face.mouth_half * 1.2, 0.16)
-        chin = blob(surface.u, patch_v - face.chin + 0.12, 0.62, 0.50)
-        cover = np.minimum(beard * smooth(patch_v, 0.7, 1.2) + lip + chin, 1.0)
+        patch = surface.patch(-1.35, 1.35, 0.6, face.chin + 0.15)
+        u, v = patch.u, patch.v
+        beard = smooth(v, 0.62, 1.15) * smooth(np.abs(u) - 0.25 * (v - 0.7), 0.25, 0.62) * smooth(v, 0.7, 1.2)
+        lip = blob(u, v - face.mouth_v + face.upper + 0.13, face.mouth_half * 1.2, 0.16)
+        chin = blob(u, v - face.chin + 0.12, 0.62, 0.50)
         amount = min(0.62, (person.stubble + 0.2) * 0.30)
-        grain = 0.85 + 0.15 * lookup(skin_table(), surface.u * 1.9, surface.v * 1.9)
-        whole = Patch((slice(None), slice(None)), surface.u, surface.v)
-        surface.stain(whole, amount * cover * grain, (0.34, 0.36, 0.40))
+        grain = 0.85 + 0.15 * lookup(skin_table(), u * 1.9, v * 1.9)
+        surface.stain(patch, amount * np.minimum(beard + lip + chin, 1.0) * grain, (0.34, 0.36, 0.40))
 
 
 def _lines(surface: Surface, face: Face, person: Identity, scene: Scene) -> None:
@@ -90,7 +89,7 @@ def _lines(surface: Surface, face: Face, person: Identity, scene: Scene) -> None
         t = np.clip((patch.v - top) * (1.0 / (low - top)), 0.0, 1.0)
         line = side * patch.u - (start + (end - start) * np.sqrt(t))
         ends = smooth(t, 0.0, 0.22) * smooth(t, 1.0, 0.72)
-        surface.stain(patch, np.minimum(fold, 0.8) * ends * blob(line, 0.0 * t, 0.055, 1.0), (0.66, 0.54, 0.50))
+        surface.stain(patch, min(fold, 0.8) * ends * blob(line, 0.0 * t, 0.055, 1.0), (0.66, 0.54, 0.50))
         surface.bump(patch, 0.035 * fold * ends * blob(line - 0.09, 0.0 * t, 0.13, 1.0))
     lines = max(0.0, person.age_lines) + 0.35 * max(0.0, scene.brow_raise)
     if lines > 0.05:
