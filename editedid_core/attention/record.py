@@ -21,32 +21,45 @@ class SourceFeatures:
     keys: Tensor | None
     values: Tensor | None
 
+    def in_main_memory(self) -> SourceFeatures:
+        """The same on the CPU."""
+        return SourceFeatures(*(t if t is None else t.cpu() for t in (self.outputs, self.keys, self.values)))
+
     def bytes(self) -> int:
+        """Memory of the tensors."""
         return sum(t.numel() * t.element_size() for t in (self.outputs, self.keys, self.values) if t is not None)
 
 
 @dataclass(eq=False)
 class FeatureRecord:
-    """Features of one run by (step, layer), within `budget` bytes; it lives and dies with the run.
+    """Features of one run by (step, layer); it lives and dies with the run.
 
-    Once the budget is passed nothing more is kept and `overflowed` is set: the run then evaluates its
-    sources again beside the target.
+    Up to `budget` bytes stay on the model's device, the next `host_budget` bytes go to main memory. Past
+    both nothing is kept and `overflowed` is set: the run then evaluates its sources again beside the target.
     """
 
     budget: int
+    host_budget: int = 0
     used: int = 0
+    host_used: int = 0
     overflowed: bool = False
     kept: dict[tuple[int, Layer], SourceFeatures] = field(default_factory=dict)
 
     def put(self, step: int, layer: Layer, features: SourceFeatures) -> None:
+        """Keep the features where there is room for them."""
+        size = features.bytes()
         if self.overflowed:
             return
-        self.used += features.bytes()
-        if self.used > self.budget:
+        if self.used + size <= self.budget:
+            self.used += size
+            self.kept[step, layer] = features
+        elif self.host_used + size <= self.host_budget:
+            self.host_used += size
+            self.kept[step, layer] = features.in_main_memory()
+        else:
             self.overflowed = True
             self.kept.clear()
-            return
-        self.kept[step, layer] = features
 
     def get(self, step: int, layer: Layer) -> SourceFeatures | None:
+        """The features of a layer at a step, or None where none were kept."""
         return self.kept.get((step, layer))

@@ -135,7 +135,8 @@ class AttentionRun:
     def _keys(sources: SourceFeatures, row: int, tokens: Tensor, axis: int) -> tuple[Tensor, Tensor]:
         assert sources.keys is not None and sources.values is not None
         pick = slice(row, row + 1)
-        return sources.keys[pick].index_select(axis, tokens), sources.values[pick].index_select(axis, tokens)
+        return (sources.keys[pick].index_select(axis, tokens.to(sources.keys.device)),
+                sources.values[pick].index_select(axis, tokens.to(sources.values.device)))
 
     def _agreement(self, own: Tensor, donor: Tensor, axis: int) -> Tensor:
         if self.plan.agreement is None:

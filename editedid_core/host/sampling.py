@@ -132,10 +132,13 @@ def _attention_run(model: Any, face: Tensor, element: Tensor, latent: Tensor, mo
     divide: Disentangle = options.get(DISENTANGLE_KEY) or Disentangle(strength=0.0)
     sampling = model.get_model_object("model_sampling")
     plan = make_plan(entangle, divide, attention_blocks(model), sampling.percent_to_sigma)
-    free = comfy.model_management.get_free_memory(model.load_device)
-    budget = int(free * RECORD_SHARE) if mode == "replay" else 0
+    cpu = torch.device("cpu")
+    budgets = [int(comfy.model_management.get_free_memory(device) * RECORD_SHARE) if mode == "replay" else 0
+               for device in (model.load_device, cpu)]
+    if model.load_device == cpu:
+        budgets[1] = 0  # one memory, counted once
     size = (latent.shape[-2], latent.shape[-1])
-    return AttentionRun(plan, Regions(face, element, hard=mode == "paper"), FeatureRecord(budget), size)
+    return AttentionRun(plan, Regions(face, element, hard=mode == "paper"), FeatureRecord(*budgets), size)
 
 
 class PairSampler(comfy.samplers.Sampler):

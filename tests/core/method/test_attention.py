@@ -154,5 +154,8 @@ def test_record_gives_up_past_its_budget() -> None:
     record = FeatureRecord(budget=300)
     record.put(1, Layer("up", 0), features)
     assert record.get(1, Layer("up", 0)) is features and not record.overflowed
+    record.host_budget = 300
     record.put(2, Layer("up", 0), features)
+    assert record.get(2, Layer("up", 0)) is not None and record.host_used == record.used == 256
+    record.put(3, Layer("up", 0), features)
     assert record.overflowed and record.get(1, Layer("up", 0)) is None
