@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .camera import Window, clip_window
@@ -33,8 +35,8 @@ def paint_backdrop(canvas: Canvas, scene: Scene, scale: float) -> None:
             1.0 - 0.6 * smooth(np.abs(x - left - 0.18), 0.014, 0.006))
         mix = 1.0 - pane
     elif kind == "wall":
-        mix = 0.5 + 0.5 * np.clip(np.sin((x * np.cos(phase * 3) + y * np.sin(phase * 3)) * (18 + 20 * phase)) * 2.5, -1, 1)
-        mix = 0.4 * mix
+        across = x * math.cos(phase * 3.0) + y * math.sin(phase * 3.0)
+        mix = 0.2 + 0.2 * np.clip(np.sin(across * (18.0 + 20.0 * phase)) * 2.5, -1.0, 1.0)
     elif kind == "shelves":
         rows = np.floor(y * 5.0 + phase)
         books = np.sin(np.floor(x * 22.0 + rows * 3.7) * 12.9898 + rows * 4.1 + phase * 30.0)

@@ -35,15 +35,17 @@ def paint_glasses(canvas: Canvas, camera: Camera, face: Face, scene: Scene, ligh
         if scene.glasses == "sun":
             rx, ry, corner = 0.42, 0.33, 0.22
         dx, dy = np.abs(x) - (rx - corner), np.abs(y + 0.06 * x) - (ry - corner)
-        lens = np.sqrt(np.maximum(dx, 0.0) ** 2 + np.maximum(dy, 0.0) ** 2) + np.minimum(np.maximum(dx, dy), 0.0) - corner
+        corners = np.sqrt(np.maximum(dx, 0.0) ** 2 + np.maximum(dy, 0.0) ** 2)
+        lens = corners + np.minimum(np.maximum(dx, dy), 0.0) - corner
     thick = {"round": 0.026, "square": 0.040, "half": 0.028, "sun": 0.040}[scene.glasses]
     rim = np.abs(lens) - thick
     if scene.glasses == "half":
         rim = np.maximum(rim, y - 0.03)
-    bridge = np.maximum(np.abs(y + 0.10 - 0.5 * x * 0.0 + 0.25 * u * u) - thick * 0.9, np.abs(u) - 0.19)
-    temple = np.maximum(np.maximum(np.abs(y + 0.12) - thick * 0.9, 0.90 - np.abs(u)), np.abs(u) - face.outline(0.0) - 0.02)
+    bridge = np.maximum(np.abs(y + 0.10 + 0.25 * u * u) - thick * 0.9, np.abs(u) - 0.19)
+    outward = np.abs(u)
+    temple = np.maximum(np.maximum(np.abs(y + 0.12) - thick * 0.9, 0.90 - outward), outward - face.outline(0.0) - 0.02)
     frame = np.minimum(np.minimum(rim, bridge), temple)
-    canvas.shade(window, 1.0 - 0.22 * smooth(frame - 0.06 * 0.0, 0.09, 0.0))
+    canvas.shade(window, 1.0 - 0.22 * smooth(frame, 0.09, 0.0))
     frame_alpha = coverage(frame, pixel)
     shine = smooth(np.abs(y + 0.20 + 0.1 * x), 0.09, 0.0)
     colour = linear(scene.glasses_colour)[:, None, None] * light.flat()[:, None, None] + 0.10 * shine
@@ -61,10 +63,10 @@ def paint_glasses(canvas: Canvas, camera: Camera, face: Face, scene: Scene, ligh
 
 
 def hat_distance(face: Face, scene: Scene, u: np.ndarray, v: np.ndarray) -> np.ndarray | None:
-    """Distance below the hat's lower edge (negative under the hat); None without a hat that hides hair."""
+    """Distance below the line above which a hat hides all hair, a little under its edge; None without such a hat."""
     if scene.hat in ("", "band"):
         return None
-    return v - hat_edge(scene, u)
+    return v - hat_edge(scene, u) + 0.05
 
 
 def hat_edge(scene: Scene, u: np.ndarray) -> np.ndarray:
@@ -95,8 +97,8 @@ def paint_hat(canvas: Canvas, camera: Camera, face: Face, scene: Scene, light: L
         band = np.maximum(np.abs(v - edge + 0.10) - 0.13, outer - 0.03)
         nz = np.sqrt(np.maximum(1.0 - (u / (width * 1.02)) ** 2, 0.06))
         weave = 1.0 + 0.10 * np.sin(u * 40.0)
-        canvas.over(canvas.window, coverage(band, pixel), base[:, None, None] * weave * light.shade((u * 0.8, -0.2 * nz, nz)),
-                    "hat")
+        lit = light.shade((u * 0.8, -0.2 * nz, nz))
+        canvas.over(canvas.window, coverage(band, pixel), base[:, None, None] * weave * lit, "hat")
         return
     height = {"beanie": 1.42, "cap": 1.18, "brim": 1.20}[scene.hat]
     up = np.minimum(v - edge, 0.0) * (1.0 / height)
@@ -198,7 +200,7 @@ def paint_hand(canvas: Canvas, camera: Camera, face: Face, person: Identity, sce
     canvas.shade(window, 1.0 - 0.38 * smooth(shadow, 0.16, -0.03))
     for k, (distance, position, t) in enumerate(shapes):
         nz = np.sqrt(np.maximum(1.0 - position * position, 0.08))
-        nx, ny = position * c * side * -1 * -1, -position * s
+        nx, ny = position * c * side, -position * s
         edge = 1.0 - 0.42 * smooth(distance, -0.055, 0.01) if k >= 2 else np.ones_like(distance)
         lit = skin[:, None, None] * light.shade((nx, ny, nz), edge, edge)
         if k >= 2:

@@ -59,7 +59,8 @@ def group_picture(seed: int, people: int, size: int = 256, drift: str | None = N
     drifted = [drift_identity(person, DRIFT_DISTANCE[drift], rng) for person in persons]
     moved = [jittered_scene(scene, rng) for scene in scenes]
     originals = tuple(None if stranger and k == people - 1 else photo for k, photo in enumerate(photos))
-    return GroupTriple(_paint(drifted, moved, size, width), _paint(persons, scenes, size, width), originals, drift, seed)
+    edited, truth = _paint(drifted, moved, size, width), _paint(persons, scenes, size, width)
+    return GroupTriple(edited, truth, originals, drift, seed)
 
 
 def _scenes(people: int, aspect: float, rng: np.random.Generator) -> list[Scene]:

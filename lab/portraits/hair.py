@@ -146,7 +146,8 @@ class Hair:
         down = np.maximum(v - MIDDLE, 0.0)
         if self.lumps is not None and self.style.curl < 0.07:
             shift = scene.grain % 97 * 0.031
-            value = 0.6 * lookup(cloud_table(), u + shift, v, 120.0) + 0.5 * lookup(cloud_table(), u * 1.7, v * 1.7 + 0.5, 150.0)
+            fine = lookup(cloud_table(), u * 1.7, v * 1.7 + 0.5, 150.0)
+            value = 0.6 * lookup(cloud_table(), u + shift, v, 120.0) + 0.5 * fine
         else:
             start = 0.35 * scene.hair_part
             fall = np.maximum(v + 1.6, 0.0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .camera import Camera, Window
+from .camera import Camera
 from .canvas import MASK_NAMES, Canvas, blob, coverage, slope_coverage, smooth
 from .eyes import model_eyes
 from .identity import Identity
@@ -52,7 +52,7 @@ def paint_ears(canvas: Canvas, camera: Camera, face: Face, person: Identity, lig
             continue
         u_, v_ = camera.head(*camera.plane(window))
         x, y = (u_ - middle) * side, v_ - v
-        x = x - 0.12 * y * -1
+        x = x + 0.12 * y
         shape = np.sqrt((x / (rx * (1.0 - 0.28 * y / ry).clip(0.5))) ** 2 + (y / ry) ** 2)
         alpha = coverage((shape - 1.0) * rx, 1.0 / camera.unit)
         rim = smooth(shape, 0.55, 0.85)

@@ -29,13 +29,15 @@ BODY_UPRIGHT = 0.6
 @dataclass(frozen=True, eq=False)
 class Portrait:
     """A finished picture. `image`: float32 (S, S, 3) in [0, 1]; `landmarks`: float32 (5, 2), pixels; `dense`:
-    float32 (68, 2), pixels; `masks`; `elements`: float32 (S, S), all that covers or adorns the face."""
+    float32 (68, 2), pixels; `masks`; `elements`: float32 (S, S), all that covers or adorns the face; `person`:
+    float32 (S, S), everything but the background."""
 
     image: np.ndarray
     landmarks: np.ndarray
     dense: np.ndarray
     masks: Masks
     elements: np.ndarray
+    person: np.ndarray
     identity: Identity
     scene: Scene
 
@@ -64,7 +66,8 @@ def render(identity: Identity, scene: Scene, size: int = 128) -> Portrait:
     paint_backdrop(canvas, scene, size)
     painted = paint_person(canvas, camera, face, identity, scene)
     image = finish(canvas.rgb, scene, size)
-    return Portrait(image, painted.landmarks, painted.dense, painted.masks, painted.elements, identity, scene)
+    return Portrait(image, painted.landmarks, painted.dense, painted.masks, painted.elements, painted.person,
+                    identity, scene)
 
 
 def scene_camera(face: Face, scene: Scene, width: int, height: int, side: int) -> Camera:

@@ -1,4 +1,4 @@
-"""Triples as an editing model makes them: the original photo, the edit as it should be, the edit with a drifted face."""
+"""Triples as an editing model makes them: the photo, the edit as it should be, the edit with a drifted face."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from PIL import Image
 
 from .identity import Identity, drift_identity, sample_identity
 from .render import Portrait, render
-from .shape import eye_distance
 from .scene import ELEMENT_FIELDS, GLASSES, HATS, Placement, Scene, clipped, near_colour, sample_placement, sample_scene
+from .shape import eye_distance
 
 KINDS = ("accessory", "background", "light", "expression", "hair", "everything")
 DRIFTS = ("small", "medium", "large")
@@ -117,7 +117,8 @@ def edited_scene(first: Scene, kind: str, keeps: bool, rng: np.random.Generator)
     if kind == "expression" and abs(second.smile - first.smile) < 0.5:
         second = replace(second, smile=0.75 if first.smile < 0.2 else -0.4)
     if kind in ("accessory", "everything"):
-        second = replace(second, **{name: getattr(_adorned(fresh, rng), name) for name in
+        adorned = _adorned(fresh, rng)
+        second = replace(second, **{name: getattr(adorned, name) for name in
                                     (*ELEMENT_FIELDS, "hat_colour", "glasses_colour", "scarf_colour", "hand_side")})
     placement = _near(first.placement, rng, 1.0) if keeps else sample_placement(rng)
     second = replace(second, placement=placement, noise=fresh.noise, jpeg=fresh.jpeg, blur=fresh.blur)
@@ -134,7 +135,8 @@ def jittered_scene(scene: Scene, rng: np.random.Generator) -> Scene:
                               "clothes_second", "backdrop_colour", "backdrop_second")},
                    detail=scene.detail + clipped(rng, 0.5, 1.0), hair_part=scene.hair_part + clipped(rng, 0.015, 0.03),
                    light=float(np.clip(scene.light + clipped(rng, 0.015, 0.03), 0.2, 0.9)),
-                   light_x=scene.light_x + clipped(rng, 0.03, 0.06), bright=scene.bright * (1 + clipped(rng, 0.01, 0.02)))
+                   light_x=scene.light_x + clipped(rng, 0.03, 0.06),
+                   bright=scene.bright * (1.0 + clipped(rng, 0.01, 0.02)))
 
 
 def degrade(image: np.ndarray, factor: int) -> np.ndarray:
@@ -155,22 +157,24 @@ def degrade(image: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _adorned(scene: Scene, rng: np.random.Generator) -> Scene:
-    """The scene with one element for certain and perhaps another."""
+    """The scene with one element in plain sight and perhaps another."""
     bare = replace(scene, hat="", glasses="", earrings="", hand="", scarf=False)
     choices = {"hat": str(rng.choice(HATS[1:])), "glasses": str(rng.choice(GLASSES[1:])),
                "earrings": str(rng.choice(("stud", "hoop", "drop"))),
                "hand": str(rng.choice(("chin", "cheek", "mouth"))), "scarf": True}
-    count = 1 if rng.random() < 0.65 else 2
-    chosen = rng.choice(("hat", "glasses", "earrings", "hand", "scarf"), count, replace=False,
-                        p=(0.36, 0.34, 0.06, 0.12, 0.12))
-    return replace(bare, **{str(name): choices[str(name)] for name in chosen})
+    chosen = {str(rng.choice(("hat", "glasses", "hand", "scarf"), p=(0.38, 0.36, 0.13, 0.13)))}
+    if rng.random() < 0.35:
+        chosen.add(str(rng.choice(("hat", "glasses", "earrings"))))
+    return replace(bare, **{name: choices[name] for name in sorted(chosen)})
 
 
 def _near(place: Placement, rng: np.random.Generator, amount: float) -> Placement:
     """A placement close to `place`; `amount` 1 shifts by about 1 % and turns by about 2°."""
-    return replace(place, x=place.x + clipped(rng, 0.010, 0.02) * amount, y=place.y + clipped(rng, 0.008, 0.016) * amount,
+    return replace(place, x=place.x + clipped(rng, 0.010, 0.02) * amount,
+                   y=place.y + clipped(rng, 0.008, 0.016) * amount,
                    scale=place.scale * (1.0 + clipped(rng, 0.010, 0.02) * amount),
-                   roll=place.roll + clipped(rng, 0.03, 0.06) * amount, yaw=place.yaw + clipped(rng, 0.04, 0.08) * amount,
+                   roll=place.roll + clipped(rng, 0.03, 0.06) * amount,
+                   yaw=place.yaw + clipped(rng, 0.04, 0.08) * amount,
                    pitch=place.pitch + clipped(rng, 0.025, 0.05) * amount)
 
 
@@ -178,6 +182,7 @@ def _express(scene: Scene, rng: np.random.Generator, amount: float) -> Scene:
     """The scene with its expression moved by about `amount`."""
     opened = float(np.clip(scene.mouth_open + clipped(rng, amount, 2 * amount), 0.0, 1.0)) if scene.mouth_open else 0.0
     return replace(scene, smile=float(np.clip(scene.smile + clipped(rng, amount, 2 * amount), -0.8, 1.0)),
-                   mouth_open=opened, brow_raise=float(np.clip(scene.brow_raise + clipped(rng, amount, 0.2), -1.0, 1.0)),
+                   mouth_open=opened,
+                   brow_raise=float(np.clip(scene.brow_raise + clipped(rng, amount, 0.2), -1.0, 1.0)),
                    gaze_x=float(np.clip(scene.gaze_x + clipped(rng, amount, 0.2), -0.9, 0.9)),
                    gaze_y=float(np.clip(scene.gaze_y + clipped(rng, amount, 0.2), -0.6, 0.6)))
