@@ -25,6 +25,7 @@ from .faces import (
     paste,
 )
 from .faces.detect import Order
+from .faces.paste import paste_mask
 
 Encode = Callable[[Tensor], Tensor]
 """(1, S, S, 3) picture -> latent."""
@@ -59,7 +60,7 @@ class RestoreOptions:
     position_weight: float = 0.25
     relight: float = 1.0
     auto_elements: float = 1.0
-    feather: float = 0.05
+    feather: float = 0.03
     colour: float = 0.0
     guard: bool = True
     no_face: Literal["error", "pass through"] = "error"
@@ -139,7 +140,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
                      masks=crops.record.masks[accepted])
     crop_batch = torch.cat(restored)[accepted]
     image = paste(edited, crop_batch, record, options.feather, options.colour)
-    mask = paste(torch.zeros(*edited.shape[:3], 3), torch.ones_like(crop_batch), record, options.feather)[..., 0]
+    mask = paste_mask(record, options.feather)
     changed = (image != edited).any(-1) & (mask == 0).to(image.device)
     return Restoration(image, mask, tuple(reports), *counts, int(changed.sum()), evaluations, mode)
 

@@ -1,0 +1,196 @@
+"""The whole way on the lab's people and models, in the real host."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lab.inprocess import Host
+from lab.portraits import group_picture, make_triple, triple_split
+
+FAMILIES = ["unet", "dit"]
+DEMO_TRIPLE = triple_split("held-out", 1)[0]
+
+
+def picture(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(image, dtype=np.float32))[None]
+
+
+@pytest.fixture(scope="module")
+def models(host: Host) -> Callable[[str], tuple[Any, Any]]:
+    loaded: dict[str, tuple[Any, Any]] = {}
+
+    def load(family: str) -> tuple[Any, Any]:
+        if family not in loaded:
+            model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(f"{family}_lab.safetensors")[:3]
+            loaded[family] = model, vae
+        return loaded[family]
+
+    return load
+
+
+@pytest.fixture(scope="module")
+def analyzer(host: Host) -> Any:
+    return host.node("EditedIDLoadFaceAnalyzer").execute("insightface", "lab", 320)[0]
+
+
+@pytest.fixture(scope="module")
+def restore(host: Host, models: Any, analyzer: Any) -> Callable[..., Any]:
+    node = host.node("EditedIDRestoreIdentity")
+    values = {i.id: i.default for i in node.define_schema().inputs if getattr(i, "default", None) is not None}
+
+    def run(original: torch.Tensor, edited: torch.Tensor, family: str = "unet", **changes: Any) -> tuple[Any, ...]:
+        model, vae = models(family)
+        arguments = {**values, "crop_size": 128, "analyzer": analyzer, **changes}
+        with torch.inference_mode():
+            out = node.execute(model=model, vae=vae, original=original, edited=edited, **arguments)
+        image, mask, before, after, report = out.result
+        return image, mask, before, after, json.loads(report)
+
+    return run
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_default_triple_gets_its_person_back(restore: Any, family: str) -> None:
+    triple = make_triple(DEMO_TRIPLE)
+    edited = picture(triple.drifted.image)
+    image, mask, before, after, report = restore(picture(triple.original.image), edited, family)
+    assert after >= before + 0.20
+    assert report["outside_pixels_changed"] == 0
+    assert report["faces"][0]["accepted"]
+    assert torch.equal(image[mask == 0], edited[mask == 0])
+    assert report["network_evaluations"] <= 24
+
+
+@pytest.mark.parametrize("people", [2, 3, 5])
+def test_each_of_several_people_gets_their_own_face_and_a_stranger_is_left_alone(restore: Any, people: int) -> None:
+    group = group_picture(4, people, stranger=True, drift="medium")
+    photos = torch.cat([picture(photo.image) for photo in group.originals if photo is not None])
+    edited = picture(group.edited.image)
+    image, mask, before, after, report = restore(photos, edited)
+    assert len(report["faces"]) == people - 1
+    assert report["unmatched_edited"] == 1
+    assert after > before
+    stranger = torch.from_numpy(group.edited.people[-1].masks.face)
+    assert torch.equal(image[0][stranger > 0], edited[0][stranger > 0])
+    assert torch.equal(image[mask == 0], edited[mask == 0])
+    for face, person in zip(report["faces"], group.edited.people, strict=False):
+        x1, y1, x2, y2 = face["box"]
+        assert x1 < person.landmarks[2][0] < x2 and y1 < person.landmarks[2][1] < y2
+
+
+def test_a_batch_of_edits_is_worked_through(restore: Any) -> None:
+    triple = make_triple(DEMO_TRIPLE)
+    edited = picture(triple.drifted.image).repeat(2, 1, 1, 1)
+    image, _, _, _, report = restore(picture(triple.original.image), edited, steps=4)
+    assert [face["frame"] for face in report["faces"]] == [0, 1]
+    torch.testing.assert_close(image[0], image[1], atol=1e-3, rtol=0)
+
+
+def test_a_person_restored_from_a_stranger_is_refused_by_the_guard(restore: Any) -> None:
+    """The photo itself as the edit: nothing can be closer to the person, so the guard keeps it."""
+    photo = picture(make_triple(DEMO_TRIPLE).original.image)
+    image, _, before, after, report = restore(photo, photo, strength=1.0)
+    assert before > 0.95
+    assert after >= before
+    if not report["faces"][0]["accepted"]:
+        assert torch.equal(image, photo)
+        assert "kept" in report["faces"][0]["note"]
+
+
+def test_no_face_is_an_error_or_passes_through(restore: Any) -> None:
+    photo, empty = picture(make_triple(DEMO_TRIPLE).original.image), torch.full((1, 96, 96, 3), 0.5)
+    with pytest.raises(ValueError, match="edited: no face.*pass through"):
+        restore(photo, empty)
+    with pytest.raises(ValueError, match="original: no face"):
+        restore(empty, photo)
+    image, mask, _, _, report = restore(photo, empty, no_face="pass through")
+    assert torch.equal(image, empty) and not mask.any() and report["faces"] == []
+
+
+@pytest.mark.parametrize(("original", "edited", "words"), [
+    (torch.zeros(0, 64, 64, 3), None, "original"),
+    (None, torch.zeros(0, 64, 64, 3), "edited"),
+    (torch.zeros(1, 1, 1, 3), None, "original: no face"),
+])
+def test_bad_pictures_get_one_sentence(restore: Any, original: Any, edited: Any, words: str) -> None:
+    photo = picture(make_triple(DEMO_TRIPLE).original.image)
+    with pytest.raises(ValueError, match=words) as error:
+        restore(photo if original is None else original, photo if edited is None else edited)
+    assert "\n" not in str(error.value)
+
+
+def test_a_mask_of_another_size_is_named(restore: Any) -> None:
+    triple = make_triple(DEMO_TRIPLE)
+    with pytest.raises(ValueError, match="element_mask"):
+        restore(picture(triple.original.image), picture(triple.drifted.image), element_mask=torch.zeros(1, 10, 10))
+
+
+def test_grey_and_rgba_pictures_work_and_alpha_stays(restore: Any) -> None:
+    triple = make_triple(DEMO_TRIPLE)
+    edited = picture(triple.drifted.image)
+    rgba = torch.cat([edited, torch.rand(*edited.shape[:3], 1)], -1)
+    image = restore(picture(triple.original.image), rgba, steps=4)[0]
+    assert torch.equal(image[..., 3], rgba[..., 3])
+    grey = picture(triple.original.image).mean(-1, keepdim=True)
+    assert torch.isfinite(restore(grey, edited, steps=4, guard=False)[0]).all()
+
+
+def test_memory_comes_back_after_a_run(restore: Any) -> None:
+    triple = make_triple(DEMO_TRIPLE)
+    pictures = picture(triple.original.image), picture(triple.drifted.image)
+
+    def live() -> int:
+        gc.collect()
+        return sum(1 for o in gc.get_objects() if isinstance(o, torch.Tensor))
+
+    restore(*pictures, steps=4)
+    before = live()
+    for _ in range(2):
+        restore(*pictures, steps=4)
+    assert live() <= before
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("steps", [10, 20])
+def test_round_trip_error_is_half_of_naive_inversion(host: Host, models: Any, family: str, steps: int) -> None:
+    sampling = importlib.import_module("editedid_core.host.sampling")
+    inversion = importlib.import_module("editedid_core.diffusion.inversion")
+    info = importlib.import_module("editedid_core.host.model_info")
+    samplers = importlib.import_module("comfy.samplers")
+    model, vae = models(family)
+    triple = make_triple(DEMO_TRIPLE, size=128)
+    with torch.inference_mode():
+        pair = torch.cat([vae.encode(picture(p.image)) for p in (triple.original, triple.drifted)])
+    errors: dict[str, float] = {}
+
+    class RoundTrip(sampling.PairSampler):
+        def sample(self, model_wrap: Any, sigmas: Any, extra_args: Any, callback: Any, noise: Any, latent_image: Any,
+                   denoise_mask: Any = None, disable_pbar: bool = False) -> torch.Tensor:
+            space, grid = info.noise_space(model_wrap.model_patcher), self.schedule(model_wrap.model_patcher)
+
+            def denoise(x: torch.Tensor, sigma: float, rows: Any, step: int) -> torch.Tensor:
+                return model_wrap(x, x.new_full((2,), sigma), model_options=extra_args["model_options"], seed=0)
+
+            for method in (inversion.invert, inversion.invert_naive):
+                top = method(denoise, space, latent_image, noise[:1], grid).levels[-1].state
+                back = inversion.reconstruct(denoise, space, top, noise[:1], grid)
+                errors[method.__name__] = float((back - latent_image).square().mean().sqrt())
+            return latent_image
+
+    zero = torch.zeros(1, 1, 1, 1)
+    sampler = RoundTrip(sampling.SampleSettings(steps=steps, strength=1.0), "replay", zero, zero, None)
+    guider = samplers.CFGGuider(model)
+    empty = info.empty_conditioning(model)
+    guider.set_conds(empty, empty)
+    noise = torch.randn(pair.shape[1:], generator=torch.Generator().manual_seed(0)).expand_as(pair)
+    with torch.inference_mode():
+        guider.sample(noise, pair, sampler, torch.linspace(1, 0, 3), disable_pbar=True)
+    assert errors["invert"] <= 0.5 * errors["invert_naive"]
