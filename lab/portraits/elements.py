@@ -62,7 +62,7 @@ def paint_glasses(canvas: Canvas, camera: Camera, face: Face, scene: Scene, ligh
     canvas.over(window, frame_alpha, colour.astype(np.float32), "glasses")
 
 
-def hat_distance(face: Face, scene: Scene, u: np.ndarray, v: np.ndarray) -> np.ndarray | None:
+def hat_distance(scene: Scene, u: np.ndarray, v: np.ndarray) -> np.ndarray | None:
     """Distance below the line above which a hat hides all hair, a little under its edge; None without such a hat."""
     if scene.hat in ("", "band"):
         return None
@@ -75,7 +75,7 @@ def hat_edge(scene: Scene, u: np.ndarray) -> np.ndarray:
     return base - 0.05 * u * u
 
 
-def hat_shadow(face: Face, scene: Scene, light: Light, u: np.ndarray, v: np.ndarray) -> np.ndarray | float:
+def hat_shadow(scene: Scene, light: Light, u: np.ndarray, v: np.ndarray) -> np.ndarray | float:
     """Share of the key light below a hat, (H, W)."""
     if scene.hat == "":
         return 1.0
@@ -193,10 +193,8 @@ def paint_hand(canvas: Canvas, camera: Camera, face: Face, person: Identity, sce
     for k, reach in enumerate(lengths):
         across0 = 0.34 - 0.205 * k
         parts.append(((-0.06, across0), (reach * curl, across0 * 1.10), 0.118, 0.100))
-    shadow: np.ndarray | None = None
     shapes = [_capsule(along, across, start, end, r0, r1) for start, end, r0, r1 in parts]
-    for distance, _, _ in shapes:
-        shadow = distance if shadow is None else np.minimum(shadow, distance)
+    shadow = np.minimum.reduce([distance for distance, _, _ in shapes])
     canvas.shade(window, 1.0 - 0.38 * smooth(shadow, 0.16, -0.03))
     for k, (distance, position, t) in enumerate(shapes):
         nz = np.sqrt(np.maximum(1.0 - position * position, 0.08))

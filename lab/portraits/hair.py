@@ -58,7 +58,7 @@ class Hair:
     """The hair of one person on one canvas. Distances in head units, negative inside."""
 
     def __init__(self, canvas: Canvas, camera: Camera, face: Face, scene: Scene, head: tuple[np.ndarray, np.ndarray],
-                 hat_line: np.ndarray | None) -> None:
+                 hat_line: np.ndarray | None, light: Light) -> None:
         self.style = STYLES[scene.hair]
         self.canvas, self.camera, self.face, self.scene = canvas, camera, face, scene
         self.u, self.v = head
@@ -70,6 +70,7 @@ class Hair:
         if hat_line is not None:
             self.outer = np.maximum(self.outer, -hat_line)
         self.front = np.maximum(self.outer, -self._opening())
+        self.colour = self._strands(light)
 
     def _lumps(self) -> np.ndarray:
         """Lumps of the outline by direction only, so that none comes loose."""
@@ -109,15 +110,13 @@ class Hair:
             top = top + style.curl * 0.8 * self.lumps
         return _smooth_max(np.abs(u) - half, top - v, 0.40 if style.front < 0.5 else 0.18)
 
-    def light_through(self, light: Light) -> np.ndarray:
+    def light_through(self) -> np.ndarray:
         """Share of the key light that reaches the face beside the hair, (H, W)."""
-        lean = 0.06
-        return 1.0 - 0.55 * smooth(self.front, 0.20 + lean, -0.02)
+        return 1.0 - 0.55 * smooth(self.front, 0.26, -0.02)
 
-    def paint_back(self, light: Light) -> None:
+    def paint_back(self) -> None:
         """The hair behind neck and shoulders, a bun, a tail."""
-        colour, _ = self._strands(light)
-        window = self.canvas.window
+        colour, window = self.colour, self.canvas.window
         if self.style.back:
             self.canvas.over(window, coverage(self.outer, self.pixel), colour * 0.42, "hair")
         if self.scene.hair == "bun" and not self.scene.hat:
@@ -130,18 +129,16 @@ class Hair:
             tail = np.maximum(np.maximum(np.abs(x) - width, -0.9 - self.v), self.v - 2.5)
             self.canvas.over(window, coverage(tail, self.pixel), colour * 0.62, "hair")
 
-    def paint_front(self, light: Light) -> None:
+    def paint_front(self) -> None:
         """The hair before the face."""
-        colour, _ = self._strands(light)
         if self.scene.hair == "buzz":
             alpha = 0.86 * smooth(self.front, 0.05, -0.09)
         else:
             alpha = coverage(self.front, self.pixel + 0.012)
-        self.canvas.over(self.canvas.window, alpha, colour, "hair", in_front=True)
+        self.canvas.over(self.canvas.window, alpha, self.colour, "hair", in_front=True)
 
-    def _strands(self, light: Light) -> tuple[np.ndarray, np.ndarray]:
-        if hasattr(self, "_colour"):
-            return self._colour, self._value
+    def _strands(self, light: Light) -> np.ndarray:
+        """The lit hair, linear (3, H, W)."""
         u, v, scene = self.u, self.v, self.scene
         down = np.maximum(v - MIDDLE, 0.0)
         if self.lumps is not None and self.style.curl < 0.07:
@@ -167,8 +164,7 @@ class Hair:
         colour = base[:, None, None] * lit * texture
         colour += (band * np.clip(0.6 + 0.55 * value, 0.0, 2.0) * nz)[None] * (
             (0.05 + 0.22 * base) * light.key * 0.55)[:, None, None]
-        self._colour, self._value = colour, value
-        return colour, value
+        return colour
 
 
 def _smooth_max(a: np.ndarray, b: np.ndarray, k: float) -> np.ndarray:

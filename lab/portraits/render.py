@@ -89,11 +89,11 @@ def paint_person(canvas: Canvas, camera: Camera, face: Face, identity: Identity,
     head = camera.head(*plane)
     body = _body(plane, camera)
     hair = None if scene.hair == "bald" else Hair(canvas, camera, face, scene, head,
-                                                  hat_distance(face, scene, *head))
-    shade = np.ones_like(plane[0]) if hair is None else hair.light_through(light)
-    shade = shade * hat_shadow(face, scene, light, *head)
+                                                  hat_distance(scene, *head), light)
+    shade = np.ones_like(plane[0]) if hair is None else hair.light_through()
+    shade = shade * hat_shadow(scene, light, *head)
     if hair is not None:
-        hair.paint_back(light)
+        hair.paint_back()
     paint_neck(canvas, camera, body, face, identity, light)
     paint_clothes(canvas, body, scene, light, 1.0 / camera.unit)
     if hair is None or hair.style.ears:
@@ -104,7 +104,7 @@ def paint_person(canvas: Canvas, camera: Camera, face: Face, identity: Identity,
     if scene.glasses:
         paint_glasses(canvas, camera, face, scene, light)
     if hair is not None:
-        hair.paint_front(light)
+        hair.paint_front()
     if scene.hat:
         paint_hat(canvas, camera, face, scene, light, head, hair)
     if scene.scarf:

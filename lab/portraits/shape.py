@@ -167,11 +167,11 @@ def face_shape(person: Identity, scene: Scene) -> Face:
     half = 0.232 + 0.032 * z.eye_size
     aperture = (0.105 + 0.022 * z.eye_open + 0.006 * z.eye_size) * scene.lids
     squint = max(0.0, smile) * 0.18
-    eyes = tuple(Eye(side, side * spacing, 0.018 * -side * z.eye_slant, half, aperture * 1.12,
-                     aperture * (0.72 - squint), 0.045 + 0.085 * z.eye_tilt) for side in (-1, 1))
+    left, right = (Eye(side, side * spacing, 0.018 * -side * z.eye_slant, half, aperture * 1.12,
+                       aperture * (0.72 - squint), 0.045 + 0.085 * z.eye_tilt) for side in (-1, 1))
     brow_v = -0.325 - 0.046 * z.brow_height - 0.07 * raise_
     inner = 0.19 + 0.026 * z.brow_gap
-    brows = tuple(Brow(side, inner, 0.60 + 0.02 * z.eye_size, brow_v + 0.018 * -side * z.eye_slant,
+    left_brow, right_brow = (Brow(side, inner, 0.60 + 0.02 * z.eye_size, brow_v + 0.018 * -side * z.eye_slant,
                        0.075 + 0.038 * z.brow_arch + 0.02 * raise_, 0.0 + 0.054 * z.brow_tilt,
                        0.058 + 0.019 * z.brow_thickness) for side in (-1, 1))
     length = 0.70 + 0.084 * z.nose_length
@@ -182,7 +182,7 @@ def face_shape(person: Identity, scene: Scene) -> Face:
         square=min(0.82, max(0.0, 0.42 + 0.17 * z.jaw_square)),
         taper=0.24 - 0.072 * z.chin_size + 0.03 * z.cheekbones,
         jaw=0.02 + 0.055 * z.jaw_width + 0.02 * z.cheek_fullness, forehead_taper=0.06 - 0.015 * z.face_width,
-        eyes=eyes, brows=brows, nose_top=-0.05, nose_tip=length, nose_u=0.03 * z.nose_crook,
+        eyes=(left, right), brows=(left_brow, right_brow), nose_top=-0.05, nose_tip=length, nose_u=0.03 * z.nose_crook,
         nose_half=0.235 + 0.054 * z.nose_width, bridge=0.105 + 0.032 * z.nose_bridge, ball=0.135 + 0.034 * z.nose_tip,
         mouth_u=0.012 * z.nose_crook, mouth_v=mouth_v, mouth_half=0.40 + 0.058 * z.mouth_width + 0.05 * smile,
         upper=max(0.035, 0.085 + 0.030 * z.upper_lip - 0.012 * smile),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,6 +28,8 @@ EXPRESSION = ("smile", "mouth_open", "brow_raise", "lids", "gaze_x", "gaze_y")
 LIGHTING = ("light_x", "light_y", "light", "bright", "warmth")
 HAIR = ("hair", "hair_colour", "hair_part", "hair_volume")
 BACKDROP = ("backdrop", "backdrop_colour", "backdrop_second")
+COLOURS = ("hair_colour", "hat_colour", "glasses_colour", "scarf_colour", "clothes_colour", "clothes_second",
+           "backdrop_colour", "backdrop_second")
 CLOTHING = ("clothes", "clothes_colour", "clothes_second")
 
 
@@ -116,6 +119,9 @@ def edited_scene(first: Scene, kind: str, keeps: bool, rng: np.random.Generator)
     second = replace(first, **{name: getattr(fresh, name) for name in fields})
     if kind == "expression" and abs(second.smile - first.smile) < 0.5:
         second = replace(second, smile=0.75 if first.smile < 0.2 else -0.4)
+    if kind == "light" and abs(second.light_x - first.light_x) < 0.8:
+        second = replace(second, light_x=float(rng.uniform(0.5, 1.1)) * (-1.0 if first.light_x > 0 else 1.0),
+                         light=max(0.6, second.light))
     if kind in ("accessory", "everything"):
         adorned = _adorned(fresh, rng)
         second = replace(second, **{name: getattr(adorned, name) for name in
@@ -130,10 +136,9 @@ def edited_scene(first: Scene, kind: str, keeps: bool, rng: np.random.Generator)
 def jittered_scene(scene: Scene, rng: np.random.Generator) -> Scene:
     """Scene B as the editing model repaints it: pose, colours and details moved a little."""
     moved = _express(replace(scene, placement=_near(scene.placement, rng, 0.35)), rng, 0.05)
-    return replace(moved, **{name: near_colour(rng, getattr(scene, name), 0.012) for name in
-                             ("hair_colour", "hat_colour", "glasses_colour", "scarf_colour", "clothes_colour",
-                              "clothes_second", "backdrop_colour", "backdrop_second")},
-                   detail=scene.detail + clipped(rng, 0.5, 1.0), hair_part=scene.hair_part + clipped(rng, 0.015, 0.03),
+    colours: dict[str, Any] = {name: near_colour(rng, getattr(scene, name), 0.012) for name in COLOURS}
+    return replace(moved, **colours, detail=scene.detail + clipped(rng, 0.5, 1.0),
+                   hair_part=scene.hair_part + clipped(rng, 0.015, 0.03),
                    light=float(np.clip(scene.light + clipped(rng, 0.015, 0.03), 0.2, 0.9)),
                    light_x=scene.light_x + clipped(rng, 0.03, 0.06),
                    bright=scene.bright * (1.0 + clipped(rng, 0.01, 0.02)))
@@ -165,7 +170,8 @@ def _adorned(scene: Scene, rng: np.random.Generator) -> Scene:
     chosen = {str(rng.choice(("hat", "glasses", "hand", "scarf"), p=(0.38, 0.36, 0.13, 0.13)))}
     if rng.random() < 0.35:
         chosen.add(str(rng.choice(("hat", "glasses", "earrings"))))
-    return replace(bare, **{name: choices[name] for name in sorted(chosen)})
+    worn: dict[str, Any] = {name: choices[name] for name in sorted(chosen)}
+    return replace(bare, **worn)
 
 
 def _near(place: Placement, rng: np.random.Generator, amount: float) -> Placement:
