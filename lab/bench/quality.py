@@ -1,0 +1,179 @@
+"""The quality benchmark: ``python run.py bench quality``, one table, one JSON, one contact sheet.
+
+Every picture is made from what a user has (two pictures, the pack's detector) and judged against the truth that only
+the lab has. All figures but seconds and megabytes are the same to the last digit when it is run again.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import portraits
+from . import measures, sheet, table
+from .judges import Judges
+from .methods import NAMES, Methods, Outcome
+from .rivals import Case
+
+Array = NDArray[np.float32]
+MODELS = Path(__file__).resolve().parent.parent / "models"
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is known of a triple: the triple, the judges' figures of its three pictures, masks in the ideal picture."""
+
+    triple: portraits.Triple
+    original_identity: tuple[Array, Array]
+    ideal_identity: tuple[float, float]
+    drifted_identity: tuple[float, float]
+    eyes: float
+
+    @classmethod
+    def of(cls, triple: portraits.Triple, judges: Judges) -> Truth:
+        original = judges.identity(triple.original.image, triple.original.landmarks)
+        points = triple.ideal.landmarks
+        likeness = []
+        for picture in (triple.ideal.image, triple.drifted.image):
+            found = judges.identity(picture, points)
+            likeness.append((measures.cosine(found[0], original[0]), measures.cosine(found[1], original[1])))
+        eyes = float(np.linalg.norm(points[1] - points[0]))
+        return cls(triple, original, likeness[0], likeness[1], eyes)
+
+
+def judge(out: Array, truth: Truth, judges: Judges) -> dict[str, float]:
+    """All measures of one picture but the joint rate and the costs, by name.
+
+    Faces are aligned for the recognisers and the critic at the true landmarks of the ideal picture, the same for
+    every method, so that only appearance differs; the landmark error itself is the detector's.
+    """
+    ideal, drifted = truth.triple.ideal, truth.triple.drifted
+    face = ideal.masks.face
+    found = judges.identity(out, ideal.landmarks)
+    likeness = [measures.cosine(a, b) for a, b in zip(found, truth.original_identity)]
+    anywhere = np.maximum.reduce([face, ideal.elements, drifted.masks.face, drifted.elements])
+    return {
+        "identity_a": likeness[0],
+        "identity_b": likeness[1],
+        "recovery_a": measures.recovery(likeness[0], truth.drifted_identity[0], truth.ideal_identity[0]),
+        "recovery_b": measures.recovery(likeness[1], truth.drifted_identity[1], truth.ideal_identity[1]),
+        "face_psnr": measures.face_psnr(out, ideal.image, face),
+        "face_ssim": measures.face_ssim(out, ideal.image, face),
+        "face_perceptual": measures.face_perceptual(out, ideal.image, face),
+        "landmark_error": measures.landmark_error(judges.points(out, ideal.landmarks), ideal.landmarks),
+        "light_error": measures.light_error(out, ideal.image, face, truth.eyes),
+        "seam_error": measures.seam_error(out, ideal.image, face, truth.eyes),
+        "realism_error": judges.damage(out, ideal.landmarks),
+        "element_error": measures.element_error(out, ideal.image, ideal.elements),
+        "outside_changed": measures.outside_changed(out, drifted.image, anywhere, truth.eyes),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class TripleResult:
+    """One triple: figures by method and measure, and the pictures where they are wanted."""
+
+    seed: int
+    title: str
+    figures: dict[str, dict[str, float]]
+    pictures: dict[str, Array]
+
+
+def run_triple(seed: int, names: list[str], methods: Methods, judges: Judges, keep: bool) -> TripleResult:
+    """Every method on one triple, judged."""
+    triple = portraits.make_triple(seed)
+    truth = Truth.of(triple, judges)
+    plain = judge(triple.drifted.image, truth, judges)
+    points = [judges.points(picture.image) for picture in (triple.original, triple.drifted)]
+    figures, pictures = {}, {"original": triple.original.image, "ideal": triple.ideal.image}
+    for name in names:
+        if points[0] is None or points[1] is None:
+            outcome = Outcome(triple.drifted.image, 0, 0.0, 0.0)  # a user whose face is not found keeps the edit
+        else:
+            outcome = methods.run(name, Case(triple.original.image, triple.drifted.image, points[0], points[1], seed))
+        found = judge(outcome.picture, truth, judges)
+        found["joint_rate"] = float(measures.restored_whole(found, plain))
+        found |= {"evaluations": float(outcome.evaluations), "seconds": outcome.seconds, "peak_mb": outcome.peak_mb}
+        figures[name] = found
+        pictures[name] = outcome.picture
+    title = f"{seed}  {triple.kind}, {triple.drift} drift" + ("" if triple.keeps_pose else ", pose changed")
+    return TripleResult(seed, title, figures, pictures if keep else {})
+
+
+def _share(seeds: list[int], names: list[str], family: str, models: Path, keep: bool) -> list[TripleResult]:
+    """One worker's triples; every process opens its own judges and its own host."""
+    judges, methods = Judges.open(models), Methods(family, models)
+    results = []
+    for seed in seeds:
+        results.append(run_triple(seed, names, methods, judges, keep))
+        print(f"  {results[-1].title}", file=sys.stderr, flush=True)
+    return results
+
+
+def run(seeds: list[int], names: list[str], family: str, models: Path, workers: int, keep: bool) -> list[TripleResult]:
+    """All triples, dealt out to ``workers`` processes of one thread each, returned in the order of the seeds."""
+    if workers <= 1:
+        return _share(seeds, names, family, models, keep)
+    shares = [seeds[first::workers] for first in range(workers)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_share, share, names, family, models, keep) for share in shares if share]
+        results = [result for job in jobs for result in job.result()]
+    return sorted(results, key=lambda result: seeds.index(result.seed))
+
+
+def gather(results: list[TripleResult], names: list[str]) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Values (N,) by method and measure, in the order of the triples."""
+    return {
+        name: {m: np.array([result.figures[name][m] for result in results], np.float64) for m in table.MEASURES}
+        for name in names
+    }
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="bench quality", description=__doc__)
+    parser.add_argument("--split", choices=("tune", "held-out"), default="tune")
+    parser.add_argument("--methods", help="names with commas between; default: all of " + ", ".join(NAMES))
+    parser.add_argument("--family", choices=("unet", "dit"), default="unet")
+    parser.add_argument("--n", type=int, default=50, help="number of triples")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--sheet", type=Path, help="write the contact sheet here (PNG or JPEG)")
+    parser.add_argument("--rows", type=int, default=24, help="triples on the contact sheet, best and worst first")
+    parser.add_argument("--models", type=Path, default=MODELS, help="the lab's models")
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    options = parser.parse_args(arguments)
+    names = options.methods.split(",") if options.methods else list(NAMES)
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        parser.error(f"unknown method {unknown[0]!r}: choose from {', '.join(NAMES)}")
+    seeds = portraits.triple_split(options.split, options.n)
+    results = run(seeds, names, options.family, options.models, options.workers, options.sheet is not None)
+    values = gather(results, names)
+    print(table.text(values))
+    print()
+    print(table.pairs(values))
+    if options.json:
+        content = {"split": options.split, "family": options.family, "n": len(results)}
+        content["methods"] = table.summary(values)
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    if options.sheet:
+        last = names[-1]
+        ranked = sheet.order(values[last]["joint_rate"], values[last]["recovery_b"], options.rows)
+        sheet.draw([(results[i].title + _marks(results[i]), results[i].pictures) for i in ranked], options.sheet)
+
+
+def _marks(result: TripleResult) -> str:
+    """Recovery by the second recogniser of each method, a star where the triple is restored whole."""
+    cells = []
+    for name, found in result.figures.items():
+        gained = found["recovery_b"]
+        cells.append(f"{name} {'-' if math.isnan(gained) else f'{gained:.2f}'}{'*' if found['joint_rate'] else ''}")
+    return "    " + "  ".join(cells)

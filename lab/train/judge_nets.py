@@ -1,0 +1,159 @@
+"""The four small networks that judge pictures of the lab's world: detector, two recognisers, critic."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+STRIDES = (8, 16, 32)
+ANCHORS = 2
+
+
+def conv(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> nn.Sequential:
+    """Convolution, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions round a skip."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = conv(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.second(self.first(x)))
+
+
+class Detector(nn.Module):
+    """A face detector with insightface's SCRFD outputs: scores, boxes and five points at strides 8, 16 and 32.
+
+    Input (B, 3, H, W), RGB, (value - 127.5) / 128, sides a multiple of 32. Output: nine tensors (B, N, 1 | 4 | 10)
+    with two anchors a cell; distances are in strides. Scores leave as probabilities only when ``probabilities``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv(3, 16, 2), conv(16, 32, 2))
+        self.down = nn.ModuleList([
+            nn.Sequential(conv(32, 48, 2), Residual(48), Residual(48)),
+            nn.Sequential(conv(48, 72, 2), Residual(72), Residual(72)),
+            nn.Sequential(conv(72, 112, 2), Residual(112), Residual(112)),
+        ])
+        self.lateral = nn.ModuleList([nn.Conv2d(width, 48, 1) for width in (48, 72, 112)])
+        self.mix = nn.ModuleList([conv(48, 48) for _ in STRIDES])
+        self.head = nn.Sequential(conv(48, 64), conv(64, 64))
+        self.out = nn.ModuleList([nn.Conv2d(64, ANCHORS * 15, 1) for _ in STRIDES])
+        self.probabilities = False
+        for layer in self.out:
+            nn.init.constant_(layer.bias.data[:ANCHORS], -4.0)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        x = self.stem(x)
+        levels = []
+        for stage in self.down:
+            x = stage(x)
+            levels.append(x)
+        levels = [lateral(level) for lateral, level in zip(self.lateral, levels)]
+        for fine in (1, 0):
+            levels[fine] = levels[fine] + functional.interpolate(levels[fine + 1], scale_factor=2.0, mode="nearest")
+        scores, boxes, points = [], [], []
+        for mix, out, level in zip(self.mix, self.out, levels):
+            values = out(self.head(mix(level)))
+            score, box, point = values.split((ANCHORS, ANCHORS * 4, ANCHORS * 10), 1)
+            scores.append(self._rows(score.sigmoid() if self.probabilities else score, 1))
+            boxes.append(self._rows(box, 4))
+            points.append(self._rows(point, 10))
+        return (*scores, *boxes, *points)
+
+    @staticmethod
+    def _rows(x: Tensor, width: int) -> Tensor:
+        """(B, 2·width, h, w) to (B, h·w·2, width): the two anchors of a cell stand side by side."""
+        return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, width)
+
+
+class Regressor(nn.Module):
+    """Recogniser A: a residual network that reads the identity parameters off an aligned 112 px crop.
+
+    Input (B, 3, 112, 112), RGB, in [-1, 1]; output (B, D), the standardised identity vector as far as it shows.
+    What cannot be seen is predicted as its mean, zero, and so carries no weight in the cosine.
+    """
+
+    def __init__(self, dimensions: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            conv(3, 16, 2), conv(16, 32, 2), Residual(32),
+            conv(32, 64, 2), Residual(64), Residual(64),
+            conv(64, 104, 2), Residual(104), Residual(104),
+            conv(104, 56, 1, 1),
+        )
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(56 * 49, 128), nn.ReLU(), nn.Linear(128, dimensions))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x))
+
+
+class Mixer(nn.Module):
+    """A depthwise 5x5 and two pointwise convolutions round a skip (ConvNeXt's block, with batch norm)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 5, 1, 2, groups=channels, bias=False), nn.BatchNorm2d(channels),
+            nn.Conv2d(channels, 2 * channels, 1), nn.ReLU(), nn.Conv2d(2 * channels, channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class Embedder(nn.Module):
+    """Recogniser B: patches of 4 px, depthwise blocks, learned attention pooling, an embedding of 96 numbers.
+
+    Input and range as recogniser A. It never sees the identity parameters: only who is the same person as whom.
+    """
+
+    def __init__(self, width: int = 96) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 40, 4, 4), nn.BatchNorm2d(40), Mixer(40), Mixer(40),
+            nn.Conv2d(40, 88, 2, 2), nn.BatchNorm2d(88), Mixer(88), Mixer(88), Mixer(88),
+            nn.Conv2d(88, 160, 2, 2), nn.BatchNorm2d(160), Mixer(160), Mixer(160),
+        )
+        self.look = nn.Parameter(torch.randn(8, 49) * 0.02)
+        self.value = nn.Conv2d(160, 64, 1)
+        self.head = nn.Sequential(nn.Linear(8 * 64, 192), nn.ReLU(), nn.Linear(192, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = self.value(self.body(x)).flatten(2)
+        return self.head((values @ self.look.softmax(-1).T).flatten(1))
+
+
+class Critic(nn.Module):
+    """How damaged a face crop looks: one number in (0, 1), zero for a true picture.
+
+    Input (B, 3, 96, 96), RGB in [0, 1], the face in the pack's crop framing. The network sees the picture and its
+    own fine detail (the picture less its 3x3 mean), because ghosts and cuts live there. The worst places count:
+    the output pools a damage map by its mean and by its strongest eighth.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.PixelUnshuffle(2), conv(24, 32), conv(32, 32), conv(32, 56, 2), Residual(56),
+            conv(56, 88, 2), Residual(88), Residual(88),
+        )
+        self.map = nn.Conv2d(88, 8, 1)
+        self.head = nn.Sequential(nn.Linear(16 + 88, 48), nn.ReLU(), nn.Linear(48, 1))
+        self.probabilities = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        detail = x - functional.avg_pool2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
+        features = self.body(torch.cat([x * 2 - 1, detail * 8], 1))
+        places = self.map(features).flatten(2)
+        strongest = places.topk(18, dim=2).values.mean(2)
+        logit = self.head(torch.cat([places.mean(2), strongest, features.mean((2, 3))], 1))[:, 0]
+        return logit.sigmoid() if self.probabilities else logit
