@@ -7,7 +7,8 @@ import torch
 from .align import apply, compose, crop_frame, face_to_face, invert, piecewise_grid, pixel_grid, scale_of
 from .colour import relight as bring_light
 from .detect import check_pictures, to_rgb
-from .masks import automatic_elements, face_mask, features_mask
+from .elements import automatic_elements, features_mask
+from .masks import face_mask
 from .record import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
 from .warp import sample
 

@@ -1,4 +1,4 @@
-"""Soft masks in a face crop: the face, its own features, and elements of the edit that lie over it. METHOD.md §5-6."""
+"""Soft masks of a face, in its crop and in its picture. METHOD.md §5-6."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def soft_inside(mask: torch.Tensor, width: float) -> torch.Tensor:
     return torch.where(mask > 0, inner * mask, torch.zeros_like(mask))
 
 
-def _axes(p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
+def face_axes(p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
     """Middle of the eyes, unit vectors to the right and down in the face, and the face's unit of length.
 
     The unit is the eye distance of a frontal face, about 0.9 of eyes to mouth; the larger of the two, so that a turned
@@ -72,7 +72,7 @@ def _axes(p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float
 
 def _average_outline(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Outline that stays inside four of five faces with these five points."""
-    eyes, right, below, unit = _axes(p)
+    eyes, right, below, unit = face_axes(p)
     # the nose moves to the side to which the head is turned, and the visible cheek with it the other way
     turn = float((p[2] - eyes) @ right) / unit
     centre = eyes + unit * (0.58 * below - 0.35 * turn * right)
@@ -87,7 +87,7 @@ def _hull(p: NDArray[np.float64], dense: NDArray[np.float64]) -> NDArray[np.floa
     """Convex hull of dense landmarks and of a forehead that rises half as far over the brows as hair would allow."""
     from scipy.spatial import ConvexHull
 
-    eyes, right, below, unit = _axes(p)
+    eyes, right, below, unit = face_axes(p)
     across = (dense - eyes) @ right
     low, high = float(across.min()), float(across.max())
     middle, half = (low + high) / 2, 0.88 * (high - low) / 2
@@ -95,57 +95,6 @@ def _hull(p: NDArray[np.float64], dense: NDArray[np.float64]) -> NDArray[np.floa
     forehead = eyes + (middle + half * np.cos(arc))[:, None] * right - (0.72 * unit * np.sin(arc))[:, None] * below
     everything = np.concatenate([dense, forehead])
     return everything[ConvexHull(everything).vertices]
-
-
-def features_mask(points: ArrayLike, size: int) -> torch.Tensor:
-    """Where a face has its own features (eyes with brows, nose, mouth): soft, (size, size) float32.
-
-    Two pictures of a face that has drifted differ there because the identity differs, not because something covers it.
-    points: (5, 2) in crop pixels.
-    """
-    p = np.asarray(points, dtype=np.float64)
-    eyes, right, below, unit = _axes(p)
-    mouth = p[3:5].mean(0)
-    across = 0.5 * max(float(np.hypot(*(p[4] - p[3]))), 0.6 * unit) + 0.14 * unit
-    spots = [  # centre, half width, half height, in pixels
-        (p[0] - 0.12 * unit * below, 0.42 * unit, 0.34 * unit),
-        (p[1] - 0.12 * unit * below, 0.42 * unit, 0.34 * unit),
-        ((eyes + 2 * p[2]) / 3, 0.26 * unit, 0.42 * unit),
-        (mouth, across, 0.28 * unit),
-    ]
-    grid = pixel_grid(size, size)
-    mask = np.zeros((size, size))
-    for centre, half_width, half_height in spots:
-        d = grid - centre
-        radius = np.hypot(d @ right / half_width, d @ below / half_height)
-        mask = np.maximum(mask, np.clip((1.25 - radius) / 0.5, 0, 1))
-    return torch.from_numpy(mask.astype(np.float32))
-
-
-def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, features: torch.Tensor,
-                       strength: float = 1.0) -> torch.Tensor:
-    """Where the aligned pictures disagree outside the face's own features: glasses, hat, hair, a hand over the face.
-
-    original, edited: (S, S, 3) aligned, the original already in the edit's light. face, features: (S, S) in [0, 1].
-    strength: 0 gives no elements, 1 the normal sensitivity, up to 2 a higher one.
-    The difference is what remains after each pixel may look for its match a little way around (landmarks are not
-    exact), measured against the ordinary disagreement of this pair, so that pictures which agree give exactly 0.
-    Returns (S, S) float32 in [0, 1], within the face and a little around it.
-    """
-    size = edited.shape[0]
-    if strength <= 0:
-        return torch.zeros(size, size)
-    difference = _tolerant_difference(original, edited, radius=max(1, round(0.02 * size)))
-    skin = (face > 0.5) & (features < 0.3)
-    if int(skin.sum()) < 16:
-        return torch.zeros(size, size)
-    ordinary = float(difference[skin].median())
-    threshold = max(0.09, 3.0 * ordinary) / strength
-    near = _grown(face, 0.06 * size)
-    evidence = ((difference - threshold) / (0.5 * threshold)).clamp(0, 1) * near * (1 - features)
-    seeds = _opened(evidence, max(1, round(0.012 * size)))
-    whole = _regrown(seeds, evidence, steps=max(2, round(0.08 * size)))
-    return _smoothed(whole, 0.015 * size) * near
 
 
 def face_mask_in_picture(face: Face, size: int = 256) -> torch.Tensor:
@@ -184,55 +133,3 @@ def sample_mask(mask: torch.Tensor, from_image: Matrix, window: tuple[int, int, 
     x0, y0, x1, y1 = window
     positions = apply(from_image, pixel_grid(y1 - y0, x1 - x0, x0, y0))
     return sample(mask[..., None], positions, scale_of(from_image), padding="zeros", mode="bilinear")[..., 0]
-
-
-def _tolerant_difference(a: torch.Tensor, b: torch.Tensor, radius: int) -> torch.Tensor:
-    """Distance of each pixel of b to the nearest colour around the same place in a, both slightly low-passed. (S, S).
-
-    Taken both ways, and the larger kept: something thin in either picture counts.
-    """
-    weights = torch.tensor([0.6, 1.0, 0.6]).view(1, 3, 1, 1)  # eyes see green best, and lamps change red and blue most
-    x, y = ((t.permute(2, 0, 1)[None] * weights) for t in (a, b))
-    sigma = max(0.5, radius / 2.5)
-    x, y = blur(x, sigma), blur(y, sigma)
-    return torch.maximum(_one_way(x, y, radius), _one_way(y, x, radius))[0, 0]
-
-
-def _one_way(x: torch.Tensor, y: torch.Tensor, radius: int) -> torch.Tensor:
-    """Per channel, how far y lies outside the range of x around each pixel; the channels' Euclidean sum. (1, 1, S, S)."""
-    kernel = 2 * radius + 1
-    above = y - F.max_pool2d(x, kernel, 1, radius)
-    below = -F.max_pool2d(-x, kernel, 1, radius) - y
-    return torch.maximum(above, below).clamp(min=0).square().sum(1, keepdim=True).sqrt()
-
-
-def _opened(mask: torch.Tensor, radius: int) -> torch.Tensor:
-    """Grey opening: spots thinner than 2 radius + 1 pixels vanish."""
-    kernel = 2 * radius + 1
-    x = mask[None, None]
-    eroded = -F.max_pool2d(-x, kernel, 1, radius)
-    return F.max_pool2d(eroded, kernel, 1, radius)[0, 0]
-
-
-def _regrown(seeds: torch.Tensor, limit: torch.Tensor, steps: int) -> torch.Tensor:
-    """Grow the seeds inside `limit`, so that what opening took from real elements comes back."""
-    grown = seeds[None, None]
-    for _ in range(steps):
-        grown = torch.minimum(F.max_pool2d(grown, 3, 1, 1), limit[None, None])
-    return torch.maximum(grown[0, 0], seeds)
-
-
-def _grown(mask: torch.Tensor, radius: float) -> torch.Tensor:
-    """The mask reaching `radius` pixels further, with a soft edge; 1 where it was 1."""
-    r = max(1, round(radius / 2))
-    wide = F.max_pool2d(mask[None, None], 2 * r + 1, 1, r)
-    return torch.maximum(blur(wide, r / 1.5)[0, 0], mask)
-
-
-def _smoothed(mask: torch.Tensor, radius: float) -> torch.Tensor:
-    """The mask a little wider and soft; exactly 0 where nothing is near."""
-    if float(mask.max()) == 0.0:
-        return mask
-    r = max(1, round(radius))
-    wide = F.max_pool2d(mask[None, None], 2 * r + 1, 1, r)
-    return blur(wide, r / 1.5)[0, 0].clamp(0, 1)

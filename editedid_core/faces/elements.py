@@ -1,0 +1,130 @@
+"""Elements of the edit that lie over a face, found by comparing the aligned pictures. METHOD.md §5-6.
+
+Glasses, the brim of a hat, hair or a hand: where the two pictures disagree although the face itself gives no reason to.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import ArrayLike, NDArray
+
+from .align import pixel_grid
+from .masks import face_axes
+from .warp import blur
+
+# All lengths are parts of the crop's side.
+_LOW_PASS = 0.06  # slower changes are light and skin tone, not things
+_SLACK = 0.015  # how far the landmarks may be off
+_LEAST_LENGTH = 0.10  # of an element; moles, freckles and wrinkles are shorter
+_REACH = 0.06  # how far around the face elements are followed
+_LEAST_DIFFERENCE = 0.05  # in parts of the range of a colour channel
+_ORDINARY = 3.5  # times the median disagreement of this pair's skin
+_LEAST_AREA = 0.004  # of the face, that an element shows outside the features
+_LEAST_SHARE = 0.2  # of an element that lies outside the features
+
+
+def features_mask(points: ArrayLike, size: int) -> torch.Tensor:
+    """Where a face has its own features (eyes with brows, nose, mouth): soft, (size, size) float32.
+
+    Two pictures of a face that has drifted differ there because the identity differs, not because something covers it.
+    points: (5, 2) in crop pixels.
+    """
+    p = np.asarray(points, dtype=np.float64)
+    _, right, below, unit = face_axes(p)
+    mouth_width = 0.5 * max(float(np.hypot(*(p[4] - p[3]))), 0.6 * unit) + 0.14 * unit
+    spots = [  # centre, half width, half height, in pixels
+        (p[0] - 0.12 * unit * below, 0.42 * unit, 0.34 * unit),
+        (p[1] - 0.12 * unit * below, 0.42 * unit, 0.34 * unit),
+        ((p[:2].mean(0) + 2 * p[2]) / 3, 0.26 * unit, 0.42 * unit),
+        (p[3:5].mean(0), mouth_width, 0.28 * unit),
+    ]
+    grid = pixel_grid(size, size)
+    mask = np.zeros((size, size))
+    for centre, half_width, half_height in spots:
+        d = grid - centre
+        radius = np.hypot(d @ right / half_width, d @ below / half_height)
+        mask = np.maximum(mask, np.clip((1.25 - radius) / 0.5, 0, 1))
+    return torch.from_numpy(mask.astype(np.float32))
+
+
+def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, features: torch.Tensor,
+                       strength: float = 1.0) -> torch.Tensor:
+    """Soft mask of what covers the face in only one of the two pictures.
+
+    original, edited: (S, S, 3) aligned, the original already in the edit's light. face, features: (S, S) in [0, 1].
+    strength: 0 gives no elements, 1 the normal sensitivity, 2 a higher one.
+    Slow changes are taken out, each pixel may look for its match a little way around, and what remains is measured
+    against the ordinary disagreement of this pair: pictures that agree give exactly 0. Of the connected pieces, short
+    ones and those that lie in the face's own features are dropped.
+    Returns (S, S) float32 in [0, 1], within the face and a little around it.
+    """
+    size = edited.shape[0]
+    skin = (face > 0.5) & (features < 0.3)
+    if strength <= 0 or int(skin.sum()) < 16:
+        return torch.zeros(size, size)
+    difference = _tolerant_difference(_details(original, face), _details(edited, face), max(1, round(_SLACK * size)))
+    threshold = max(_LEAST_DIFFERENCE, _ORDINARY * float(difference[skin].median())) / strength
+    near = _grown(face, _REACH * size)
+    evidence = ((difference - threshold) / (0.5 * threshold)).clamp(0, 1) * near
+    return _smoothed(_things(evidence, face, features), 0.01 * size) * near
+
+
+def _details(picture: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
+    """(S, S, 3) without its slow changes, compared within the face so that hair and background do not bleed in.
+
+    Returns (1, 3, S, S); the channels are weighted, as lamps change red and blue most.
+    """
+    size = picture.shape[0]
+    weights = torch.tensor([0.6, 1.0, 0.6]).view(1, 3, 1, 1)
+    x = picture.permute(2, 0, 1)[None] * weights
+    w = face.clamp(min=0.02)[None, None]
+    low = blur(x * w, _LOW_PASS * size) / blur(w, _LOW_PASS * size)
+    return blur(x, 0.004 * size) - low
+
+
+def _tolerant_difference(x: torch.Tensor, y: torch.Tensor, radius: int) -> torch.Tensor:
+    """How far each pixel of one picture lies outside what the other shows within `radius` of it; the larger way. (S, S)."""
+    return torch.maximum(_outside_range(x, y, radius), _outside_range(y, x, radius))[0, 0]
+
+
+def _outside_range(x: torch.Tensor, y: torch.Tensor, radius: int) -> torch.Tensor:
+    """Distance of y from the range of x around each pixel, per channel; their Euclidean sum. (1, 1, S, S)."""
+    kernel = 2 * radius + 1
+    above = y - F.max_pool2d(x, kernel, 1, radius)
+    below = -F.max_pool2d(-x, kernel, 1, radius) - y
+    return torch.maximum(above, below).clamp(min=0).square().sum(1, keepdim=True).sqrt()
+
+
+def _things(evidence: torch.Tensor, face: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    """The evidence of connected pieces that are long enough and do not lie in the features. (S, S)."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label((evidence > 0.25).numpy(), structure=np.ones((3, 3)))
+    telling: NDArray[np.bool_] = ((features < 0.5) & (face > 0.02)).numpy()
+    face_area = float((face > 0.5).sum())
+    kept = np.zeros(count + 1, dtype=np.float32)
+    for label, place in enumerate(ndimage.find_objects(labels), start=1):
+        piece = labels[place] == label
+        outside = float((piece & telling[place]).sum())
+        long_enough = max(piece.shape) >= _LEAST_LENGTH * evidence.shape[0]
+        if long_enough and outside >= _LEAST_AREA * face_area and outside >= _LEAST_SHARE * piece.sum():
+            kept[label] = 1
+    return evidence * torch.from_numpy(kept[labels])
+
+
+def _grown(mask: torch.Tensor, radius: float) -> torch.Tensor:
+    """The mask reaching `radius` pixels further, with a soft edge; 1 where it was 1."""
+    r = max(1, round(radius / 2))
+    wide = F.max_pool2d(mask[None, None], 2 * r + 1, 1, r)
+    return torch.maximum(blur(wide, r / 1.5)[0, 0], mask)
+
+
+def _smoothed(mask: torch.Tensor, radius: float) -> torch.Tensor:
+    """The mask a little wider and soft; exactly 0 where nothing is near."""
+    if float(mask.max()) == 0.0:
+        return mask
+    r = max(1, round(radius))
+    wide = F.max_pool2d(mask[None, None], 2 * r + 1, 1, r)
+    return blur(wide, r / 1.5)[0, 0].clamp(0, 1)
