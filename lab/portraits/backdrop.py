@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .camera import Window, clip_window
-from .canvas import Canvas, blob, coverage, smooth
+from .canvas import HUGE, Canvas, blob, coverage, smooth
 from .light import Light, linear
 from .scene import Scene
 from .texture import cloud_table, lookup
@@ -36,7 +36,7 @@ def paint_backdrop(canvas: Canvas, scene: Scene, scale: float) -> None:
         mix = 1.0 - pane
     elif kind == "wall":
         across = x * math.cos(phase * 3.0) + y * math.sin(phase * 3.0)
-        mix = 0.2 + 0.2 * np.clip(np.sin(across * (18.0 + 20.0 * phase)) * 2.5, -1.0, 1.0)
+        mix = 0.2 + 0.2 * (np.sin(across * (18.0 + 20.0 * phase)) * 2.5).clip(-1.0, 1.0)
     elif kind == "shelves":
         rows = np.floor(y * 5.0 + phase)
         books = np.sin(np.floor(x * 22.0 + rows * 3.7) * 12.9898 + rows * 4.1 + phase * 30.0)
@@ -63,7 +63,7 @@ def _bokeh(canvas: Canvas, scene: Scene, scale: float, far: float, near: float) 
             continue
         xs = (np.arange(window.x0, window.x1, dtype=np.float32) + 0.5)[None] * (1.0 / scale) - np.float32(cx)
         ys = (np.arange(window.y0, window.y1, dtype=np.float32) + 0.5)[:, None] * (1.0 / scale) - np.float32(cy)
-        disc = 0.55 * np.clip((r - np.sqrt(xs * xs + ys * ys)) * (1.0 / 0.02), 0.0, 1.0)
+        disc = 0.55 * ((r - np.sqrt(xs * xs + ys * ys)) * (1.0 / 0.02)).clip(0.0, 1.0)
         rows, columns = window.slices
         part = canvas.rgb[:, rows, columns]
         part += disc * (np.minimum(tint, 0.95)[:, None, None] - part)
@@ -78,23 +78,23 @@ def paint_clothes(canvas: Canvas, body: tuple[np.ndarray, np.ndarray], scene: Sc
         return
     p, q = body[0][first_row:], body[1][first_row:]
     side = np.abs(p)
-    top = 2.06 + 0.32 * smooth(side, 0.5, 2.0) + 0.10 * np.maximum(side - 1.2, 0.0) ** 2
+    top = 2.06 + 0.32 * smooth(side, 0.5, 2.0) + 0.10 * (side - 1.2).clip(0.0, HUGE) ** 2
     neck = {"crew": 0.30, "vee": 0.78, "shirt": 0.42, "hood": 0.12, "stripes": 0.34}[scene.clothes]
     if scene.clothes in ("vee", "shirt"):
-        cut = neck * np.maximum(1.0 - side * (1.0 / 0.62), 0.0)
+        cut = neck * (1.0 - side * (1.0 / 0.62)).clip(0.0, HUGE)
     else:
-        cut = neck * np.maximum(1.0 - (side * (1.0 / 0.70)) ** 2, 0.0)
+        cut = neck * (1.0 - (side * (1.0 / 0.70)) ** 2).clip(0.0, HUGE)
     distance = (top + cut - q) * 0.80
     alpha = coverage(distance, pixel)
     depth = -distance
     folds = lookup(cloud_table(), p * 0.8 + (scene.grain % 13), q * 0.45, 90.0)
-    nx = np.clip(p * 0.28, -0.8, 0.8) + 0.10 * folds
+    nx = (p * 0.28).clip(-0.8, 0.8) + 0.10 * folds
     ny = -0.55 * smooth(depth, 0.5, 0.0)
-    nz = np.sqrt(np.maximum(1.0 - nx * nx - ny * ny, 0.05))
+    nz = np.sqrt((1.0 - nx * nx - ny * ny).clip(0.05, HUGE))
     first, second = linear(scene.clothes_colour), linear(scene.clothes_second)
     hem = smooth(depth, 0.13, 0.10)
     if scene.clothes == "stripes":
-        mix = np.clip(np.sin(q * 16.0 + 0.5 * side) * 3.0 + 0.5, 0.0, 1.0)
+        mix = (np.sin(q * 16.0 + 0.5 * side) * 3.0 + 0.5).clip(0.0, 1.0)
     elif scene.clothes == "shirt":
         mix = smooth(depth, 0.30, 0.27) * smooth(side, 0.95, 0.90)
     elif scene.clothes == "hood":

@@ -13,6 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
+HUGE = 1e9
+"""An open end for `clip`, which is several times as fast as `np.maximum` and `np.minimum` with a number."""
 DEPTH, HALF_WIDTH, HALF_HEIGHT, MIDDLE = 0.72, 1.25, 1.95, 0.2
 REACH_U, REACH_V = 1.45, 2.1
 """Beyond this distance from the middle the depth is held, so that the map stays one to one everywhere."""
@@ -90,12 +92,12 @@ class Camera:
         """Undo the head turn: head-plane coordinates to head coordinates (u, v)."""
         sy, cy, sp, cp = math.sin(self.yaw), math.cos(self.yaw), math.sin(self.pitch), math.cos(self.pitch)
         alpha, beta = DEPTH / (cy * HALF_WIDTH) ** 2, DEPTH / (cp * HALF_HEIGHT) ** 2
-        p0 = np.clip(p, -REACH_U, REACH_U)
-        q0 = np.clip(q - MIDDLE, -REACH_V, REACH_V)
+        p0 = p.clip(-REACH_U, REACH_U)
+        q0 = (q - MIDDLE).clip(-REACH_V, REACH_V)
         a = alpha * sy * sy + beta * sp * sp
         b = 1.0 - (2.0 * alpha * sy) * p0 + (2.0 * beta * sp) * q0
         c = alpha * p0 * p0 + beta * q0 * q0 - DEPTH
-        z = -2.0 * c / (b + np.sqrt(np.maximum(b * b - 4.0 * a * c, 0.01)))
+        z = -2.0 * c / (b + np.sqrt((b * b - 4.0 * a * c).clip(0.01, HUGE)))
         return (p - sy * z) * (1.0 / cy), (q - MIDDLE + sp * z) * (1.0 / cp) + MIDDLE
 
     def window(self, u0: float, u1: float, v0: float, v1: float, inside: Window) -> Window:

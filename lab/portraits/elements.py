@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .camera import Camera
-from .canvas import Canvas, blob, coverage, smooth
+from .canvas import HUGE, Canvas, blob, coverage, smooth
 from .hair import Hair
 from .head import ear_middle
 from .identity import Identity
@@ -35,8 +35,8 @@ def paint_glasses(canvas: Canvas, camera: Camera, face: Face, scene: Scene, ligh
         if scene.glasses == "sun":
             rx, ry, corner = 0.42, 0.33, 0.22
         dx, dy = np.abs(x) - (rx - corner), np.abs(y + 0.06 * x) - (ry - corner)
-        corners = np.sqrt(np.maximum(dx, 0.0) ** 2 + np.maximum(dy, 0.0) ** 2)
-        lens = corners + np.minimum(np.maximum(dx, dy), 0.0) - corner
+        corners = np.sqrt(dx.clip(0.0, HUGE) ** 2 + dy.clip(0.0, HUGE) ** 2)
+        lens = corners + np.maximum(dx, dy).clip(-HUGE, 0.0) - corner
     thick = {"round": 0.026, "square": 0.040, "half": 0.028, "sun": 0.040}[scene.glasses]
     rim = np.abs(lens) - thick
     if scene.glasses == "half":
@@ -51,7 +51,7 @@ def paint_glasses(canvas: Canvas, camera: Camera, face: Face, scene: Scene, ligh
     colour = linear(scene.glasses_colour)[:, None, None] * light.flat()[:, None, None] + 0.10 * shine
     glass = coverage(lens, pixel)
     if scene.glasses == "sun":
-        tone = linear((0.10, 0.10, 0.11))[:, None, None] * (1.0 + 1.5 * np.clip(y + 0.4, 0.0, 1.0)) + 0.05 * smooth(
+        tone = linear((0.10, 0.10, 0.11))[:, None, None] * (1.0 + 1.5 * (y + 0.4).clip(0.0, 1.0)) + 0.05 * smooth(
             np.abs(x + y * 0.7 + 0.1), 0.10, 0.02)
         canvas.over(window, glass * 0.94, tone.astype(np.float32), "glasses")
     else:
@@ -87,7 +87,11 @@ def hat_shadow(scene: Scene, light: Light, u: np.ndarray, v: np.ndarray) -> np.n
 def paint_hat(canvas: Canvas, camera: Camera, face: Face, scene: Scene, light: Light,
               head: tuple[np.ndarray, np.ndarray], hair: Hair | None) -> None:
     """The hat; its crown is wider than the hair below it, a band follows the outline of the head."""
-    u, v = head
+    window = camera.window(-2.2, 2.2, -2.6, 0.3, canvas.window) if hair is None or scene.hat != "band" else hair.window
+    if window.empty:
+        return
+    rows, columns = window.slices
+    u, v = head[0][rows, columns], head[1][rows, columns]
     pixel = 1.0 / camera.unit
     edge = hat_edge(scene, u)
     base = linear(scene.hat_colour)
@@ -95,18 +99,18 @@ def paint_hat(canvas: Canvas, camera: Camera, face: Face, scene: Scene, light: L
     if scene.hat == "band":
         outer = (np.sqrt(face.level(u, v)) - 1.0) * face.width if hair is None else hair.outer
         band = np.maximum(np.abs(v - edge + 0.10) - 0.13, outer - 0.03)
-        nz = np.sqrt(np.maximum(1.0 - (u / (width * 1.02)) ** 2, 0.06))
+        nz = np.sqrt((1.0 - (u / (width * 1.02)) ** 2).clip(0.06, HUGE))
         weave = 1.0 + 0.10 * np.sin(u * 40.0)
         lit = light.shade((u * 0.8, -0.2 * nz, nz))
-        canvas.over(canvas.window, coverage(band, pixel), base[:, None, None] * weave * lit, "hat")
+        canvas.over(window, coverage(band, pixel), base[:, None, None] * weave * lit, "hat")
         return
     height = {"beanie": 1.42, "cap": 1.18, "brim": 1.20}[scene.hat]
-    up = np.minimum(v - edge, 0.0) * (1.0 / height)
+    up = (v - edge).clip(-HUGE, 0.0) * (1.0 / height)
     shape = np.sqrt((u / width) ** 2 + up * up)
     crown = np.maximum((shape - 1.0) * width, v - edge)
-    room = np.maximum(1.0 - shape * shape, 0.0)
+    room = (1.0 - shape * shape).clip(0.0, HUGE)
     nz = 0.15 + 0.85 * np.sqrt(room)
-    nx, ny = np.clip(u / width, -1, 1) * 0.8, np.clip(up, -1, 0) * 0.8
+    nx, ny = (u / width).clip(-1, 1) * 0.8, up.clip(-1, 0) * 0.8
     lumps = lookup(cloud_table(), u + scene.grain % 17, v, 110.0)
     texture = 1.0 + 0.05 * lumps
     if scene.hat == "beanie":
@@ -117,7 +121,7 @@ def paint_hat(canvas: Canvas, camera: Camera, face: Face, scene: Scene, light: L
         texture = texture * (1.0 - 0.30 * smooth(np.abs(np.abs(u) - 0.42 * (1.0 + up)), 0.02, 0.0))
     band = smooth(v - edge, -0.24, -0.22) if scene.hat == "brim" else 0.0
     colour = base[:, None, None] * (1.0 - 0.6 * band) * light.shade((nx, ny, nz)) * texture
-    canvas.over(canvas.window, coverage(crown, pixel), colour.astype(np.float32), "hat")
+    canvas.over(window, coverage(crown, pixel), colour.astype(np.float32), "hat")
     if scene.hat == "beanie":
         return
     if scene.hat == "cap":
@@ -130,7 +134,7 @@ def paint_hat(canvas: Canvas, camera: Camera, face: Face, scene: Scene, light: L
         brim = (np.sqrt(x * x + y * y) - 1.0) * 0.19
     shade = 0.72 + 0.34 * smooth(v - edge, 0.16, -0.12)
     lit = base[:, None, None] * (light.ambient + light.key * 0.55)[:, None, None] * shade * (1.0 + 0.04 * lumps)
-    canvas.over(canvas.window, coverage(brim, pixel), lit.astype(np.float32), "hat")
+    canvas.over(window, coverage(brim, pixel), lit.astype(np.float32), "hat")
 
 
 def paint_earrings(canvas: Canvas, camera: Camera, face: Face, scene: Scene, light: Light) -> None:
@@ -164,11 +168,11 @@ def _capsule(p: np.ndarray, q: np.ndarray, start: tuple[float, float], end: tupl
     """Distance to a tapering rod, the position across it (-1…1) and along it (0…1)."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     length2 = dx * dx + dy * dy
-    t = np.clip(((p - start[0]) * dx + (q - start[1]) * dy) * (1.0 / length2), 0.0, 1.0)
+    t = (((p - start[0]) * dx + (q - start[1]) * dy) * (1.0 / length2)).clip(0.0, 1.0)
     ox, oy = p - start[0] - t * dx, q - start[1] - t * dy
     radius = r0 + (r1 - r0) * t
     across = (ox * dy - oy * dx) * (1.0 / math.sqrt(length2)) / radius
-    return np.sqrt(ox * ox + oy * oy) - radius, np.clip(across, -1.0, 1.0), t
+    return np.sqrt(ox * ox + oy * oy) - radius, across.clip(-1.0, 1.0), t
 
 
 def paint_hand(canvas: Canvas, camera: Camera, face: Face, person: Identity, scene: Scene, light: Light) -> None:
@@ -197,7 +201,7 @@ def paint_hand(canvas: Canvas, camera: Camera, face: Face, person: Identity, sce
     shadow = np.minimum.reduce([distance for distance, _, _ in shapes])
     canvas.shade(window, 1.0 - 0.38 * smooth(shadow, 0.16, -0.03))
     for k, (distance, position, t) in enumerate(shapes):
-        nz = np.sqrt(np.maximum(1.0 - position * position, 0.08))
+        nz = np.sqrt((1.0 - position * position).clip(0.08, HUGE))
         nx, ny = position * c * side, -position * s
         edge = 1.0 - 0.42 * smooth(distance, -0.055, 0.01) if k >= 2 else np.ones_like(distance)
         lit = skin[:, None, None] * light.shade((nx, ny, nz), edge, edge)
@@ -222,11 +226,11 @@ def paint_scarf(canvas: Canvas, camera: Camera, face: Face, scene: Scene, light:
     middle = top + 0.42 + 0.10 * np.cos(p * 1.6)
     distance = (np.sqrt(_fourth(p * (1.0 / 1.02)) + _fourth((q - middle) * (1.0 / 0.44)) + 1e-6) - 1.0) * 0.30
     folds = lookup(cloud_table(), p * 0.35 + scene.grain % 19, (q + 0.18 * p * p) * 1.5, 110.0)
-    t = np.clip((q - middle) * (1.0 / 0.46), -1.0, 1.0)
-    nz = np.sqrt(np.maximum(1.0 - t * t * 0.85, 0.1))
+    t = ((q - middle) * (1.0 / 0.46)).clip(-1.0, 1.0)
+    nz = np.sqrt((1.0 - t * t * 0.85).clip(0.1, HUGE))
     groove = 1.0 - 0.40 * smooth(np.abs(t + 0.12 - 0.25 * p), 0.12, 0.0)
     knit = 1.0 + 0.08 * np.sin((q + 0.2 * p * p) * 30.0 + folds)
-    lit = light.shade((np.clip(p * 0.6, -0.9, 0.9), t * 0.8 + 0.12 * folds, nz), groove, groove)
+    lit = light.shade(((p * 0.6).clip(-0.9, 0.9), t * 0.8 + 0.12 * folds, nz), groove, groove)
     canvas.shade(window, 1.0 - 0.30 * smooth(distance, 0.14, 0.0))
     canvas.over(window, coverage(distance, pixel), base[:, None, None] * lit * (knit + 0.06 * folds), "scarf")
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .canvas import blob, coverage, smooth
+from .canvas import HUGE, blob, coverage, smooth
 from .identity import Identity
 from .light import Light, linear
 from .scene import Scene
@@ -51,7 +51,7 @@ def model_eye(surface: Surface, eye: Eye, person: Identity, scene: Scene, light:
     arc = 1.0 - t * t
     skew = 1.0 - 0.22 * t
     top, bottom = -eye.upper * arc * skew, eye.lower * arc * (1.0 + 0.2 * t)
-    steep = np.minimum(np.abs(t), 1.3) * (2.0 / half)
+    steep = np.abs(t).clip(-HUGE, 1.3) * (2.0 / half)
     above = (y - top) / np.sqrt(1.0 + (steep * eye.upper) ** 2)
     below = (bottom - y) / np.sqrt(1.0 + (steep * eye.lower) ** 2)
     opening = coverage(-np.minimum(above, below), pixel)
@@ -63,7 +63,7 @@ def model_eye(surface: Surface, eye: Eye, person: Identity, scene: Scene, light:
     surface.stain(patch, 0.55 * reach * blob(crease, 0.0 * t, 0.032, 1.0), (0.45, 0.36, 0.34))
     lid = reach * smooth(crease, -0.01, 0.02) * (y < top + 0.02)
     surface.stain(patch, 0.16 * lid, (0.72, 0.62, 0.60))
-    lash_thick = 0.026 + 0.018 * np.clip(t + 0.3, 0.0, 1.3)
+    lash_thick = 0.026 + 0.018 * (t + 0.3).clip(0.0, 1.3)
     lash = smooth(np.abs(above + 0.006), 1.0, 0.0) * coverage(np.abs(above + 0.010) - lash_thick * 0.62, pixel)
     lash = np.where(inside & (y < bottom + 0.01), lash * smooth(np.abs(t), 1.24, 1.02), 0.0)
     under = np.where(inside, coverage(np.abs(below + 0.008) - 0.007, pixel * 1.3) * smooth(np.abs(t), 1.1, 0.8), 0.0)
@@ -83,7 +83,7 @@ def model_eye(surface: Surface, eye: Eye, person: Identity, scene: Scene, light:
     colour = iris_colour(person)[:, None, None]
     glow = 0.62 + 0.55 * smooth(ry, -0.06, 0.09) + 0.22 * strands(np.arctan2(ry, rx) * 0.12, 0.3) * 0.5
     ring = 1.0 - 0.66 * smooth(radius, 0.72 * size, 0.98 * size)
-    iris = colour * (np.maximum(glow, 0.2) * ring * (0.45 + 0.55 * lid_shade))
+    iris = colour * (glow.clip(0.2, HUGE) * ring * (0.45 + 0.55 * lid_shade))
     iris *= 1.0 - 0.94 * coverage(radius - 0.047, pixel)
     disc = coverage(radius - size, pixel * 1.2)
     white += disc * (iris - white)
@@ -105,17 +105,17 @@ def model_brow(surface: Surface, brow: Brow, person: Identity, colour: np.ndarra
     if patch.empty:
         return
     t = (patch.u * side - brow.inner) * (1.0 / length)
-    held = np.clip(t, 0.0, 1.0)
+    held = t.clip(0.0, 1.0)
     line = brow.v - brow.arch * np.sin(math.pi * held**1.3) - brow.slope * held
     y = patch.v - line
     thick = brow.thick * (0.80 + 0.55 * held - 1.25 * held * held * held) + 0.008
-    over = np.maximum(np.maximum(-t, t - 1.0), 0.0) * length
+    over = np.maximum(-t, t - 1.0).clip(0.0, HUGE) * length
     distance = np.sqrt(y * y + over * over) - thick
     hairs = strands(t * 0.34 + y * (0.9 - 1.5 * held), 0.17 * side)
-    soft = np.clip(0.55 - distance * (1.0 / (0.030 + surface.pixel)), 0.0, 1.0)
-    alpha = np.clip(soft * (0.84 + 0.20 * hairs), 0.0, 1.0) * (0.72 + 0.10 * person.brow_dark)
+    soft = (0.55 - distance * (1.0 / (0.030 + surface.pixel))).clip(0.0, 1.0)
+    alpha = (soft * (0.84 + 0.20 * hairs)).clip(0.0, 1.0) * (0.72 + 0.10 * person.brow_dark)
     surface.bump(patch, 0.035 * blob(t - 0.4, y - 0.01, 0.7, 0.16))
-    surface.tint(patch, np.minimum(alpha, 0.95), colour)
+    surface.tint(patch, alpha.clip(-HUGE, 0.95), colour)
     surface.features[1][patch.index] = np.maximum(surface.features[1][patch.index],
                                                   coverage(distance - 0.01, surface.pixel))
 

@@ -7,16 +7,18 @@ import io
 import numpy as np
 from PIL import Image
 
-from .canvas import clamp
+from .canvas import HUGE, clamp
 from .scene import Scene
 
 
 def finish(rgb: np.ndarray, scene: Scene, size: int) -> np.ndarray:
     """(3, H, W) linear to (H, W, 3) float32 in [0, 1]. Blur scales with `size`; noise and JPEG do not."""
-    np.maximum(rgb, 0.0, out=rgb)
-    knee = np.minimum(rgb, 0.7)
+    rgb.clip(0.0, HUGE, out=rgb)
+    knee = rgb.clip(0.0, 0.7)
     over = rgb - knee
-    display = np.sqrt(knee + over * (1.0 / (1.0 + 1.4 * over)))
+    over /= 1.0 + 1.4 * over
+    over += knee
+    display = np.sqrt(over, out=over)
     if scene.blur > 0.02:
         display = _blur(display, scene.blur * size / 128.0)
     if scene.noise > 0.0:

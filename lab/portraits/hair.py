@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .camera import Camera
-from .canvas import Canvas, coverage, smooth
+from .canvas import HUGE, Canvas, coverage, smooth
 from .light import Light, linear
 from .scene import Scene
 from .shape import Face
@@ -61,14 +61,18 @@ class Hair:
                  hat_line: np.ndarray | None, light: Light) -> None:
         self.style = STYLES[scene.hair]
         self.canvas, self.camera, self.face, self.scene = canvas, camera, face, scene
-        self.u, self.v = head
         self.pixel = 1.0 / camera.unit
         side = self.style.side * (1.0 + 0.25 * scene.hair_volume)
         self.width = face.width + (side if hat_line is None else min(side, 0.15))
+        low = 2.7 if scene.hair == "ponytail" else self.style.length + 0.5
+        reach = self.width + 0.45 - min(0.0, 1.3 * self.style.taper) * self.style.length
+        self.window = camera.window(-reach, reach, -2.6, low, canvas.window)
+        rows, columns = self.window.slices
+        self.u, self.v = head[0][rows, columns], head[1][rows, columns]
         self.lumps = self._lumps() if self.style.curl else None
         self.outer = self._outer()
         if hat_line is not None:
-            self.outer = np.maximum(self.outer, -hat_line)
+            self.outer = np.maximum(self.outer, -hat_line[rows, columns])
         self.front = np.maximum(self.outer, -self._opening())
         self.colour = self._strands(light)
 
@@ -77,17 +81,17 @@ class Hair:
         u, v = self.u, self.v - MIDDLE
         scale = 1.0 / np.sqrt(u * u + v * v + 0.01)
         noise = lookup(cloud_table(), u * scale + self.scene.grain % 97 * 0.031, v * scale, 130.0)
-        return np.clip(noise, -1.4, 1.4)
+        return noise.clip(-1.4, 1.4)
 
     def _outer(self) -> np.ndarray:
         style, u, v = self.style, self.u, self.v
         height = (-1.55 - MIDDLE) * -1 + style.top * (1.0 + 0.3 * self.scene.hair_volume)
-        up = np.minimum(v - MIDDLE, 0.0) * (1.0 / height)
-        down = np.maximum(v - MIDDLE, 0.0)
+        up = (v - MIDDLE).clip(-HUGE, 0.0) * (1.0 / height)
+        down = (v - MIDDLE).clip(0.0, HUGE)
         wave = 0.0
         if self.scene.hair == "wavy":
             wave = 0.05 * np.sin(down * 7.0 + (u > 0) * 1.3 + self.scene.grain % 7) * smooth(down, 0.2, 0.9)
-        width = self.width - style.taper * down * (1.3 if style.back else 2.2) * np.minimum(down * 2.0, 1.0) + wave
+        width = self.width - style.taper * down * (1.3 if style.back else 2.2) * (down * 2.0).clip(-HUGE, 1.0) + wave
         cap = (np.sqrt((u / width) ** 2 + up * up) - 1.0) * self.width
         end = v - style.length - (0.10 if style.back else 0.0) * np.cos(u * 1.6)
         outer = _smooth_max(cap, end, 0.22 if style.back else 0.06)
@@ -105,18 +109,20 @@ class Hair:
         fringe = 0.022 if style.front > 0.1 else 0.010
         ragged = strands(u * 0.16 + 0.02 * v, (self.scene.grain % 101) * 0.01) * fringe
         top = front + slant + 0.20 * u * u + ragged
-        half = style.temple * face.width + style.flare * np.maximum(v + 0.35, -0.3) + 0.012 * ragged / fringe
+        half = style.temple * face.width + style.flare * (v + 0.35).clip(-0.3, HUGE) + 0.012 * ragged / fringe
         if self.lumps is not None:
             top = top + style.curl * 0.8 * self.lumps
         return _smooth_max(np.abs(u) - half, top - v, 0.40 if style.front < 0.5 else 0.18)
 
     def light_through(self) -> np.ndarray:
         """Share of the key light that reaches the face beside the hair, (H, W)."""
-        return 1.0 - 0.55 * smooth(self.front, 0.26, -0.02)
+        share = np.ones(self.canvas.person.shape, np.float32)
+        share[self.window.slices] -= 0.55 * smooth(self.front, 0.26, -0.02)
+        return share
 
     def paint_back(self) -> None:
         """The hair behind neck and shoulders, a bun, a tail."""
-        colour, window = self.colour, self.canvas.window
+        colour, window = self.colour, self.window
         if self.style.back:
             self.canvas.over(window, coverage(self.outer, self.pixel), colour * 0.42, "hair")
         if self.scene.hair == "bun" and not self.scene.hat:
@@ -125,7 +131,7 @@ class Hair:
         if self.scene.hair == "ponytail":
             side = 1.0 if self.scene.hair_part > 0 else -1.0
             x = self.u * side - 0.80 - 0.16 * np.sin((self.v + 0.2) * 1.5)
-            width = 0.30 - 0.07 * np.clip(self.v - 0.6, -1.0, 3.0)
+            width = 0.30 - 0.07 * (self.v - 0.6).clip(-1.0, 3.0)
             tail = np.maximum(np.maximum(np.abs(x) - width, -0.9 - self.v), self.v - 2.5)
             self.canvas.over(window, coverage(tail, self.pixel), colour * 0.62, "hair")
 
@@ -135,39 +141,39 @@ class Hair:
             alpha = 0.86 * smooth(self.front, 0.05, -0.09)
         else:
             alpha = coverage(self.front, self.pixel + 0.012)
-        self.canvas.over(self.canvas.window, alpha, self.colour, "hair", in_front=True)
+        self.canvas.over(self.window, alpha, self.colour, "hair", in_front=True)
 
     def _strands(self, light: Light) -> np.ndarray:
         """The lit hair, linear (3, H, W)."""
         u, v, scene = self.u, self.v, self.scene
-        down = np.maximum(v - MIDDLE, 0.0)
+        down = (v - MIDDLE).clip(0.0, HUGE)
         if self.lumps is not None and self.style.curl < 0.07:
             shift = scene.grain % 97 * 0.031
             fine = lookup(cloud_table(), u * 1.7, v * 1.7 + 0.5, 150.0)
             value = 0.6 * lookup(cloud_table(), u + shift, v, 120.0) + 0.5 * fine
         else:
             start = 0.35 * scene.hair_part
-            fall = np.maximum(v + 1.6, 0.0)
+            fall = (v + 1.6).clip(0.0, HUGE)
             across = (u - start) / (0.70 + 1.5 * fall / (fall + 0.9))
             value = strands(across * 0.20 + 0.012 * np.sin(down * 4.0), (scene.grain % 89) * 0.011)
             value = value + 0.5 * strands(across * 0.47, 0.4)
-        rim = np.clip(-self.outer * (1.0 / 0.50), 0.0, 1.0)
-        nz = 0.25 + 0.75 * np.sqrt(np.maximum(rim * (2.0 - rim), 0.0))
-        flat = np.sqrt(np.maximum(1.0 - nz * nz, 0.0))
-        nx = np.clip(u * (1.0 / self.width), -1.0, 1.0) * 0.75
-        ny = np.clip((v - 0.1) * 0.6, -1.0, 0.25) * (0.35 + flat)
+        rim = (-self.outer * (1.0 / 0.50)).clip(0.0, 1.0)
+        nz = 0.25 + 0.75 * np.sqrt((rim * (2.0 - rim)).clip(0.0, HUGE))
+        flat = np.sqrt((1.0 - nz * nz).clip(0.0, HUGE))
+        nx = (u * (1.0 / self.width)).clip(-1.0, 1.0) * 0.75
+        ny = ((v - 0.1) * 0.6).clip(-1.0, 0.25) * (0.35 + flat)
         edge = 0.58 + 0.42 * smooth(self.front, 0.0, -0.20)
         lit = light.shade((nx, ny, nz), edge, edge, wrap=np.array([0.2, 0.2, 0.2], np.float32))
         band = smooth(np.abs(v + 0.78 + 0.10 * light.x * u - 0.16 * u * u + 0.02 * value), 0.34, 0.0)
         base = linear(scene.hair_colour)
-        texture = np.clip(1.0 + 0.17 * value, 0.4, 1.6)
+        texture = (1.0 + 0.17 * value).clip(0.4, 1.6)
         colour = base[:, None, None] * lit * texture
-        colour += (band * np.clip(0.6 + 0.55 * value, 0.0, 2.0) * nz)[None] * (
+        colour += (band * (0.6 + 0.55 * value).clip(0.0, 2.0) * nz)[None] * (
             (0.05 + 0.22 * base) * light.key * 0.55)[:, None, None]
         return colour
 
 
 def _smooth_max(a: np.ndarray, b: np.ndarray, k: float) -> np.ndarray:
     """Maximum with a corner rounded over `k`."""
-    h = np.maximum(k - np.abs(a - b), 0.0)
+    h = (k - np.abs(a - b)).clip(0.0, HUGE)
     return np.maximum(a, b) + h * h * (0.25 / k)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from .camera import Camera
-from .canvas import MASK_NAMES, Canvas, blob, coverage, slope_coverage, smooth
+from .canvas import HUGE, MASK_NAMES, Canvas, blob, coverage, slope_coverage, smooth
 from .eyes import model_eyes
 from .identity import Identity
 from .light import Light, normals
@@ -23,16 +23,16 @@ from .surface import Surface
 def paint_neck(canvas: Canvas, camera: Camera, body: tuple[np.ndarray, np.ndarray], face: Face, person: Identity,
                light: Light) -> None:
     """The neck with the chin's shadow. `body`: body coordinates (p, q) over the whole canvas."""
-    window = camera.plane_window(-2.6, 2.6, 0.3, 6.0, canvas.window)
+    window = camera.plane_window(-2.6, 2.6, 0.6, 6.0, canvas.window)
     if window.empty:
         return
     rows, columns = window.slices
     p, q = body[0][rows, columns], body[1][rows, columns]
     half = 0.60 + 0.03 * person.face_width + 0.02 * person.jaw_width
-    spread = half + 0.75 * np.maximum(q - 2.1, 0.0) ** 2
+    spread = half + 0.75 * (q - 2.1).clip(0.0, HUGE) ** 2
     distance = np.maximum(np.abs(p) - spread, 0.9 - q)
     alpha = coverage(distance, 1.0 / camera.unit)
-    round_ = np.clip(p * (1.0 / (half * 1.05)), -0.97, 0.97)
+    round_ = (p * (1.0 / (half * 1.05))).clip(-0.97, 0.97)
     nz = np.sqrt(1.0 - round_ * round_)
     drop = face.chin - 0.05
     shadow = smooth(q + 0.35 * light.x * p, drop + 0.62, drop + 0.02)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .canvas import gradient
+from .canvas import HUGE, gradient
 from .scene import Scene
 
 SOFTNESS = np.array([0.34, 0.22, 0.15], np.float32)
@@ -36,7 +36,7 @@ class Light:
         out = np.empty((3, *facing.shape), np.float32)
         for channel in range(3):
             soft = float(wrap[channel])
-            lit = np.maximum((facing + soft) * (1.0 / (1.0 + soft)), 0.0)
+            lit = ((facing + soft) * (1.0 / (1.0 + soft))).clip(0.0, HUGE)
             lit *= key_share
             lit *= float(self.key[channel])
             out[channel] = lit + sky * float(self.ambient[channel])
@@ -47,7 +47,7 @@ class Light:
         hx, hy, hz = self.x, self.y, self.z + 1.0
         length = (hx * hx + hy * hy + hz * hz) ** 0.5
         nx, ny, nz = normal
-        t = np.maximum(nx * (hx / length) + ny * (hy / length) + nz * (hz / length), 0.0)
+        t = (nx * (hx / length) + ny * (hy / length) + nz * (hz / length)).clip(0.0, HUGE)
         for _ in range(4):
             t = t * t
         return t

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import blob, coverage, smooth
+from .canvas import HUGE, blob, coverage, smooth
 from .identity import Identity
 from .light import linear
 from .shape import Face
@@ -20,16 +20,16 @@ def model_mouth(surface: Surface, face: Face, person: Identity, skin: np.ndarray
         return
     u, v = patch.u - face.mouth_u, patch.v
     t = u * (1.0 / half)
-    held = np.clip(t, -1.0, 1.0)
+    held = t.clip(-1.0, 1.0)
     arc = 1.0 - held * held
     line = face.mouth_v - face.lift * held * held - face.slant * held
     y = v - line
     gap = 0.5 * face.open
-    dip = np.maximum(1.0 - (held * (1.0 / 0.28)) ** 2, 0.0)
+    dip = (1.0 - (held * (1.0 / 0.28)) ** 2).clip(0.0, HUGE)
     top = -face.upper * arc * (1.0 - face.bow * dip * dip) - 0.4 * gap * arc
     bottom = (face.lower + 1.6 * gap) * arc
     inner_top, inner_bottom = -0.4 * gap * arc, 1.6 * gap * arc
-    steep = np.minimum(np.abs(t), 1.0) * (2.0 / half)
+    steep = np.abs(t).clip(-HUGE, 1.0) * (2.0 / half)
     norm_top = 1.0 / np.sqrt(1.0 + (steep * (face.upper + 0.4 * gap)) ** 2)
     norm_bottom = 1.0 / np.sqrt(1.0 + (steep * (face.lower + 1.6 * gap)) ** 2)
     beyond = (np.abs(t) - 1.0) * half
@@ -39,9 +39,9 @@ def model_mouth(surface: Surface, face: Face, person: Identity, skin: np.ndarray
     surface.bump(patch, 0.05 * blob(u, y, half * 1.5, 0.34))
     upper_part = smooth(y, inner_top.min() - 0.02, inner_top.min() + 0.02) if gap == 0 else (y > 0)
     middle_top, middle_bottom = 0.5 * (top + inner_top), 0.5 * (bottom + inner_bottom)
-    swell = 0.030 * np.maximum(1.0 - ((y - middle_top) / (face.upper * 0.75 + 0.01)) ** 2, 0.0)
-    swell += 0.052 * np.maximum(1.0 - ((y - middle_bottom) / (face.lower * 0.75 + 0.01)) ** 2, 0.0)
-    surface.bump(patch, swell * np.sqrt(np.maximum(arc, 0.0)) * lips)
+    swell = 0.030 * (1.0 - ((y - middle_top) / (face.upper * 0.75 + 0.01)) ** 2).clip(0.0, HUGE)
+    swell += 0.052 * (1.0 - ((y - middle_bottom) / (face.lower * 0.75 + 0.01)) ** 2).clip(0.0, HUGE)
+    surface.bump(patch, swell * np.sqrt(arc.clip(0.0, HUGE)) * lips)
     surface.occlude(patch, 0.34 * blob(u, v - face.mouth_v - face.lower - 0.12 - 1.6 * gap, half * 0.85, 0.13)
                     + 0.30 * blob(np.abs(u) - half - 0.02, y, 0.08, 0.08))
     surface.bump(patch, -0.02 * blob(u, v - face.mouth_v + face.upper + 0.10, 0.07, 0.12))
@@ -56,7 +56,7 @@ def model_mouth(surface: Surface, face: Face, person: Identity, skin: np.ndarray
     if gap > 0.004:
         hole_distance = np.maximum((inner_top - y) * norm_top, (y - inner_bottom) * norm_bottom)
         hole = coverage(np.maximum(hole_distance, beyond), pixel) * lips
-        deep = np.clip((y - inner_top) * (1.0 / (2.0 * gap)), 0.0, 1.0)
+        deep = ((y - inner_top) * (1.0 / (2.0 * gap))).clip(0.0, 1.0)
         inside = linear((0.30, 0.09, 0.09))[:, None, None] * (1.0 - 0.55 * smooth(np.abs(t), 0.4, 1.0))
         tongue = blob(u, y - 1.7 * gap, half * 0.6, gap + 0.01)
         inside = inside + tongue * np.array([0.22, 0.05, 0.05], np.float32)[:, None, None]

@@ -9,7 +9,7 @@ import numpy as np
 
 from .backdrop import paint_backdrop, paint_clothes
 from .camera import Camera, crop_camera
-from .canvas import Canvas, Masks
+from .canvas import HUGE, Canvas, Masks
 from .elements import hat_distance, hat_shadow, paint_earrings, paint_glasses, paint_hand, paint_hat, paint_scarf
 from .finish import finish
 from .hair import Hair
@@ -115,7 +115,7 @@ def paint_person(canvas: Canvas, camera: Camera, face: Face, identity: Identity,
     masks = _masks(canvas)
     elements = masks.hat + masks.glasses + masks.earrings + masks.hand + masks.scarf + canvas.over_face
     return PaintedPerson(camera.points(turned.five()), camera.points(turned.dense()), masks,
-                         np.minimum(elements, 1.0), canvas.person)
+                         elements.clip(-HUGE, 1.0), canvas.person)
 
 
 def _body(plane: tuple[np.ndarray, np.ndarray], camera: Camera) -> tuple[np.ndarray, np.ndarray]:
@@ -128,7 +128,7 @@ def _body(plane: tuple[np.ndarray, np.ndarray], camera: Camera) -> tuple[np.ndar
 
 
 def _masks(canvas: Canvas) -> Masks:
-    np.clip(canvas.masks, 0.0, 1.0, out=canvas.masks)
+    canvas.masks.clip(0.0, 1.0, out=canvas.masks)
     face, eyes, brows, nose, mouth, _, *others = canvas.masks
-    skin = np.maximum(face - np.minimum(eyes + brows + mouth, 1.0), 0.0)
+    skin = (face - (eyes + brows + mouth).clip(-HUGE, 1.0)).clip(0.0, HUGE)
     return Masks(face, eyes, brows, np.minimum(nose, skin), mouth, skin, *others)

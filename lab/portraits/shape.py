@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .camera import HUGE
 from .identity import Identity
 from .scene import Scene
 
@@ -86,13 +87,13 @@ class Face:
     def level(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """The outline as a level function: below 1 inside, 1 on the outline."""
         down = v - WIDEST
-        low = np.maximum(down, 0.0) * (1.0 / (self.chin - WIDEST))
-        high = np.minimum(down, 0.0) * (1.0 / (WIDEST - CROWN))
+        low = down.clip(0.0, HUGE) * (1.0 / (self.chin - WIDEST))
+        high = down.clip(-HUGE, 0.0) * (1.0 / (WIDEST - CROWN))
         low2, high2 = low * low, high * high
-        across = u / (self.width * (1.0 + low2 * (4.0 * self.jaw * (1.0 - np.minimum(low2, 1.2)) - self.taper)
-                                    - self.forehead_taper * high2).clip(0.3))
+        across = u / (self.width * (1.0 + low2 * (4.0 * self.jaw * (1.0 - low2.clip(0.0, 1.2)) - self.taper)
+                                    - self.forehead_taper * high2).clip(0.3, 9.0))
         across2 = across * across
-        return across2 + low2 + high2 - across2 * (self.square * np.minimum(low2, 1.0) + 0.45 * np.minimum(high2, 1.0))
+        return across2 + low2 + high2 - across2 * (self.square * low2.clip(0.0, 1.0) + 0.45 * high2.clip(0.0, 1.0))
 
     def outline(self, v: float) -> float:
         """Half width of the face at height v (0 below the chin)."""

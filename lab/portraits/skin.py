@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import blob, smooth
+from .canvas import HUGE, blob, smooth
 from .identity import Identity
 from .light import linear
 from .scene import Scene
@@ -32,7 +32,7 @@ def model_skin(surface: Surface, face: Face, person: Identity, scene: Scene, lev
     grain = 1.0 + 0.022 * lookup(skin_table(), u, v)
     for channel in range(3):
         np.multiply(grain, float(skin[channel]), out=surface.albedo[channel])
-    room = np.maximum(1.0 - level, 0.0)
+    room = (1.0 - level).clip(0.0, HUGE)
     surface.height += 0.80 * np.sqrt(room + 0.012) + 0.12 * room
     _relief(surface, face, person, scene)
     _colour(surface, face, person)
@@ -75,7 +75,7 @@ def _colour(surface: Surface, face: Face, person: Identity) -> None:
         chin = blob(u, v - face.chin + 0.12, 0.62, 0.50)
         amount = min(0.62, (person.stubble + 0.2) * 0.30)
         grain = 0.85 + 0.15 * lookup(skin_table(), u * 1.9, v * 1.9)
-        surface.stain(patch, amount * np.minimum(beard + lip + chin, 1.0) * grain, (0.34, 0.36, 0.40))
+        surface.stain(patch, amount * (beard + lip + chin).clip(-HUGE, 1.0) * grain, (0.34, 0.36, 0.40))
 
 
 def _lines(surface: Surface, face: Face, person: Identity, scene: Scene) -> None:
@@ -86,7 +86,7 @@ def _lines(surface: Surface, face: Face, person: Identity, scene: Scene) -> None
         middle = side * 0.5 * (start + end)
         top, low = face.nose_tip + 0.0, face.mouth_v + 0.10
         patch = surface.patch(middle - 0.32, middle + 0.32, top - 0.06, low + 0.06)
-        t = np.clip((patch.v - top) * (1.0 / (low - top)), 0.0, 1.0)
+        t = ((patch.v - top) * (1.0 / (low - top))).clip(0.0, 1.0)
         line = side * patch.u - (start + (end - start) * np.sqrt(t))
         ends = smooth(t, 0.0, 0.22) * smooth(t, 1.0, 0.72)
         surface.stain(patch, min(fold, 0.8) * ends * blob(line, 0.0 * t, 0.055, 1.0), (0.66, 0.54, 0.50))
@@ -117,6 +117,6 @@ def _moles(surface: Surface, face: Face, person: Identity) -> None:
         radius = 0.030 + 0.012 * (strength + 0.7)
         patch = surface.patch(u - 0.1, u + 0.1, v - 0.1, v + 0.1)
         distance = np.sqrt((patch.u - u) ** 2 + (patch.v - v) ** 2)
-        alpha = np.clip(0.5 - (distance - radius) * (1.0 / (surface.pixel + 0.008)), 0.0, 1.0)
+        alpha = (0.5 - (distance - radius) * (1.0 / (surface.pixel + 0.008))).clip(0.0, 1.0)
         surface.stain(patch, alpha * min(0.9, 0.55 + 0.14 * (strength + 0.7)), (0.22, 0.14, 0.11))
         surface.bump(patch, 0.012 * blob(patch.u - u, patch.v - v, radius * 1.6, radius * 1.6))
