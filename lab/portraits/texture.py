@@ -40,13 +40,16 @@ def freckle_table() -> np.ndarray:
     """Where freckles sit, float32 (512, 512) in [0, 1]; the middle texel is the middle between the cheeks."""
     rng = np.random.default_rng(14)
     table = np.zeros((SKIN_TABLE, SKIN_TABLE))
-    rows, columns = np.mgrid[:SKIN_TABLE, :SKIN_TABLE]
     for _ in range(150):
         u, v = rng.normal(0.0, 0.62), rng.normal(0.0, 0.24)
         radius, strength = rng.uniform(0.016, 0.03), rng.uniform(0.4, 1.0)
-        y, x = v * SKIN_STEP + 256, u * SKIN_STEP + 256
-        t = np.maximum(1.0 - ((rows - y) ** 2 + (columns - x) ** 2) / (radius * 1.5 * SKIN_STEP) ** 2, 0.0)
-        table = np.maximum(table, strength * t)
+        y, x, reach = v * SKIN_STEP + 256, u * SKIN_STEP + 256, radius * 1.5 * SKIN_STEP
+        rows = np.arange(max(0, int(y - reach)), min(SKIN_TABLE, int(y + reach) + 2))[:, None]
+        columns = np.arange(max(0, int(x - reach)), min(SKIN_TABLE, int(x + reach) + 2))[None]
+        if rows.size and columns.size:
+            spot = strength * (1.0 - ((rows - y) ** 2 + (columns - x) ** 2) / reach**2)
+            part = table[rows[0, 0]:rows[-1, 0] + 1, columns[0, 0]:columns[0, -1] + 1]
+            np.maximum(part, spot, out=part)
     return table.astype(np.float32)
 
 
