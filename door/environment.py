@@ -53,48 +53,47 @@ class Environment:
 
     def ensure(self, requirements: Iterable[str]) -> None:
         """Make the venv hold `requirements` (pip lines); does nothing when it does already."""
-        wanted = frozenset(requirements) | {
-            f"# constraints {_digest([CONSTRAINTS.read_text(encoding='utf-8')])}"
-        }
+        wanted = frozenset(requirements) | {f"# constraints {_digest([CONSTRAINTS.read_text(encoding='utf-8')])}"}
         have = self.installed()
         if wanted <= have:
             return
         self.prepare()
-        lines = sorted(wanted | have)
+        lines = sorted(wanted)
         self.stamp.unlink(missing_ok=True)  # an interrupted installation leaves no stamp: the venv is rebuilt
         listing = self.listing
         listing.write_text("\n".join(lines) + "\n", encoding="utf-8")
         wheels = wheelhouse()
-        filled = wheels / f"{_digest(lines)}.filled"
-        offline = filled.exists()
+        offline = any(set(lines) <= set(json.loads(file.read_text("utf-8"))) for file in wheels.glob("*.filled"))
         if not offline:
-            self._collect(listing, wheels, filled)
+            self._collect(listing, wheels)
         code, output = self._install(listing, wheels)
         if code and offline:  # the cache was cleared by hand: fill it again, once
-            self._collect(listing, wheels, filled)
+            self._collect(listing, wheels)
             code, output = self._install(listing, wheels)
         if code:
             raise from_pip(output, LOGS / "pip.log")
-        self.stamp.write_text(json.dumps({"python": sys.version, "requirements": lines}), encoding="utf-8")
+        self.stamp.write_text(
+            json.dumps({"python": sys.version, "requirements": sorted(wanted | have)}), encoding="utf-8"
+        )
 
     def prepare(self) -> None:
         """Make an empty venv, unless a whole one is there; one left half filled is made anew."""
         half_filled = self.listing.exists() and not self.installed()
-        if self.python.exists() and not half_filled:
+        whole = self.folder / "made"
+        if whole.exists() and not half_filled:
             return
         require_space(RUN, INSTALLED_GB)
         if self.folder.exists():
             shutil.rmtree(self.folder)
         say(f"Making a Python environment in {self.folder} ...")
-        made = subprocess.run(
-            [sys.executable, "-m", "venv", str(self.folder)], capture_output=True, text=True
-        )
+        made = subprocess.run([sys.executable, "-m", "venv", str(self.folder)], capture_output=True, text=True)
         if made.returncode:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise Failure(
                 "This Python cannot make environments: install its venv module "
                 "(on Debian and Ubuntu: `sudo apt install python3-venv`) and run the same command again."
             )
+        whole.touch()
 
     def pip(self, arguments: Iterable[str], label: str) -> tuple[int, str]:
         """Run the venv's pip with the user's own settings; returns (exit code, output)."""
@@ -110,7 +109,7 @@ class Environment:
         ]
         return run_logged(command, LOGS / "pip.log", label, env, RUN)
 
-    def _collect(self, listing: Path, wheels: Path, filled: Path) -> None:
+    def _collect(self, listing: Path, wheels: Path) -> None:
         require_space(wheels, DOWNLOAD_GB)
         say(f"Collecting packages into {wheels} (the first time about 3 GB) ...")
         code, output = self.pip(
@@ -129,7 +128,8 @@ class Environment:
         )
         if code:
             raise from_pip(output, LOGS / "pip.log")
-        filled.touch()
+        lines = listing.read_text(encoding="utf-8").splitlines()
+        (wheels / f"{_digest(lines)}.filled").write_text(json.dumps(lines), encoding="utf-8")
 
     def _install(self, listing: Path, wheels: Path) -> tuple[int, str]:
         return self.pip(

@@ -54,9 +54,7 @@ def from_pip(output: str, log: Path) -> Failure:
             f"configuration) and run the same command again (details: {log})."
         )
     if any(sign in output for sign in BAD_HASH):
-        return Failure(
-            f"A downloaded file is not the one expected (wrong sha256), so it was not used: see {log}."
-        )
+        return Failure(f"A downloaded file is not the one expected (wrong sha256), so it was not used: see {log}.")
     for line in output.splitlines():
         if any(sign in line for sign in NO_BUILD):
             return Failure(f"pip found no package for this Python and system ({line.strip()}): see {log}.")

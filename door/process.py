@@ -60,15 +60,10 @@ class Ticker:
             self.next_line = seconds + 20.0
 
     def done(self) -> None:
-        say(
-            f"{chr(13) + chr(27) + '[K' if self.terminal else ''}  {self.label}: "
-            f"{time.monotonic() - self.start:.0f} s"
-        )
+        say(f"{chr(13) + chr(27) + '[K' if self.terminal else ''}  {self.label}: {time.monotonic() - self.start:.0f} s")
 
 
-def run_logged(
-    command: Sequence[str], log: Path, label: str, env: Mapping[str, str], cwd: Path
-) -> tuple[int, str]:
+def run_logged(command: Sequence[str], log: Path, label: str, env: Mapping[str, str], cwd: Path) -> tuple[int, str]:
     """Run `command`, append its output to `log`, show progress; returns (exit code, output)."""
     log.parent.mkdir(parents=True, exist_ok=True)
     ticker = Ticker(label)

@@ -66,9 +66,7 @@ class Rejected(RuntimeError):
 class Server:
     """`with Server(python, env) as server:` boots a host on a free port and stops it at the end."""
 
-    def __init__(
-        self, python: str, env: Mapping[str, str], gpu: bool = False, log_name: str = "server.log"
-    ) -> None:
+    def __init__(self, python: str, env: Mapping[str, str], gpu: bool = False, log_name: str = "server.log") -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = LOGS / log_name
@@ -156,9 +154,7 @@ class Server:
 
     def image(self, shown: Mapping[str, str]) -> bytes:
         """File content of an image as the outputs name it."""
-        return self.read(
-            "/view", filename=shown["filename"], subfolder=shown["subfolder"], type=shown["type"]
-        )
+        return self.read("/view", filename=shown["filename"], subfolder=shown["subfolder"], type=shown["type"])
 
 
 def _reason(messages: list[Any]) -> str:

@@ -46,8 +46,7 @@ class Suite:
         if ring == "core":
             return [("core", lambda: self._pytest("core", self._environment_without_host()))]
         return [
-            (f"{ring}, ComfyUI {host.path.name}", lambda host=host: self._with_host(ring, host))
-            for host in self.hosts
+            (f"{ring}, ComfyUI {host.path.name}", lambda host=host: self._with_host(ring, host)) for host in self.hosts
         ]
 
     def _with_host(self, ring: str, host: Host) -> bool:
@@ -95,9 +94,7 @@ class Suite:
 
     def _imports(self) -> bool:
         layout = self._pack_as_package()
-        code = (
-            "import sys; sys.path.insert(0, ''); from importlinter.cli import lint_imports_command as c; c()"
-        )
+        code = "import sys; sys.path.insert(0, ''); from importlinter.cli import lint_imports_command as c; c()"
         return self._python(["-c", code, "--config", str(ROOT / "pyproject.toml"), "--no-cache"], layout)
 
     def _pack_as_package(self) -> Path:

@@ -1,17 +1,41 @@
-"""Puts the lab's shipped models where a host finds them: `python lab/install_models.py TARGET`."""
+"""Puts the lab's shipped models where a host finds them: `python lab/install_models.py TARGET`.
+
+TARGET is laid out as ComfyUI's `models` folder: packed checkpoints are expanded into `checkpoints`, the face pack
+goes into `insightface`.
+"""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+from lab import models_io
 
 SHIPPED = Path(__file__).resolve().parent / "models"
 
 
-def install(target: Path) -> None:
-    """Fill `target` (a ComfyUI models folder) from the shipped files; those already there are left alone."""
-    for folder in ("checkpoints", "diffusion_models", "vae", "insightface"):
+def install(target: Path, shipped: Path = SHIPPED) -> None:
+    """Fill `target` from the shipped files; what is there and not older than its source is left alone."""
+    for folder in ("checkpoints", "insightface"):
         (target / folder).mkdir(parents=True, exist_ok=True)
+    for packed in sorted(shipped.glob("*.safetensors")):
+        expanded = target / "checkpoints" / packed.name
+        if _stale(expanded, packed):
+            models_io.expand(packed, expanded)
+    for model in sorted(shipped.glob("insightface/*/*.onnx")):
+        copy = target / model.relative_to(shipped)
+        if _stale(copy, model):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            part = copy.with_name(f"{copy.name}.part")
+            shutil.copyfile(model, part)
+            part.replace(copy)
+
+
+def _stale(made: Path, source: Path) -> bool:
+    return not made.exists() or made.stat().st_mtime < source.stat().st_mtime
 
 
 if __name__ == "__main__":
