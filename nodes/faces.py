@@ -31,24 +31,24 @@ class LoadFaceAnalyzer(io.ComfyNode):
             node_id="EditedIDLoadFaceAnalyzer",
             display_name="Load Face Analyzer",
             category=CATEGORY,
-            description="Opens the networks that find and recognise faces: an insightface model pack or dlib. Tells the "
-            "licence of the weights.",
+            description="Opens the networks that find and recognise faces: an insightface model pack or dlib. Tells "
+            "the licence of the weights.",
             search_aliases=["insightface", "dlib", "buffalo_l", "antelopev2", "auraface", "face analysis", "editedid"],
             inputs=[
                 io.Combo.Input("backend", options=list(BACKENDS), default="auto",
-                               tooltip="auto: insightface where it is installed with a model pack, else dlib. dlib needs "
-                               "no download: pip install dlib-bin face_recognition_models."),
+                               tooltip="auto: insightface where it is installed with a model pack, else dlib. dlib "
+                               "needs no download: pip install dlib-bin face_recognition_models."),
                 io.Combo.Input("pack", options=[AUTO_PACK, *sorted(insightface_packs())], default=AUTO_PACK,
                                tooltip="insightface model pack, a folder of .onnx files in models/insightface/models. "
                                "Ignored by dlib. 'lab' knows drawn portraits only, so auto never takes it."),
                 io.Int.Input("detection_size", default=640, min=128, max=2048, step=32, advanced=True,
-                             tooltip="Side in pixels at which the detector sees the picture. Larger finds smaller faces "
-                             "and takes longer."),
+                             tooltip="Side in pixels at which the detector sees the picture. Larger finds smaller "
+                             "faces and takes longer."),
             ],
             outputs=[
                 types.Analyzer.Output(display_name="analyzer", tooltip="For Detect Faces, Face Similarity and Restore "
                                       "Identity."),
-                io.String.Output(display_name="licence", tooltip="Who made the weights, and what their licence allows."),
+                io.String.Output(display_name="licence", tooltip="Who made the weights, what their licence allows."),
             ],
         )
 
@@ -118,8 +118,8 @@ class DetectFaces(io.ComfyNode):
         faces = find_faces(image, analyzer, face_landmarks, bounding_box, threshold, min_size, order, reference,
                            step_counter(image.shape[0]))
         if not faces.faces and no_face == "error":
-            raise ValueError("No face was found in image: lower threshold or min_size, connect a picture in which a face "
-                             "can be seen, or set no_face to 'pass through'.")
+            raise ValueError("No face was found in image: lower threshold or min_size, connect a picture in which a "
+                             "face can be seen, or set no_face to 'pass through'.")
         preview = numbered_boxes(image, faces)
         return io.NodeOutput(faces, preview, faces_mask(faces), len(faces.faces), ui=ui.PreviewImage(preview, cls=cls))
 
@@ -180,7 +180,7 @@ class CropFacePairs(io.ComfyNode):
                              tooltip="Side of the crops in pixels, the working size of the model: 512 for SD 1.5, 1024 "
                              "for SDXL, SD3 and FLUX, 128 for the lab's models."),
                 io.Float.Input("relight", default=1.0, min=0.0, max=1.0, step=0.05,
-                               tooltip="How far the original takes the light and tone of the edit. 0 leaves it as it is."),
+                               tooltip="How far the original takes the light and tone of the edit. 0 leaves it be."),
                 io.Float.Input("auto_elements", default=1.0, min=0.0, max=2.0, step=0.05,
                                tooltip="How readily glasses, hat, hair or a hand over the face are found by comparing "
                                "the two pictures. 0 turns it off."),
@@ -188,7 +188,7 @@ class CropFacePairs(io.ComfyNode):
                                  tooltip="Bend the original to the edited landmarks where both faces have dense ones: "
                                  "follows the expression, and alters the shape of the face."),
                 io.Boolean.Input("keep_elements", default=True, advanced=True,
-                                 tooltip="Leave elements out of what is pasted, so that they stay the edit's own pixels."),
+                                 tooltip="Leave elements out of what is pasted: they stay the edit's own pixels."),
                 io.Mask.Input("element_mask", optional=True,
                               tooltip="Mask on the edited picture of things that must stay as they are over the face."),
             ],
@@ -227,14 +227,14 @@ class PasteFaces(io.ComfyNode):
                 io.Image.Input("crops", tooltip="The restored crops, in the order of Crop Face Pairs."),
                 types.Paste.Input("paste", tooltip="Crop Face Pairs."),
                 io.Float.Input("feather", default=0.03, min=0.0, max=0.25, step=0.01,
-                               tooltip="Width of the soft edge, as a part of the crop's side. It lies inside the face."),
+                               tooltip="Width of the soft edge, as a part of the crop's side; it lies inside."),
                 io.Float.Input("colour", default=0.0, min=0.0, max=1.0, step=0.05,
                                tooltip="How far the light and tone of the restored face are brought to the edited "
                                "picture's."),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with the restored faces."),
-                io.Mask.Output(display_name="mask", tooltip="Where the picture may have changed; 0 is exactly as before."),
+                io.Mask.Output(display_name="mask", tooltip="Where the picture may have changed; 0 is as before."),
             ],
         )
 

@@ -1,4 +1,4 @@
-"""The two gates as tensor functions (METHOD.md §5). Token axis and layout are the caller's."""
+"""The two gates as tensor functions (METHOD §5). Token axis and layout are the caller's."""
 
 from __future__ import annotations
 

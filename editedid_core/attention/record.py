@@ -1,4 +1,4 @@
-"""Source features kept from the inversion for the way down (METHOD.md §3, replay)."""
+"""Source features kept from the inversion for the way down (METHOD §3, replay)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Soft regions of a face crop on any token grid (METHOD.md §5)."""
+"""Soft regions of a face crop on any token grid (METHOD §5)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ Donor = Literal["original", "edited"]
 
 @dataclass(frozen=True)
 class Disentangle:
-    """Which source keys a query may see (METHOD.md §5).
+    """Which source keys a query may see (METHOD §5).
 
     With `strength` 1, face queries never see the edit's element keys and element queries never see the
     original's; between 0 and 1 the result is blended with the undivided one. `start`, `end`: window as
@@ -27,7 +27,7 @@ class Disentangle:
 
 @dataclass(frozen=True)
 class Entangle:
-    """Structure and detail gates of the original into the target (METHOD.md §5).
+    """Structure and detail gates of the original into the target (METHOD §5).
 
     `structure`, `detail` in [0, 1]: strengths; `donor`: whose attention outputs fill the face in the
     structure gate (the original brings its shape and its light, the edit keeps its own light); windows as

@@ -1,4 +1,4 @@
-"""Inversion: from a clean latent up its own trajectory, one evaluation a step (METHOD.md §3)."""
+"""Inversion: from a clean latent up its own trajectory, one evaluation a step (METHOD §3)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def anchored(clean: Tensor, noise: Tensor, rho: float) -> Tensor:
 
 
 def invert(denoise: Denoise, space: NoiseSpace, clean: Tensor, noise: Tensor, schedule: Schedule) -> Trajectory:
-    """Velocity-reuse inversion (Uni-Inv; METHOD.md §3) of both sources, N evaluations of two rows.
+    """Velocity-reuse inversion (Uni-Inv; METHOD §3) of both sources, N evaluations of two rows.
 
     The exact inverse of Euler needs the slope at the state it leads to. That state is predicted with the
     slope of the step before (the known noise for the first), the model is evaluated there, and the slope

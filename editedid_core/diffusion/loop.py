@@ -59,7 +59,7 @@ def trajectory_curve(trajectory: Trajectory, mixing: Mixing) -> tuple[float, ...
 
 
 def mixed_start(trajectory: Trajectory, rho: float, weight: Tensor, mixing: Mixing) -> Tensor:
-    """Offset of the mixed start from the edited picture's top state (METHOD.md §4), (1, C, ..., h, w).
+    """Offset of the mixed start from the edited picture's top state (METHOD §4), (1, C, ..., h, w).
 
     `weight`: (1, 1, ..., h, w) in [0, 1], already scaled by the curve; where it is 0 the offset is 0.
     """
@@ -115,7 +115,7 @@ def _blend(pair: Tensor, weight: Tensor) -> Tensor:
 
 
 def lock_step_source(clean: Tensor, noise: Tensor, schedule: Schedule) -> Callable[[int], SourceLevel]:
-    """Sources without inversion: both noised with one shared noise at every level (METHOD.md §3).
+    """Sources without inversion: both noised with one shared noise at every level (METHOD §3).
 
     What is known of each source's path is its clean latent, so that stands in for the model's answer.
     """

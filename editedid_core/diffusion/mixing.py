@@ -1,4 +1,4 @@
-"""Mixing of two trajectories: the paper's law and the spherical one (METHOD.md §4)."""
+"""Mixing of two trajectories: the paper's law and the spherical one (METHOD §4)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def paper_mix(z1: Tensor, z2: Tensor, weight: float) -> tuple[Tensor, Tensor]:
 
 
 def spherical_mix(noise1: Tensor, noise2: Tensor, weight: Tensor) -> Tensor:
-    """Noise of the original mixed into the edit's, keeping its standard deviation (ours, METHOD.md §4).
+    """Noise of the original mixed into the edit's, keeping its standard deviation (ours, METHOD §4).
 
     `noise1`, `noise2`: (B, C, ..., h, w), about unit variance; `weight`: broadcastable to them, in [0, 1];
     0 returns `noise2` exactly and 1 returns `noise1` exactly. The plain average of two noises with

@@ -1,4 +1,4 @@
-"""EditedID as the paper has it: mixing during inversion, hybrid solver, one shared z_T (METHOD.md §1).
+"""EditedID as the paper has it: mixing during inversion, hybrid solver, one shared z_T (METHOD §1).
 
 Null-text optimisation makes the paper's sources come back exactly; here their own recorded inversions
 stand in for it (**ours**), which gives the same exact sources.

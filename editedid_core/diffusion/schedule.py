@@ -1,4 +1,4 @@
-"""Sigma grids and the solver's order along them (METHOD.md §2)."""
+"""Sigma grids and the solver's order along them (METHOD §2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The solver family: Euler/DDIM and DPM-Solver++(2M) as one step with a scheduled history (METHOD.md §2)."""
+"""The solver family: Euler/DDIM and DPM-Solver++(2M) as one step with a scheduled history (METHOD §2)."""
 
 from __future__ import annotations
 

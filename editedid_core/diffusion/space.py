@@ -1,4 +1,4 @@
-"""One noise space for eps, v and flow models (METHOD.md §2)."""
+"""One noise space for eps, v and flow models (METHOD §2)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import comfy.utils
 
 
 def step_counter(total: int) -> Callable[[], None]:
-    """A function to call after each of `total` steps: moves the node's progress bar, and stops where the user said so."""
+    """A function to call after each of `total` steps: moves the progress bar, and stops where the user said so."""
     bar = comfy.utils.ProgressBar(total)
 
     def step() -> None:

@@ -65,7 +65,7 @@ class SampleResult:
 
 
 def resolve_mode(model: Any, mode: Mode) -> str:
-    """`auto`: replay for UNet and SD3, lock-step for the large transformers (METHOD.md §3)."""
+    """`auto`: replay for UNet and SD3, lock-step for the large transformers (METHOD §3)."""
     if mode != "auto":
         return mode
     net = model.model.diffusion_model
@@ -169,7 +169,7 @@ class PairSampler(comfy.samplers.Sampler):
             comfy.model_management.throw_exception_if_processing_interrupted()
             if self.run is not None:
                 self.run.rows, self.run.step = rows.value, step
-            # guidance in the inversion is what makes null-text optimisation necessary (METHOD.md §3)
+            # guidance in the inversion is what makes null-text optimisation necessary (METHOD §3)
             model_wrap.set_cfg(1.0 if rows is Rows.SOURCES else cfg)
             sigma_row = x.new_full((x.shape[0],), sigma)
             denoised = model_wrap(x, sigma_row, model_options=extra_args["model_options"], seed=extra_args.get("seed"))
