@@ -1,7 +1,7 @@
 """What the quality benchmark measures on one picture, each measure its own function, each against the truth.
 
 Pictures are float32 (H, W, 3) in [0, 1], masks float32 (H, W) in [0, 1], distances in pixels. Every error is 0 for
-the ideal picture. METHOD.md §8 tells what the joint rate makes of them.
+the ideal picture. METHOD §8 tells what the joint rate makes of them.
 """
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def outside_changed(out: Array, drifted: Array, faces: Array, eyes: float) -> fl
 
 
 def restored_whole(out: dict[str, float], drifted: dict[str, float]) -> bool:
-    """METHOD.md §8: recovered by the second recogniser, and nothing else much worse than in the drifted picture.
+    """METHOD §8: recovered by the second recogniser, and nothing else much worse than in the drifted picture.
 
     ``out`` and ``drifted`` hold the measures by name. A triple whose recovery is undefined is restored when the
     person is at least as near as in the drifted picture. What is undefined in both pictures does not count.
