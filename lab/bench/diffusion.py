@@ -21,7 +21,7 @@ Array = NDArray[np.float32]
 SIZE = 128
 """Side of the face crop the lab's models are made for."""
 
-CHECKPOINTS = {"unet": "lab_unet.safetensors", "dit": "lab_dit.safetensors"}
+CHECKPOINTS = {"unet": "unet_lab.safetensors", "dit": "dit_lab.safetensors"}
 
 STEPS = 20
 """Sampling steps of image-to-image, of which the strength's share is run."""
@@ -42,7 +42,7 @@ DIFFUSION: dict[str, float | Ours | None] = {
     "paper_6": Ours({"mode": "paper", "steps": 6}),
     "paper_50": Ours({"mode": "paper", "steps": 50}),
     "replay": Ours({"mode": "replay"}),
-    "lockstep": Ours({"mode": "lockstep"}),
+    "lockstep": Ours({"mode": "lock-step"}),
     "default": Ours(),
 }
 """Latent paste, image-to-image by strength, and the settings of Restore Identity by name."""
