@@ -86,7 +86,7 @@ def fit_similarity(source: ArrayLike, target: ArrayLike, weights: ArrayLike | No
 def face_to_face(source: ArrayLike, target: ArrayLike) -> Matrix:
     """Similarity from one face's five points to another's, the corners of the mouth counting half.
 
-    The mouth moves with the expression while eyes and nose stay: METHOD.md §6.
+    The mouth moves with the expression while eyes and nose stay: METHOD §6.
     """
     return fit_similarity(source, target, weights=[1.0, 1.0, 1.0, 0.5, 0.5])
 

@@ -1,8 +1,10 @@
-"""The crops on which the diffusion works: original and edit of one person, aligned, in one light. METHOD.md §6."""
+"""The crops on which the diffusion works: original and edit of one person, aligned, in one light. METHOD §6."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .align import apply, compose, crop_frame, face_to_face, invert, piecewise_grid, pixel_grid, scale_of
 from .colour import relight as bring_light
@@ -81,7 +83,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     return crop, original, edited, face, elements
 
 
-def _cut(picture: torch.Tensor, positions, step: float) -> torch.Tensor:
+def _cut(picture: torch.Tensor, positions: NDArray[np.float64], step: float) -> torch.Tensor:
     """(S, S, 3) float32 in [0, 1] on the CPU."""
     clean = to_rgb(picture.detach()).cpu()
     return sample(clean, positions, step).nan_to_num(0.0).clamp(0, 1)
@@ -93,9 +95,9 @@ def _check_pairs(pairs: FacePairs, original_image: torch.Tensor, edited_image: t
                                   (pair.edited, edited_image, "edited_image")):
             if face.frame >= image.shape[0] or face.image_size != (image.shape[1], image.shape[2]):
                 raise ValueError(
-                    f"{name} has {image.shape[0]} pictures of {tuple(image.shape[1:3])} pixels (height, width), but a face "
-                    f"of pairs was found in picture {face.frame + 1} of {face.image_size}: connect the same picture as to "
-                    "Detect Faces."
+                    f"{name} has {image.shape[0]} pictures of {tuple(image.shape[1:3])} pixels (height, width), but a "
+                    f"face of pairs was found in picture {face.frame + 1} of {face.image_size}: connect the same "
+                    "picture as to Detect Faces."
                 )
 
 

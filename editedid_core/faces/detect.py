@@ -23,7 +23,9 @@ ORDERS: tuple[Order, ...] = (
 def check_pictures(image: torch.Tensor, name: str) -> None:
     """Raise ValueError, naming the input, unless `image` is (B, H, W, C) with at least one picture of one pixel."""
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4):
-        raise ValueError(f"{name} must be pictures (batch, height, width, 1, 3 or 4 channels), got {tuple(image.shape)}.")
+        raise ValueError(
+            f"{name} must be pictures (batch, height, width, 1, 3 or 4 channels), got {tuple(image.shape)}."
+        )
     if image.shape[0] == 0:
         raise ValueError(f"{name} is an empty batch: connect at least one picture.")
     if min(image.shape[1:3]) == 0:

@@ -1,4 +1,4 @@
-"""Elements of the edit that lie over a face, found by comparing the aligned pictures. METHOD.md §5-6.
+"""Elements of the edit that lie over a face, found by comparing the aligned pictures. METHOD §5-6.
 
 Glasses, the brim of a hat, hair or a hand: where the two pictures disagree although the face itself gives no reason to.
 """
@@ -85,7 +85,7 @@ def _details(picture: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
 
 
 def _tolerant_difference(x: torch.Tensor, y: torch.Tensor, radius: int) -> torch.Tensor:
-    """How far each pixel of one picture lies outside what the other shows within `radius` of it; the larger way. (S, S)."""
+    """How far each pixel of one picture lies outside what the other shows within `radius`; the larger way. (S, S)."""
     return torch.maximum(_outside_range(x, y, radius), _outside_range(y, x, radius))[0, 0]
 
 

@@ -32,8 +32,8 @@ def faces_from_landmarks(landmarks: Mapping[str, Any], frames: int, image_size: 
     size = tuple(int(v) for v in landmarks.get("image_size", image_size))
     if per_frame is None or len(per_frame) != frames or size != tuple(image_size):
         raise ValueError(
-            f"face_landmarks belong to {len(per_frame or ())} pictures of {size} pixels (height, width), image to {frames} "
-            f"of {tuple(image_size)}: detect the landmarks on the picture that is connected here."
+            f"face_landmarks belong to {len(per_frame or ())} pictures of {size} pixels (height, width), image to "
+            f"{frames} of {tuple(image_size)}: detect the landmarks on the picture that is connected here."
         )
     found = []
     for frame, faces in enumerate(per_frame):
@@ -57,8 +57,8 @@ def faces_from_boxes(boxes: Any, frames: int, image_size: tuple[int, int], thres
     per_frame = _boxes_per_frame(boxes)
     if len(per_frame) != frames:
         raise ValueError(
-            f"bounding_box holds boxes for {len(per_frame)} pictures, image has {frames}: detect the boxes on the picture "
-            "that is connected here."
+            f"bounding_box holds boxes for {len(per_frame)} pictures, image has {frames}: detect the boxes on the "
+            "picture that is connected here."
         )
     found = []
     for frame, items in enumerate(per_frame):
@@ -93,7 +93,9 @@ def recognise(given: Faces, analysed: Faces, keep_points: bool) -> Faces:
 
 def _five_of_mesh(dense: NDArray[np.float32]) -> NDArray[np.float32]:
     if len(dense) < 468:
-        raise ValueError(f"face_landmarks has {len(dense)} points a face: connect the host's MediaPipe landmarks (468 or 478).")
+        raise ValueError(
+            f"face_landmarks has {len(dense)} points a face: connect the host's MediaPipe landmarks (468 or 478)."
+        )
     eyes = _IRISES if len(dense) >= 478 else _EYE_CORNERS
     return np.stack([*(dense[eye].mean(0) for eye in eyes), *dense[_NOSE_AND_MOUTH]]).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Faces of a batch from whatever the user has: an analyzer, the host's landmarks, the host's boxes, or several of them."""
+"""Faces of a batch from whatever the user has: an analyzer, the host's landmarks or boxes, or several of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def find_faces(image: torch.Tensor, analyzer: FaceAnalyzer | None = None, landma
     """
     check_pictures(image, "image")
     if analyzer is None and landmarks is None and boxes is None:
-        raise ValueError("Nothing can find faces here: connect analyzer (Load Face Analyzer), face_landmarks or bounding_box.")
+        raise ValueError(
+            "Nothing can find faces here: connect analyzer (Load Face Analyzer), face_landmarks or bounding_box."
+        )
     if landmarks is None and boxes is None:
         assert analyzer is not None
         return detect(image, analyzer, threshold, min_size, order, reference, on_frame)

@@ -1,4 +1,4 @@
-"""Soft masks of a face, in its crop and in its picture. METHOD.md §5-6."""
+"""Soft masks of a face, in its crop and in its picture. METHOD §5-6."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def face_mask(points: ArrayLike, dense: ArrayLike | None, size: int, softness: f
     """Soft mask of a face: 1 inside, falling to exactly 0 at its outline, never beyond it.
 
     points: (5, 2) in crop pixels. dense: (K, 2) dense landmarks in crop pixels, or None; with them the outline is their
-    convex hull with a modest forehead, without them an average face's. softness: width of the edge in parts of the crop.
+    convex hull with a modest forehead, without them an average face's. softness: width of the edge in parts of S.
     Returns (size, size) float32.
     """
     p = np.asarray(points, dtype=np.float64)
@@ -47,7 +47,7 @@ def fill(outline: NDArray[np.float64], size: int) -> torch.Tensor:
 def soft_inside(mask: torch.Tensor, width: float) -> torch.Tensor:
     """The mask with an edge `width` pixels wide that lies inside it: 0 stays exactly 0.
 
-    mask: (..., H, W) in [0, 1]. A blurred mask is 0.5 on a straight edge, so twice the excess over 0.5 starts at 0 there.
+    mask: (..., H, W) in [0, 1]. A blurred mask is 0.5 on a straight edge: twice the excess over 0.5 starts at 0 there.
     """
     if width <= 0:
         return mask

@@ -1,4 +1,4 @@
-"""Who is who: the same person in the original photos and in the edited pictures. METHOD.md §6."""
+"""Who is who: the same person in the original photos and in the edited pictures. METHOD §6."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting restored crops back: every pixel outside their masks stays bit for bit the edited picture's. METHOD.md §6."""
+"""Putting restored crops back: every pixel outside their masks stays bit for bit the edited picture's. METHOD §6."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, 
           colour: float = 0.0) -> torch.Tensor:
     """Write crops into the picture they were cut from.
 
-    edited_image: (B, H, W, C), any floating type; alpha channels are left alone. crops: (N, S', S', 3) in [0, 1], row for
-    row those of `record`, at any size. feather: width of the soft edge in parts of the crop's side, inward.
+    edited_image: (B, H, W, C), any floating type; alpha channels are left alone. crops: (N, S', S', 3) in [0, 1], row
+    for row those of `record`, at any size. feather: width of the soft edge in parts of the crop's side, inward.
     colour: how far the crop's low frequencies are brought to the edited picture's, 0 to 1.
     Returns a new picture of the same type; edited_image itself when there is no crop. Pixels whose mask is 0 are
     bit-identical. Raises ValueError when the inputs do not belong together.
     """
     check_pictures(edited_image, "edited_image")
-    if (edited_image.shape[1], edited_image.shape[2]) != tuple(record.image_size) or edited_image.shape[0] < record.frames:
+    frames, size = edited_image.shape[0], (edited_image.shape[1], edited_image.shape[2])
+    if size != tuple(record.image_size) or frames < record.frames:
         raise ValueError(
-            f"edited_image has {edited_image.shape[0]} pictures of {tuple(edited_image.shape[1:3])} pixels (height, width), "
-            f"the paste record was made for {record.frames} of {tuple(record.image_size)}: connect the picture that was cropped."
+            f"edited_image has {frames} pictures of {size} pixels (height, width), the paste record was made for "
+            f"{record.frames} of {tuple(record.image_size)}: connect the picture that was cropped."
         )
     if not record.crops:
         return edited_image
@@ -45,7 +46,9 @@ def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, 
     for crop, picture, mask in zip(record.crops, crops, masks):
         restored = to_rgb(picture.detach()).to("cpu", torch.float32)
         if not bool(torch.isfinite(restored).all()):
-            raise ValueError("A restored crop holds values that are not numbers: lower the strength, or use a VAE in fp32.")
+            raise ValueError(
+                "A restored crop holds values that are not numbers: lower the strength, or use a VAE in fp32."
+            )
         _paste_one(result[crop.frame], restored.clamp(0, 1), crop, mask, colour)
     return result
 

@@ -43,7 +43,7 @@ class Face:
     @property
     def centre(self) -> FloatArray:
         """(2,) float32 middle of the box."""
-        return (self.box[:2] + self.box[2:]) / 2
+        return np.asarray((self.box[:2] + self.box[2:]) / 2, dtype=np.float32)
 
     @property
     def size(self) -> float:
@@ -88,19 +88,20 @@ class FacePair:
 
 @dataclass(frozen=True, eq=False)
 class FacePairs:
-    """What matching found, in the order of the edited faces. Unmatched faces are left alone by everything that follows."""
+    """What matching found, in the order of the edited faces. Unmatched faces are left alone by all that follows."""
 
     pairs: tuple[FacePair, ...]
     unmatched_original: tuple[Face, ...]
     unmatched_edited: tuple[Face, ...]
 
     def report(self, originals: Faces, edited: Faces) -> str:
-        """What to tell the user, a line per pair and per face left alone; numbers are those of the detection previews."""
+        """A line for the user per pair and per face left alone; numbers are those of the detection previews."""
         lines = []
         for pair in self.pairs:
             score = "by place" if pair.similarity is None else f"similarity {pair.similarity:.3f}"
             photos = "" if len(pair.originals) == 1 else f", {len(pair.originals)} photos"
-            lines.append(f"Edited {edited.label(pair.edited)} is original {originals.label(pair.original)} ({score}{photos})")
+            names = f"Edited {edited.label(pair.edited)} is original {originals.label(pair.original)}"
+            lines.append(f"{names} ({score}{photos})")
         lines += [f"Edited {edited.label(face)}: no partner, left alone" for face in self.unmatched_edited]
         lines += [f"Original {originals.label(face)}: no partner, not used" for face in self.unmatched_original]
         return "\n".join(lines) or "No faces to match"

@@ -14,7 +14,7 @@ def face_similarity(a: Face, b: Face) -> float:
     """
     if a.embedding is None or b.embedding is None:
         raise ValueError(
-            "A face has no identity embedding: connect a face analyzer (Load Face Analyzer) where the faces are detected."
+            "A face has no identity embedding: connect a face analyzer (Load Face Analyzer) where faces are detected."
         )
     if a.embedding.shape != b.embedding.shape:
         raise ValueError(

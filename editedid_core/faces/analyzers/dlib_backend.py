@@ -29,7 +29,7 @@ INSTALL = "pip install dlib-bin face_recognition_models"
 # dlib's detector sees faces of 80 pixels and more
 _DETECTOR_FACE = 80
 _WORKING_CROP = 320
-# Where dlib's own detector puts its box in the upright crop (METHOD.md §6 framing), in parts of the crop's side
+# Where dlib's own detector puts its box in the upright crop (METHOD §6 framing), in parts of the crop's side
 _BOX_CENTRE, _BOX_SIDE = np.array([0.50, 0.53]), 0.57
 # Landmarks are averaged over boxes moved and scaled by these parts of the box: single predictions jump with the box
 _JITTERS = ((0.0, 0.0, 1.0), (0.04, 0.0, 1.04), (-0.04, 0.0, 1.04), (0.0, 0.04, 0.96), (0.0, -0.04, 0.96))
@@ -49,7 +49,7 @@ def _weights_folder() -> Path | None:
 
 
 def five_of_68(dense: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The five points from the 68 of iBUG: means of the six points of each eye, tip of the nose, corners of the mouth."""
+    """The five points from the 68 of iBUG: mean of each eye's six points, tip of the nose, corners of the mouth."""
     return np.stack([dense[36:42].mean(0), dense[42:48].mean(0), dense[30], dense[48], dense[54]])
 
 

@@ -51,7 +51,7 @@ class InsightFaceAnalyzer:
             raise RuntimeError(f"The face analyzer insightface is not installed: run `{INSTALL}` in ComfyUI's Python.")
         self._pack = pack
         self._side = -(-detection_size // 32) * 32
-        models = {}
+        models: dict[str, Any] = {}
         for file in sorted(folder.glob("*.onnx")):
             model = _open(file)
             if model is not None:

@@ -33,7 +33,8 @@ def load_analyzer(backend: Backend, packs: Mapping[str, Path], pack: str = AUTO_
     if pack != AUTO_PACK and pack not in packs:
         found = ", ".join(sorted(packs)) or "none"
         raise RuntimeError(
-            f"The face model pack '{pack}' was not found (found: {found}): unzip it into models/insightface/models/{pack}."
+            f"The face model pack '{pack}' was not found (found: {found}): unzip it into "
+            f"models/insightface/models/{pack}."
         )
     chosen = _choose(packs) if pack == AUTO_PACK else pack
     if backend == "dlib":
