@@ -62,7 +62,8 @@ def test_turned_faces_are_found(photograph: np.ndarray, dlib_analyzer: FaceAnaly
 
 
 @pytest.mark.parametrize(("pixels", "likeness"), [(16, 0.2), (40, 0.7)])
-def test_small_faces_are_found(photograph: np.ndarray, dlib_analyzer: FaceAnalyzer, pixels: int, likeness: float) -> None:
+def test_small_faces_are_found(photograph: np.ndarray, dlib_analyzer: FaceAnalyzer, pixels: int,
+                               likeness: float) -> None:
     large = dlib_analyzer.find(photograph)[0]
     side = round(512 * pixels / large.size)
     small = dlib_analyzer.find(np.asarray(Image.fromarray(photograph).resize((side, side), Image.Resampling.LANCZOS)))

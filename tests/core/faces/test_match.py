@@ -96,7 +96,9 @@ def test_similarity_needs_embeddings_of_one_analyzer(make_face: MakeFace) -> Non
 @settings(max_examples=40)
 @given(st.permutations(list(range(5))), st.sampled_from([order for order in ORDERS if order != "reference"]))
 def test_the_order_does_not_depend_on_how_faces_were_found(make_face: MakeFace, found: list[int], order: str) -> None:
-    faces = [make_face(40 + 50 * i, 50 + 7 * (i * 3 % 5), 12 + i * 2 % 7, score=0.5 + 0.09 * (i * 2 % 5)) for i in range(5)]
+    faces = [
+        make_face(40 + 50 * i, 50 + 7 * (i * 3 % 5), 12 + i * 2 % 7, score=0.5 + 0.09 * (i * 2 % 5)) for i in range(5)
+    ]
     expected = sort_faces(one_photo(*faces), order).faces
     got = sort_faces(one_photo(*(faces[i] for i in found)), order).faces
     assert [id(face) for face in got] == [id(face) for face in expected]
