@@ -19,6 +19,7 @@ _TYPES = {"I8": np.dtype("int8"), "F16": np.dtype("<f2"), "F32": np.dtype("<f4")
 _NAMES = {dtype: name for name, dtype in _TYPES.items()}
 _LAYOUT = "editedid.layout"
 _SCALE = ".scale"
+_WORTH_A_SCALE = 4096
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -77,10 +78,11 @@ def expand(packed: Path, out: Path) -> None:
     write(out, whole, {k: v for k, v in metadata.items() if k != _LAYOUT})
 
 
-def pack(tensors: dict[str, np.ndarray], path: Path, eight_bit_from: int | None, metadata: dict[str, str]) -> None:
+def pack(tensors: dict[str, np.ndarray], path: Path, eight_bit: str, metadata: dict[str, str]) -> None:
     """Write the packed form of a checkpoint.
 
-    Tensors of at least two axes and `eight_bit_from` stored numbers become int8, the others float16; None: none does.
+    Matrices and kernels whose name starts with `eight_bit` and that hold enough numbers to be worth a scale per
+    channel become int8, everything else float16.
     """
     stored: dict[str, np.ndarray] = {}
     layout = {}
@@ -92,7 +94,7 @@ def pack(tensors: dict[str, np.ndarray], path: Path, eight_bit_from: int | None,
         part = value[_places(runs)]
         if part.size == 0:
             continue
-        if eight_bit_from is None or part.ndim < 2 or part.size < eight_bit_from:
+        if part.ndim < 2 or part.size < _WORTH_A_SCALE or not name.startswith(eight_bit):
             stored[name] = part.astype(np.float16)
             continue
         scale = np.abs(part).reshape(len(part), -1).max(1).astype(np.float32) / 127

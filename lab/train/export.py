@@ -22,7 +22,7 @@ from .unet import UNet, stock_unet
 
 SD15_SCALE = 0.18215  # the host multiplies latents by this before an SD 1.5 model sees them
 SD3_SCALE, SD3_SHIFT = 1.5305, 0.0609  # the host subtracts the shift, then multiplies
-EIGHT_BIT_FROM = 4096
+EIGHT_BIT = "model.diffusion_model."  # the autoencoder stays in float16
 
 
 def vae_part(encoder: Encoder, decoder: Decoder) -> dict[str, torch.Tensor]:
@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.checkpoint:
         save_checkpoint(tensors, options.checkpoint)
     if options.packed:
-        models_io.pack(tensors, options.packed, EIGHT_BIT_FROM, {"training": note})
+        models_io.pack(tensors, options.packed, EIGHT_BIT, {"training": note})
     print(f"exported ({note})")
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .dit import wave_embedding
+from .dit import attend, wave_embedding
 
 CHANNELS = 4
 STOCK = 320  # channels of the stock layout
@@ -63,7 +63,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         q, k, v = (f(x).unflatten(-1, (-1, HEAD)).transpose(1, 2) for f in (self.to_q, self.to_k, self.to_v))
-        return self.to_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return self.to_out(attend(q, k, v).transpose(1, 2).flatten(2))
 
 
 class GatedLinear(nn.Module):
