@@ -24,6 +24,7 @@ from .faces import (
     match_faces,
     paste,
 )
+from .faces.detail import return_detail
 from .faces.detect import Order
 from .faces.paste import paste_mask
 
@@ -49,8 +50,8 @@ Sample = Callable[[Tensor, Tensor, Tensor, Tensor], Sampled]
 @dataclass(frozen=True)
 class RestoreOptions:
     """`size`: side of the crops in pixels, a multiple of 16; `min_similarity`: pairs below this cosine are
-    left alone; `guard`: return the face unchanged when it would be further from the person; the rest as in
-    the nodes of the same name."""
+    left alone; `detail`: how much of what the autoencoder loses is given back, 0 to 1; `guard`: return the
+    face unchanged when it would be further from the person; the rest as in the nodes of the same name."""
 
     size: int = 512
     threshold: float = 0.5
@@ -62,6 +63,7 @@ class RestoreOptions:
     auto_elements: float = 1.0
     feather: float = 0.03
     colour: float = 0.0
+    detail: float = 1.0
     guard: bool = True
     no_face: Literal["error", "pass through"] = "error"
 
@@ -130,10 +132,12 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     restored, reports, evaluations, mode = [], [], 0, "none"
     for i in range(len(pairs.pairs)):
         one = slice(i, i + 1)
-        run = sample(encode(crops.original[one]), encode(crops.edited[one]), crops.face_mask[i],
-                     crops.element_mask[i])
+        latents = encode(crops.original[one]), encode(crops.edited[one])
+        run = sample(*latents, crops.face_mask[i], crops.element_mask[i])
         evaluations, mode = evaluations + run.evaluations, run.mode
-        restored.append(decode(run.latent)[..., :3].to(crops.edited))
+        crop, *decoded = (decode(z)[..., :3].to(crops.edited) for z in (run.latent, *latents))
+        weight = crops.face_mask[i] * (1 - crops.element_mask[i])
+        restored.append(return_detail(crop, crops.original[one], crops.edited[one], *decoded, weight, options.detail))
         reports.append(_judge(crops, i, restored[-1], analyzer, options))
     accepted = [i for i, report in enumerate(reports) if report.accepted]
     record = replace(crops.record, crops=tuple(crops.record.crops[i] for i in accepted),
