@@ -63,7 +63,7 @@ class Environment:
         listing = self.listing
         listing.write_text("\n".join(lines) + "\n", encoding="utf-8")
         wheels = wheelhouse()
-        offline = any(set(lines) <= set(json.loads(file.read_text("utf-8"))) for file in wheels.glob("*.filled"))
+        offline = any(wanted <= _lines(collected) for collected in wheels.glob("*.txt"))
         if not offline:
             self._collect(listing, wheels)
         code, output = self._install(listing, wheels)
@@ -128,8 +128,9 @@ class Environment:
         )
         if code:
             raise from_pip(output, LOGS / "pip.log")
-        lines = listing.read_text(encoding="utf-8").splitlines()
-        (wheels / f"{_digest(lines)}.filled").write_text(json.dumps(lines), encoding="utf-8")
+        part = wheels / "collected.part"
+        shutil.copyfile(listing, part)
+        part.replace(wheels / f"{_digest(_lines(listing))}.txt")
 
     def _install(self, listing: Path, wheels: Path) -> tuple[int, str]:
         return self.pip(
@@ -163,5 +164,9 @@ def requirement_lines(file: Path, leave_out: Iterable[str] = ()) -> list[str]:
     return [line for line in lines if line and not any(line.startswith(name) for name in leave_out)]
 
 
+def _lines(file: Path) -> frozenset[str]:
+    return frozenset(file.read_text(encoding="utf-8").splitlines())
+
+
 def _digest(lines: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
