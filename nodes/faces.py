@@ -13,6 +13,7 @@ from ..editedid_core.faces.compare import compare
 from ..editedid_core.faces.crop import with_placeholder
 from ..editedid_core.faces.detect import ORDERS, Order, faces_mask
 from ..editedid_core.faces.find import find_faces
+from ..editedid_core.faces.match import SAME_PERSON
 from ..editedid_core.faces.paste import paste as paste_crops
 from ..editedid_core.faces.paste import paste_mask
 from ..editedid_core.faces.preview import crop_sheet, numbered_boxes, side_by_side
@@ -143,7 +144,7 @@ class MatchFaces(io.ComfyNode):
                 io.Float.Input("position_weight", default=0.3, min=0.0, max=1.0, step=0.05,
                                tooltip="How much the place in the picture counts beside the likeness. 0: likeness "
                                "alone. 1: place alone. Only counts where both pictures may show the same scene."),
-                io.Float.Input("same_person", default=0.45, min=-1.0, max=1.0, step=0.01, advanced=True,
+                io.Float.Input("same_person", default=SAME_PERSON, min=-1.0, max=1.0, step=0.01, advanced=True,
                                tooltip="Likeness from which faces of different original photos are taken for one "
                                "person."),
             ],

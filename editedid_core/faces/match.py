@@ -9,7 +9,7 @@ import numpy as np
 
 from .record import Face, FacePair, FacePairs, Faces
 
-SAME_PERSON = 0.45
+SAME_PERSON = 0.6
 """Cosine above which two faces of the original photos are taken for one person."""
 
 

@@ -65,6 +65,6 @@ def _draw(picture: Image.Image, faces: Sequence[Face], scale: float) -> None:
             draw.ellipse((x - width, y - width, x + width, y + width), fill=colour)
         size = max(10, round((y1 - y0) / 5))
         label = f"{number}"
-        box = (x0, y0, x0 + size * (0.5 + 0.6 * len(label)), y0 + 1.2 * size)
-        draw.rectangle(box, fill=colour)
-        draw.text((x0 + 0.25 * size, y0 + 0.1 * size), label, fill=(20, 20, 24), font_size=size)
+        top = max(0.0, y0 - 1.2 * size)  # above the box, where it hides no eye
+        draw.rectangle((x0, top, x0 + size * (0.5 + 0.6 * len(label)), top + 1.2 * size), fill=colour)
+        draw.text((x0 + 0.25 * size, top + 0.1 * size), label, fill=(20, 20, 24), font_size=size)

@@ -1,0 +1,122 @@
+"""The six face nodes in a real host, as a workflow would run them, and their texts."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lab.inprocess import Host, HostError
+
+ROOT = Path(__file__).resolve().parents[3]
+FACE_NODES = ["EditedIDLoadFaceAnalyzer", "EditedIDDetectFaces", "EditedIDMatchFaces", "EditedIDCropFacePairs",
+              "EditedIDPasteFaces", "EditedIDFaceSimilarity"]
+
+
+def node(kind: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": kind, "inputs": inputs}
+
+
+def detection(image: list[Any], **changes: Any) -> dict[str, Any]:
+    standard = {"threshold": 0.5, "min_size": 0, "order": "left-right", "no_face": "error", "analyzer": ["analyzer", 0]}
+    return node("EditedIDDetectFaces", image=image, **{**standard, **changes})
+
+
+@pytest.fixture(scope="module")
+def prompt(host: Host) -> dict[str, Any]:
+    """Original and edited portrait to pasted picture and scores; a photograph and its turned copy."""
+    pytest.importorskip("dlib")
+    folder_paths = __import__("folder_paths")
+    photograph = Image.fromarray(pytest.importorskip("skimage.data").astronaut())
+    photograph.save(Path(folder_paths.get_input_directory()) / "faces_original.png")
+    photograph.resize((600, 600)).rotate(20).save(Path(folder_paths.get_input_directory()) / "faces_edited.png")
+    return {
+        "original": node("LoadImage", image="faces_original.png"),
+        "edited": node("LoadImage", image="faces_edited.png"),
+        "analyzer": node("EditedIDLoadFaceAnalyzer", backend="dlib", pack="auto", detection_size=640),
+        "faces_original": detection(["original", 0]),
+        "faces_edited": detection(["edited", 0], order="reference", reference_image=["original", 0]),
+        "pairs": node("EditedIDMatchFaces", original=["faces_original", 0], edited=["faces_edited", 0],
+                      min_similarity=0.2, position_weight=0.3, same_person=0.6),
+        "crops": node("EditedIDCropFacePairs", original_image=["original", 0], edited_image=["edited", 0],
+                      pairs=["pairs", 0], size=128, relight=1.0, auto_elements=1.0, piecewise=False, keep_elements=True),
+        "pasted": node("EditedIDPasteFaces", edited_image=["edited", 0], crops=["crops", 0], paste=["crops", 4],
+                       feather=0.03, colour=0.0),
+        "score": node("EditedIDFaceSimilarity", image=["pasted", 0], reference=["original", 0],
+                      analyzer=["analyzer", 0], before=["edited", 0]),
+    }
+
+
+def test_the_whole_way(host: Host, prompt: dict[str, Any]) -> None:
+    shown = host.run(prompt)
+    assert "->" in shown["score"]["text"][0]
+    assert shown["score"]["images"]
+    assert "CC0" in shown["analyzer"]["text"][0]
+    assert "original face 1" in shown["pairs"]["text"][0]
+    for name in ("faces_original", "faces_edited", "crops", "pasted"):
+        assert shown[name]["images"]
+
+
+def test_no_face_is_a_choice(host: Host, prompt: dict[str, Any]) -> None:
+    empty = deepcopy(prompt)
+    empty["edited"] = node("EmptyImage", width=96, height=64, batch_size=1, color=7)
+    empty["faces_edited"] = detection(["edited", 0])
+    del empty["score"]
+    empty["save"] = node("PreviewImage", images=["pasted", 0])
+    with pytest.raises(HostError, match="No face was found in image"):
+        host.run(empty)
+    empty["faces_edited"] = detection(["edited", 0], no_face="pass through")
+    images = host.run(empty)["save"]["images"]
+    folder_paths = __import__("folder_paths")
+    with Image.open(Path(folder_paths.get_temp_directory()) / images[0]["filename"]) as picture:
+        assert picture.size == (96, 64)
+        assert len(np.unique(np.asarray(picture).reshape(-1, 3), axis=0)) == 1
+
+
+def test_a_missing_pack_is_named(host: Host, prompt: dict[str, Any]) -> None:
+    missing = deepcopy(prompt)
+    missing["analyzer"]["inputs"]["pack"] = "antelopev9"
+    with pytest.raises(HostError, match="'antelopev9' was not found.*unzip it into"):
+        host.run(missing)
+
+
+def test_packs_are_found_wherever_they_were_unzipped(host: Host) -> None:
+    folder_paths = __import__("folder_paths")
+    root = Path(folder_paths.models_dir) / "insightface"
+    for place in ("models/plain", "older", "models/deep/deep"):
+        (root / place).mkdir(parents=True, exist_ok=True)
+        (root / place / "net.onnx").write_bytes(b"")
+    pack = host.node("EditedIDLoadFaceAnalyzer").define_schema().inputs[1]
+    assert {"auto", "plain", "older", "deep"} <= set(pack.options)
+
+
+def test_nothing_connected_is_said(host: Host) -> None:
+    detect = host.node("EditedIDDetectFaces")
+    with pytest.raises(ValueError, match="connect analyzer"):
+        detect.execute(torch.zeros(1, 32, 32, 3), 0.5, 0, "left-right", "error")
+
+
+@pytest.mark.parametrize("node_id", FACE_NODES)
+def test_every_node_explains_itself(host: Host, node_id: str) -> None:
+    schema = host.node(node_id).GET_SCHEMA()
+    assert schema.description
+    assert schema.search_aliases
+    assert all(slot.tooltip for slot in [*schema.inputs, *schema.outputs])
+    page = (ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
+    for slot in [*schema.inputs, *schema.outputs]:
+        assert (slot.display_name or slot.id) in page
+
+
+@pytest.mark.parametrize("node_id", FACE_NODES)
+def test_the_english_texts_are_those_of_the_schema(host: Host, node_id: str) -> None:
+    """Other languages are translated from this file."""
+    texts = json.loads((ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))[node_id]
+    schema = host.node(node_id).GET_SCHEMA()
+    assert texts["display_name"] == schema.display_name
+    assert texts["description"] == schema.description
+    assert {name: text["tooltip"] for name, text in texts["inputs"].items()} == {i.id: i.tooltip for i in schema.inputs}
+    assert [text["tooltip"] for text in texts["outputs"].values()] == [o.tooltip for o in schema.outputs]
