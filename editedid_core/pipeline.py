@@ -124,7 +124,9 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     untouched = torch.zeros(edited.shape[:3])
     if not all(faces.faces for faces in found):
         return Restoration(edited, untouched, (), len(found[0].faces), len(found[1].faces), 0, 0, "none")
-    pairs = match_faces(*found, options.min_similarity, options.position_weight)
+    # one photo and one face are meant for each other, however far the face has drifted
+    alone = all(len(faces.faces) == 1 for faces in found)
+    pairs = match_faces(*found, -1.0 if alone else options.min_similarity, options.position_weight)
     counts = len(pairs.unmatched_original), len(pairs.unmatched_edited)
     if not pairs.pairs:
         return Restoration(edited, untouched, (), *counts, 0, 0, "none")
