@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .record import Face, FacePair, FacePairs, Faces
+from .similarity import face_similarity
 
 SAME_PERSON = 0.6
 """Cosine above which two faces of the original photos are taken for one person."""
@@ -26,6 +27,7 @@ def match_faces(originals: Faces, edited: Faces, min_similarity: float = 0.2, po
     one person, and the photo most like the edited face comes first.
 
     min_similarity: -1 to 1. position_weight: 0 to 1. Returns pairs in the order of the edited faces.
+    Raises ValueError where the two pictures were analysed by different analyzers.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -118,7 +120,5 @@ def _preference(photo: Face, face: Face) -> float:
 
 
 def _cosine(a: Face, b: Face) -> float | None:
-    """Cosine of two embeddings of one analyzer, or None."""
-    if a.embedding is None or b.embedding is None or a.embedding.shape != b.embedding.shape:
-        return None
-    return float(np.clip(np.dot(a.embedding, b.embedding), -1.0, 1.0))
+    """Cosine of the two embeddings, or None where one is missing."""
+    return None if a.embedding is None or b.embedding is None else face_similarity(a, b)

@@ -90,6 +90,8 @@ def test_similarity_needs_embeddings_of_one_analyzer(make_face: MakeFace) -> Non
         face_similarity(make_face(1, 1), make_face(1, 1, embedding=ANNA))
     with pytest.raises(ValueError, match="different analyzers"):
         face_similarity(make_face(1, 1, embedding=[1, 0]), make_face(1, 1, embedding=ANNA))
+    with pytest.raises(ValueError, match="different analyzers"):
+        match_faces(one_photo(make_face(80, 60, embedding=[1, 0])), one_photo(make_face(80, 60, embedding=ANNA)))
     assert face_similarity(make_face(1, 1, embedding=ANNA), make_face(1, 1, embedding=LIKE_ANNA)) == pytest.approx(0.8)
 
 
