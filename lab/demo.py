@@ -1,0 +1,124 @@
+"""The demo: the shipped everyday workflow, run on a real server; started by `python run.py demo`."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from door.failure import Failure
+from door.paths import BASE, ROOT
+from door.server import Rejected, Server, from_environment
+from lab.demo_pictures import triple_pictures
+from lab.workflow import nodes_of, to_api
+
+WORKFLOW = ROOT / "workflows" / "everyday.json"
+LAB_CHECKPOINTS = {"unet": "unet_lab.safetensors", "dit": "dit_lab.safetensors"}
+LAB_CROP = 128
+"""Side of the crops that the lab's models were trained on, in pixels."""
+PANEL = 384
+"""Side of a panel of before_after.png."""
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the demo; returns 0 when it has written its three files."""
+    options = _options(words)
+    original, edited = _pictures(options)
+    started = time.monotonic()
+    try:
+        with from_environment(gpu=options.gpu, log_name="server-demo.log") as server:
+            restored, report = restore(server, original, edited, options)
+    except (Failure, Rejected) as failure:
+        print(f"\nThe demo could not be run: {failure}")
+        return 1
+    report["seconds"] = round(time.monotonic() - started, 1)
+    options.out.mkdir(parents=True, exist_ok=True)
+    restored.save(options.out / "restored.png")
+    before_after(original, edited, restored, report).save(options.out / "before_after.png")
+    (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    for face in report["faces"]:
+        print(f"likeness to the person: {_score(face['id_similarity_before'])} before, "
+              f"{_score(face['id_similarity_after'])} after{'' if face['accepted'] else ' (kept the edit)'}")
+    print(f"pixels changed outside the faces: {report['outside_pixels_changed']}")
+    print(f"Look at {options.out / 'before_after.png'}")
+    return 0
+
+
+def _options(words: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="lab.demo")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--original", type=Path)
+    parser.add_argument("--edited", type=Path)
+    parser.add_argument("--checkpoint")
+    parser.add_argument("--model-family", choices=tuple(LAB_CHECKPOINTS), default="unet")
+    parser.add_argument("--gpu", action="store_true")
+    return parser.parse_args(words)
+
+
+def _pictures(options: argparse.Namespace) -> tuple[Image.Image, Image.Image]:
+    """The user's pair, or a lab triple of a person that no model has met."""
+    if options.original:
+        opened = (ImageOps.exif_transpose(Image.open(path)) for path in (options.original, options.edited))
+        original, edited = (picture.convert("RGB") for picture in opened)
+        return original, edited
+    return triple_pictures()
+
+
+def restore(server: Server, original: Image.Image, edited: Image.Image,
+            options: argparse.Namespace) -> tuple[Image.Image, dict[str, Any]]:
+    """Run the everyday workflow on the two pictures; returns the restored picture and the report."""
+    prompt = to_api(json.loads(WORKFLOW.read_text(encoding="utf-8")), server.get("/object_info"))
+    checkpoint = options.checkpoint or LAB_CHECKPOINTS[options.model_family]
+    (restorer,) = nodes_of(prompt, "EditedIDRestoreIdentity")
+    inputs = prompt[restorer]["inputs"]
+    for socket, picture in (("original", original), ("edited", edited)):
+        name = f"editedid_demo_{socket}.png"
+        picture.save(BASE / "input" / name)
+        prompt[inputs[socket][0]]["inputs"]["image"] = name
+    prompt[inputs["model"][0]]["inputs"]["ckpt_name"] = checkpoint
+    if checkpoint in LAB_CHECKPOINTS.values():
+        inputs["crop_size"] = LAB_CROP
+    outputs = server.run(prompt)
+    (saved,) = nodes_of(prompt, "SaveImage")
+    (shown,) = nodes_of(prompt, "PreviewAny")
+    restored = Image.open(io.BytesIO(server.image(outputs[saved]["images"][0]))).convert("RGB")
+    report = {
+        "host_version": server.get("/system_stats")["system"]["comfyui_version"],
+        "checkpoint": checkpoint,
+        "model_family": options.model_family,
+        **json.loads(outputs[shown]["text"][0]),
+    }
+    return restored, report
+
+
+def before_after(original: Image.Image, edited: Image.Image, restored: Image.Image,
+                 report: Mapping[str, Any]) -> Image.Image:
+    """The three pictures side by side, with their likeness to the person under them."""
+    font = ImageFont.load_default(size=20)
+    faces = report["faces"]
+    before = ", ".join(_score(face["id_similarity_before"]) for face in faces)
+    after = ", ".join(_score(face["id_similarity_after" if face["accepted"] else "id_similarity_before"])
+                      for face in faces)
+    captions = ("original: the person", f"edited: likeness {before}", f"restored: likeness {after}")
+    sheet = Image.new("RGB", (3 * PANEL + 40, PANEL + 60), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, (picture, caption) in enumerate(zip((original, edited, restored), captions)):
+        left = 10 + column * (PANEL + 10)
+        sheet.paste(ImageOps.pad(picture, (PANEL, PANEL), Image.Resampling.BICUBIC, color="white"), (left, 10))
+        draw.text((left + PANEL // 2, PANEL + 22), caption, "black", font, anchor="ma")
+    return sheet
+
+
+def _score(similarity: float | None) -> str:
+    return "?" if similarity is None else f"{similarity:.2f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""The pictures that the shipped workflows name, drawn into a host's input folder.
+
+    python -m lab.demo_pictures FOLDER
+
+They show people that no model of the lab was trained on. ComfyUI's Load Image finds them by these names.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lab.portraits import group_picture, make_triple, triple_split
+
+DEFAULT_TRIPLE = triple_split("held-out", 1)[0]
+GROUP = triple_split("held-out", 2)[1]
+PEOPLE = 3
+
+
+def triple_pictures() -> tuple[Image.Image, Image.Image]:
+    """The default pair: the original photo and the edit in which its face drifted."""
+    triple = make_triple(DEFAULT_TRIPLE)
+    return _picture(triple.original.image), _picture(triple.drifted.image)
+
+
+def write_pictures(folder: Path) -> None:
+    """Write the pair and a group of three with a photo of each; pictures that are there are left alone."""
+    original, edited = triple_pictures()
+    group = group_picture(GROUP, PEOPLE, drift="large")
+    pictures = {"original": original, "edited": edited, "group": _picture(group.edited.image)}
+    for number, photo in enumerate(group.originals, start=1):
+        assert photo is not None  # no stranger was asked for
+        pictures[f"person_{number}"] = _picture(photo.image)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        file = folder / f"editedid_{name}.png"
+        if not file.exists():
+            picture.save(file)
+
+
+def _picture(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
+
+
+if __name__ == "__main__":
+    write_pictures(Path(sys.argv[1]))
