@@ -19,7 +19,7 @@ _LARGEST = 256  # pixels; things over a face are seen well enough at this size, 
 # All lengths are parts of the crop's side.
 _LOW_PASS = 0.06  # slower changes are light and skin tone, not things
 _SLACK = 0.015  # how far the landmarks may be off
-_LEAST_LENGTH = 0.10  # of an element; moles, freckles and wrinkles are shorter
+_LEAST_LENGTH = 0.14  # of an element; moles, freckles and wrinkles are shorter
 _REACH = 0.06  # how far around the face elements are followed
 _LEAST_DIFFERENCE = 0.05  # in parts of the range of a colour channel
 _ORDINARY = 3.5  # times the median disagreement of this pair's skin
@@ -39,7 +39,7 @@ def features_mask(points: ArrayLike, size: int) -> torch.Tensor:
     spots = [  # centre, half width, half height, in pixels
         (p[0] - 0.12 * unit * below, 0.42 * unit, 0.34 * unit),
         (p[1] - 0.12 * unit * below, 0.42 * unit, 0.34 * unit),
-        ((p[:2].mean(0) + 2 * p[2]) / 3, 0.26 * unit, 0.42 * unit),
+        ((p[:2].mean(0) + 2 * p[2]) / 3, 0.34 * unit, 0.45 * unit),
         (p[3:5].mean(0), mouth_width, 0.28 * unit),
     ]
     grid = pixel_grid(size, size)
