@@ -75,7 +75,7 @@ class DiffusionMethods:
         frame = crop_frame(case.edited_points, SIZE)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         edited, original = (
-            cv2.warpAffine(picture, frame, (SIZE, SIZE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+            np.asarray(cv2.warpAffine(picture, frame, (SIZE, SIZE), flags=flags, borderMode=cv2.BORDER_REPLICATE))
             for picture in (case.edited, relit(case))
         )
         points = apply(invert(frame), case.edited_points).astype(np.float32)
@@ -90,7 +90,7 @@ class DiffusionMethods:
         crop = self._vae.decode(latent)[0, ..., :3].float().numpy()
         return _stitched(case, crop, frame)
 
-    def _encode(self, crop: Array) -> torch.Tensor:
+    def _encode(self, crop: NDArray[Any]) -> torch.Tensor:
         return self._vae.encode(torch.from_numpy(np.ascontiguousarray(crop))[None])
 
     def _image_to_image(self, latent: torch.Tensor, mask: torch.Tensor, strength: float, seed: int) -> torch.Tensor:

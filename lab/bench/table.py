@@ -37,7 +37,7 @@ def difference(first: Values, second: Values) -> tuple[float, float, float]:
 
 def summary(results: dict[str, dict[str, Values]]) -> dict[str, dict[str, dict[str, float | None]]]:
     """Per method and measure ``{"mean", "low", "high"}``; undefined becomes None, JSON's null."""
-    found = {}
+    found: dict[str, dict[str, dict[str, float | None]]] = {}
     for method, measures in results.items():
         found[method] = {}
         for measure in MEASURES:

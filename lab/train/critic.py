@@ -102,7 +102,7 @@ def fit(cache: Path, triples: int, seconds: float, seed: int, device: torch.devi
             output = network(crops.to(device, memory_format=torch.channels_last))
         return functional.binary_cross_entropy_with_logits(output.float(), marks.to(device))
 
-    steps = train(network, loss, Budget(seconds, rate=1.5e-3), cache / "critic.pt")
+    steps = train(network, loss, Budget(seconds), cache / "critic.pt")
     print(f"{steps} steps")
     return network.cpu().eval()
 

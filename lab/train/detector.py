@@ -98,7 +98,7 @@ def fit(pictures: PictureBank, seconds: float, seed: int, checkpoint: Path, devi
             outputs = network(canvas)
         return detector_loss(outputs, faces.to(device), side)
 
-    steps = train(network, loss, Budget(seconds, rate=2e-3), checkpoint)
+    steps = train(network, loss, Budget(seconds), checkpoint)
     print(f"{steps} steps")
     return network.cpu().eval()
 

@@ -63,12 +63,11 @@ def degrade(picture: np.ndarray, rng: np.random.Generator, colour: float) -> np.
         small = cv2.resize(picture, (int(width * part), int(height * part)), interpolation=cv2.INTER_AREA)
         picture = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     if rng.random() < 0.3:
-        cv2.setRNGSeed(int(rng.integers(2**31)))
-        noise = cv2.randn(np.empty(picture.shape, np.int16), 0, rng.uniform(1, 7))
-        picture = cv2.add(picture, noise, dtype=cv2.CV_8U)
+        noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(1, 7))
+        picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.2:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))]
-        picture = cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR)
+        picture = np.asarray(cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR))
     return picture
 
 
@@ -211,7 +210,8 @@ def bank(cache: Path, count: int, seed: int) -> PictureBank:
         entries = [entry for index in range(count) for entry in _entries(index, seed)]
         cache.mkdir(parents=True, exist_ok=True)
         arrays = {f"p{i}": picture for i, (picture, _) in enumerate(entries)}
-        np.savez(file, **arrays, **{f"f{i}": faces for i, (_, faces) in enumerate(entries)})
+        arrays |= {f"f{i}": faces for i, (_, faces) in enumerate(entries)}
+        np.savez(file, allow_pickle=False, **arrays)
     with np.load(file) as data:
         held = range(len(data.files) // 2)
         return PictureBank([data[f"p{i}"] for i in held], [data[f"f{i}"] for i in held], len(held))

@@ -49,6 +49,7 @@ class Detector(nn.Module):
         self.out = nn.ModuleList([nn.Conv2d(64, ANCHORS * 15, 1) for _ in STRIDES])
         self.probabilities = False
         for layer in self.out:
+            assert isinstance(layer, nn.Conv2d) and layer.bias is not None
             nn.init.constant_(layer.bias.data[:ANCHORS], -4.0)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -85,25 +86,25 @@ class Regressor(nn.Module):
     def __init__(self, dimensions: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            conv(3, 16, 2), conv(16, 32, 2), Residual(32),
-            conv(32, 64, 2), Residual(64), Residual(64),
-            conv(64, 104, 2), Residual(104), Residual(104),
-            conv(104, 56, 1, 1),
+            conv(3, 16, 2), conv(16, 32, 2),
+            conv(32, 64, 2), Residual(64),
+            conv(64, 112, 2), Residual(112),
+            conv(112, 64, 1, 1),
         )
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(56 * 49, 128), nn.ReLU(), nn.Linear(128, dimensions))
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(64 * 49, 128), nn.ReLU(), nn.Linear(128, dimensions))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.body(x))
 
 
-class Mixer(nn.Module):
-    """A depthwise 5x5 and two pointwise convolutions round a skip (ConvNeXt's block, with batch norm)."""
+class Bottleneck(nn.Module):
+    """A 3x3 convolution at half the width between two pointwise ones, round a skip."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 5, 1, 2, groups=channels, bias=False), nn.BatchNorm2d(channels),
-            nn.Conv2d(channels, 2 * channels, 1), nn.ReLU(), nn.Conv2d(2 * channels, channels, 1),
+            conv(channels, channels // 2, 1, 1), conv(channels // 2, channels // 2),
+            nn.Conv2d(channels // 2, channels, 1, bias=False), nn.BatchNorm2d(channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -111,7 +112,7 @@ class Mixer(nn.Module):
 
 
 class Embedder(nn.Module):
-    """Recogniser B: patches of 4 px, depthwise blocks, learned attention pooling, an embedding of 96 numbers.
+    """Recogniser B: patches of 4 px, bottleneck blocks, learned attention pooling, an embedding of 96 numbers.
 
     Input and range as recogniser A. It never sees the identity parameters: only who is the same person as whom.
     """
@@ -119,9 +120,9 @@ class Embedder(nn.Module):
     def __init__(self, width: int = 96) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(3, 40, 4, 4), nn.BatchNorm2d(40), Mixer(40), Mixer(40),
-            nn.Conv2d(40, 88, 2, 2), nn.BatchNorm2d(88), Mixer(88), Mixer(88), Mixer(88),
-            nn.Conv2d(88, 160, 2, 2), nn.BatchNorm2d(160), Mixer(160), Mixer(160),
+            nn.Conv2d(3, 48, 4, 4), nn.BatchNorm2d(48), nn.ReLU(inplace=True), Bottleneck(48),
+            conv(48, 88, 2), Bottleneck(88), Bottleneck(88),
+            conv(88, 160, 2), Bottleneck(160), Bottleneck(160),
         )
         self.look = nn.Parameter(torch.randn(8, 49) * 0.02)
         self.value = nn.Conv2d(160, 64, 1)

@@ -11,6 +11,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from .optim import Muon
+
 Network = TypeVar("Network", bound=nn.Module)
 
 SAVE_EVERY = 60.0
@@ -20,11 +22,11 @@ SAVE_EVERY = 60.0
 @dataclass(frozen=True)
 class Budget:
     """How long to train, in processor seconds with earlier runs counted in (a busy machine then costs time and not
-    quality), and how fast to learn."""
+    quality), and how fast to learn: ``rate`` is Muon's, for kernels and matrices; AdamW's, for the rest, is smaller."""
 
     seconds: float
-    rate: float = 2e-3
-    decay: float = 0.01
+    rate: float = 0.02
+    small_rate: float = 1e-3
     warm_up: int = 100
     settle: float = 0.6
     """From this share of the time on, batch norms keep their averages: pictures of many sizes disturb them."""
@@ -48,33 +50,36 @@ def settle(model: nn.Module) -> None:
 
 
 def train(model: nn.Module, loss: Callable[[int], Tensor], budget: Budget, checkpoint: Path) -> int:
-    """Train ``model`` with AdamW until the budget is spent; returns the number of steps.
+    """Train ``model`` with Muon and AdamW until the budget is spent; returns the number of steps.
 
     ``loss(step)`` draws its own batch and returns a scalar. The state is saved to ``checkpoint`` once a minute,
     and a run that finds one there goes on from it, so a stopped training loses a minute at most.
     """
-    optimiser = torch.optim.AdamW(model.parameters(), lr=budget.rate, weight_decay=budget.decay)
+    large = [value for value in model.parameters() if value.ndim > 1]
+    small = [value for value in model.parameters() if value.ndim <= 1]
+    optimisers = Muon(large, budget.rate), torch.optim.AdamW(small, lr=budget.small_rate, weight_decay=0.0)
     spent, step = 0.0, 0
     if checkpoint.is_file():
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
+        for optimiser, kept in zip(optimisers, state["optimisers"]):
+            optimiser.load_state_dict(kept)
         spent, step = state["spent"], state["step"]
     saved = last = time.process_time()
     mean = 0.0
     model.train()
     while spent < budget.seconds:
-        rate = budget.rate * min(1.0, (step + 1) / budget.warm_up)
-        rate *= 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * spent / budget.seconds))
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        share = min(1.0, (step + 1) / budget.warm_up)
+        share *= 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * spent / budget.seconds))
+        for optimiser, rate in zip(optimisers, (budget.rate, budget.small_rate)):
+            optimiser.param_groups[0]["lr"] = share * rate
         if spent > budget.settle * budget.seconds:
             settle(model)
         value = loss(step)
-        optimiser.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         mean += 0.02 * (float(value.detach()) - mean) if step else float(value.detach())
         step += 1
         now = time.process_time()
@@ -84,7 +89,7 @@ def train(model: nn.Module, loss: Callable[[int], Tensor], budget: Budget, check
         if now - saved > SAVE_EVERY or spent >= budget.seconds:
             saved = now
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "spent": spent, "step": step}
-            torch.save(state, checkpoint)
+            kept = [optimiser.state_dict() for optimiser in optimisers]
+            torch.save({"model": model.state_dict(), "optimisers": kept, "spent": spent, "step": step}, checkpoint)
     model.eval()
     return step
