@@ -28,6 +28,9 @@ from .faces.detail import return_detail
 from .faces.detect import Order
 from .faces.paste import paste_mask
 
+MOST_MOVED = 0.2
+"""Landmark error, in eye distances, past which a restoration has come apart or brought another expression."""
+
 Encode = Callable[[Tensor], Tensor]
 """(1, S, S, 3) picture -> latent."""
 Decode = Callable[[Tensor], Tensor]
@@ -171,8 +174,12 @@ def _judge(crops: CropResult, i: int, restored: Tensor, analyzer: FaceAnalyzer,
     if before is not None:
         eye_distance = float(np.linalg.norm(before.points[1] - before.points[0]))
         error = float(np.linalg.norm(after.points - before.points, axis=1).mean()) / max(eye_distance, 1e-6)
-    accepted = similarity_after >= similarity_before or not options.guard
-    note = "restored" if accepted else "the restored face was further from the person; the edit's face is kept"
+    note = "restored"
+    if options.guard and similarity_after < similarity_before:
+        note = "the restored face was further from the person; the edit's face is kept"
+    elif options.guard and error is not None and error > MOST_MOVED:
+        note = "eyes, nose or mouth would have moved too far; the edit's face is kept"
+    accepted = note == "restored"
     return FaceReport(crop.frame, box, similarity_before, similarity_after, error, accepted, note)  # type: ignore[arg-type]
 
 

@@ -17,7 +17,7 @@ from ..editedid_core.faces.match import SAME_PERSON
 from ..editedid_core.faces.paste import paste as paste_crops
 from ..editedid_core.faces.paste import paste_mask
 from ..editedid_core.faces.preview import crop_sheet, numbered_boxes, side_by_side
-from ..editedid_core.host.folders import insightface_packs
+from ..editedid_core.host.folders import default_pack, insightface_packs
 from ..editedid_core.host.progress import step_counter
 from . import types
 
@@ -64,7 +64,8 @@ class LoadFaceAnalyzer(io.ComfyNode):
 
     @classmethod
     def execute(cls, backend: Backend, pack: str, detection_size: int) -> io.NodeOutput:
-        analyzer = load_analyzer(backend, insightface_packs(), pack, detection_size)
+        chosen = default_pack() if pack == AUTO_PACK and backend != "dlib" else pack
+        analyzer = load_analyzer(backend, insightface_packs(), chosen, detection_size)
         return io.NodeOutput(analyzer, analyzer.licence, ui=ui.PreviewText(f"{analyzer.name}\n{analyzer.licence}"))
 
 

@@ -11,7 +11,7 @@ from comfy_api.latest import io, ui
 from ..editedid_core.attention.settings import Disentangle, Entangle
 from ..editedid_core.faces.analyzers.load import load_analyzer
 from ..editedid_core.host import vae as host_vae
-from ..editedid_core.host.folders import insightface_packs
+from ..editedid_core.host.folders import default_pack, insightface_packs
 from ..editedid_core.host.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
 from ..editedid_core.pipeline import RestoreOptions, Sampled, restore
 from .sampling import CATEGORY, make_settings, mode_input, settings_inputs
@@ -79,7 +79,7 @@ class RestoreIdentity(io.ComfyNode):
         started = time.perf_counter()
         settings = make_settings(mode, **values)
         if analyzer is None:
-            analyzer = load_analyzer("auto", packs=insightface_packs())
+            analyzer = load_analyzer("auto", insightface_packs(), default_pack())
         gated = _with_default_gates(model)
 
         def sample(first: torch.Tensor, second: torch.Tensor, face: torch.Tensor, element: torch.Tensor) -> Sampled:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import folder_paths
+
+from ..faces.analyzers.load import AUTO_PACK
+
+DEFAULT_PACK_VARIABLE = "EDITEDID_FACE_PACK"
+
+
+def default_pack() -> str:
+    """The pack that "auto" means on this machine: an operator's choice in the environment, else still "auto"."""
+    return os.environ.get(DEFAULT_PACK_VARIABLE, AUTO_PACK)
 
 
 def insightface_packs() -> dict[str, Path]:
