@@ -215,8 +215,15 @@ def child_environment(host: Host, base: Path = BASE) -> dict[str, str]:
         PYTHONUNBUFFERED="1",
         PYTHONUTF8="1",
     )
+    if not host.user_models:
+        env.setdefault("EDITEDID_FACE_PACK", "lab")  # here are the lab's drawn people, whom only its own pack knows
     if host.user_models:
         env["PYTHONDONTWRITEBYTECODE"] = "1"  # not even a __pycache__ in the user's ComfyUI
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         env.pop(name, None)
     return env
+
+
+def one_thread(env: dict[str, str]) -> dict[str, str]:
+    """`env` for the lab's tiny models, whose threads would mostly wait for each other; the user's choice stays."""
+    return {"OMP_NUM_THREADS": "1", **env}

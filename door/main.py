@@ -17,6 +17,7 @@ from .hosts import (
     Host,
     child_environment,
     ensure_frontend,
+    one_thread,
     pinned_host,
     prepare_base,
     user_host,
@@ -133,12 +134,13 @@ def _bench(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _module(environment: Environment, host: Host, module: str, words: Sequence[str]) -> int:
     command = [str(environment.python), "-m", module, *words]
-    return subprocess.run(command, cwd=ROOT, env=child_environment(host)).returncode
+    return subprocess.run(command, cwd=ROOT, env=one_thread(child_environment(host))).returncode
 
 
 def _serve(options: argparse.Namespace, rest: Sequence[str]) -> int:
     require_port(options.port)
     environment, host = _ready(options)
+    _module(environment, host, "lab.demo_pictures", [str(BASE / "input")])
     env = child_environment(host)
     say(f"Open http://127.0.0.1:{options.port} in a browser; Ctrl-C ends it.")
     command = server_command(str(environment.python), env, options.port, options.gpu)

@@ -69,6 +69,7 @@ class Server:
     def __init__(self, python: str, env: Mapping[str, str], gpu: bool = False, log_name: str = "server.log") -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.base = Path(env["EDITEDID_BASE"])
         self.log = LOGS / log_name
         self._env = dict(env)
         self._command = server_command(python, env, self.port, gpu)

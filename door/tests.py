@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .environment import Environment
-from .hosts import Host, child_environment, prepare_base
+from .hosts import Host, child_environment, one_thread, prepare_base
 from .paths import ROOT, RUN
 from .process import say
 
@@ -53,7 +53,7 @@ class Suite:
         base = RUN / f"base-test-{host.path.name}"
         shutil.rmtree(base, ignore_errors=True)
         prepare_base(base)
-        return self._pytest(ring, child_environment(host, base))
+        return self._pytest(ring, one_thread(child_environment(host, base)))
 
     def _pytest(self, ring: str, env: dict[str, str]) -> bool:
         scratch = RUN / "scratch"  # not the clone: pytest's start would put it first on sys.path,

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from door.failure import Failure
-from door.paths import BASE, ROOT
+from door.paths import ROOT
 from door.server import Rejected, Server, from_environment
 from lab.demo_pictures import triple_pictures
 from lab.workflow import nodes_of, to_api
@@ -80,7 +80,7 @@ def restore(server: Server, original: Image.Image, edited: Image.Image,
     inputs = prompt[restorer]["inputs"]
     for socket, picture in (("original", original), ("edited", edited)):
         name = f"editedid_demo_{socket}.png"
-        picture.save(BASE / "input" / name)
+        picture.save(server.base / "input" / name)
         prompt[inputs[socket][0]]["inputs"]["image"] = name
     prompt[inputs["model"][0]]["inputs"]["ckpt_name"] = checkpoint
     if checkpoint in LAB_CHECKPOINTS.values():
