@@ -215,10 +215,10 @@ def child_environment(host: Host, base: Path = BASE) -> dict[str, str]:
         PYTHONUNBUFFERED="1",
         PYTHONUTF8="1",
     )
-    if not host.user_models:
-        env.setdefault("EDITEDID_FACE_PACK", "lab")  # here are the lab's drawn people, whom only its own pack knows
     if host.user_models:
         env["PYTHONDONTWRITEBYTECODE"] = "1"  # not even a __pycache__ in the user's ComfyUI
+    else:
+        env.setdefault("EDITEDID_FACE_PACK", "lab")  # here are the lab's drawn people, whom only its own pack knows
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         env.pop(name, None)
     return env

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import subprocess
 import time
 from collections.abc import Sequence
@@ -116,6 +117,8 @@ def _demo(options: argparse.Namespace, rest: Sequence[str]) -> int:
     for picture in (options.original, options.edited):
         if picture and not picture.is_file():
             raise Failure(f"There is no picture {picture}.")
+    # Only the lab's own pack knows its drawn people, and no other person.
+    os.environ["EDITEDID_FACE_PACK"] = "auto" if options.original else "lab"
     environment, host = _ready(options)
     words = ["--out", str(options.out.resolve()), "--model-family", options.model_family]
     if options.original:

@@ -32,6 +32,8 @@ SHOW_ALL = """() => {
     app.canvas.ds.offset = [80 / scale - left, 100 / scale - top];
     app.canvas.setDirty(true, true);
 }"""
+SAVED_IS_SHOWN = """() => app.graph.nodes.filter((node) => node.type === "SaveImage")
+    .every((node) => node.imgs?.length && node.imgs[0].complete)"""
 TEXTS = "() => app.graph.nodes.filter((n) => n.type === 'PreviewAny').map((n) => n.widgets[0].value)"
 
 
@@ -43,7 +45,8 @@ def test_runs_in_the_front_end(server, front_end, results, name):
     assert len(sent) == sum(node["type"] != "MarkdownNote" for node in shipped["nodes"])
     assert page.evaluate(RUN) == "success"
     page.evaluate(SHOW_ALL)
-    page.wait_for_timeout(1500)
+    page.wait_for_function(SAVED_IS_SHOWN, timeout=60_000)
+    page.wait_for_timeout(1000)
     host = Path(os.environ["EDITEDID_HOST"]).name
     page.screenshot(path=results / f"{name}-{host}.png")
     assert any(text.strip() for text in page.evaluate(TEXTS))
