@@ -1,0 +1,39 @@
+"""Workflows of the front end in the API form."""
+from __future__ import annotations
+
+import pytest
+
+from lab.workflow import nodes_of, to_api
+
+DEFINITIONS = {
+    "Load": {"input": {"required": {"file": [["a", "b"], {}]}}},
+    "Work": {"input": {
+        "required": {"image": ["IMAGE", {}], "seed": ["INT", {}], "note": ["STRING", {"forceInput": True}],
+                     "mode": ["COMBO", {"options": ["x", "y"]}]},
+        "optional": {"mask": ["MASK", {}], "share": ["FLOAT", {}]},
+    }},
+}
+LOAD = {"id": 1, "type": "Load", "widgets_values": ["b"], "inputs": []}
+WORK = {
+    "id": 2, "type": "Work", "widgets_values": [7, "randomize", "y", 0.5],
+    "inputs": [{"name": "image", "link": 5}, {"name": "mask", "link": None}],
+}
+
+
+def test_widgets_and_links_find_their_inputs():
+    workflow = {"nodes": [LOAD, WORK, {"id": 3, "type": "Note"}], "links": [[5, 1, 0, 2, 0, "IMAGE"]]}
+    prompt = to_api(workflow, DEFINITIONS)
+    assert prompt == {
+        "1": {"class_type": "Load", "inputs": {"file": "b"}},
+        "2": {"class_type": "Work", "inputs": {"image": ["1", 0], "seed": 7, "mode": "y", "share": 0.5}},
+    }
+    assert nodes_of(prompt, "Work") == ["2"]
+
+
+@pytest.mark.parametrize(("node", "sentence"), [
+    ({"id": 1, "type": "Absent"}, "install its pack"),
+    ({**LOAD, "mode": 4}, "muted or bypassed"),
+])
+def test_what_cannot_run_is_refused(node, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        to_api({"nodes": [node], "links": []}, DEFINITIONS)
