@@ -24,7 +24,7 @@ SIZE = 128
 CHECKPOINTS = {"unet": "unet_lab.safetensors", "dit": "dit_lab.safetensors"}
 
 STEPS = 20
-"""Sampling steps of image-to-image, of which the strength's share is run."""
+"""Steps of a whole denoising run; image-to-image runs its strength's share of them."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,11 @@ class DiffusionMethods:
         nothing = empty_conditioning(self._model)
         masked = self._host.node("SetLatentNoiseMask")().set_mask({"samples": latent}, mask[None])[0]
         sampler = self._host.node("KSampler")()
-        return sampler.sample(
-            self._model, seed % 2**32, STEPS, 1.0, "dpmpp_2m", "normal", nothing, nothing, masked, strength
-        )[0]["samples"]
+        steps = max(1, round(STEPS * strength))
+        done = sampler.sample(
+            self._model, seed % 2**32, steps, 1.0, "dpmpp_2m", "normal", nothing, nothing, masked, strength
+        )
+        return done[0]["samples"]
 
     def _restore(self, case: Case, how: Ours) -> Array:
         """Restore Identity with its own defaults but for what ``how`` names."""
