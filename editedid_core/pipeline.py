@@ -25,7 +25,7 @@ from .faces import (
     paste,
 )
 from .faces.detail import return_detail
-from .faces.detect import Order
+from .faces.detect import Order, check_pictures
 from .faces.paste import paste_mask
 
 MOST_MOVED = 0.2
@@ -116,6 +116,8 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
 
     Raises ValueError when a picture holds no face and `no_face` is "error".
     """
+    check_pictures(original, "original")
+    check_pictures(edited, "edited")
     found = [detect(picture, analyzer, options.threshold, options.min_face, options.order)
              for picture in (original, edited)]
     for faces, name in zip(found, ("original", "edited"), strict=True):

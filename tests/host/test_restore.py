@@ -46,7 +46,7 @@ def restore(host: Host, models: Any, analyzer: Any) -> Callable[..., Any]:
     node = host.node("EditedIDRestoreIdentity")
     values = {i.id: i.default for i in node.define_schema().inputs if getattr(i, "default", None) is not None}
 
-    def run(original: torch.Tensor, edited: torch.Tensor, family: str = "unet", **changes: Any) -> tuple[Any, ...]:
+    def run(original: torch.Tensor, edited: torch.Tensor, family: str = "dit", **changes: Any) -> tuple[Any, ...]:
         model, vae = models(family)
         arguments = {**values, "crop_size": 128, "analyzer": analyzer, **changes}
         with torch.inference_mode():
