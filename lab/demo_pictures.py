@@ -35,7 +35,7 @@ def triple_pictures() -> tuple[Image.Image, Image.Image]:
 def write_pictures(folder: Path) -> None:
     """Write the pair and a group of three with a photo of each; pictures that are there are left alone."""
     original, edited = triple_pictures()
-    group = group_picture(GROUP, PEOPLE, drift="large")
+    group = group_picture(GROUP, PEOPLE, drift="medium")
     pictures = {"original": original, "edited": edited, "group": _picture(group.edited.image)}
     for number, photo in enumerate(group.originals, start=1):
         assert photo is not None  # no stranger was asked for

@@ -12,6 +12,7 @@ from ..editedid_core.attention.settings import Disentangle, Entangle
 from ..editedid_core.faces.analyzers.load import load_analyzer
 from ..editedid_core.host import vae as host_vae
 from ..editedid_core.host.folders import default_pack, insightface_packs
+from ..editedid_core.host.progress import show_result
 from ..editedid_core.host.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
 from ..editedid_core.pipeline import RestoreOptions, Sampled, restore
 from .sampling import CATEGORY, make_settings, mode_input, settings_inputs
@@ -94,6 +95,7 @@ class RestoreIdentity(io.ComfyNode):
         before = [f.id_similarity_before for f in done.faces]
         after = [f.id_similarity_after if f.accepted and f.id_similarity_after is not None else f.id_similarity_before
                  for f in done.faces]
+        show_result(done.image[..., :3])
         return io.NodeOutput(done.image, done.mask, _mean(before), _mean(after), json.dumps(report, indent=1),
                              ui=ui.PreviewImage(done.image, cls=cls))
 
