@@ -78,19 +78,8 @@ class Suite:
 
     def _mypy(self) -> bool:
         layout = self._pack_as_package()
-        return self._python(
-            [
-                "-m",
-                "mypy",
-                "--config-file",
-                str(ROOT / "pyproject.toml"),
-                "--cache-dir",
-                str(RUN / "mypy"),
-                "-p",
-                "editedid_pack",
-            ],
-            layout,
-        )
+        config = ["--config-file", str(ROOT / "pyproject.toml"), "--no-incremental"]
+        return self._python(["-m", "mypy", *config, "-p", "editedid_pack"], layout)
 
     def _imports(self) -> bool:
         layout = self._pack_as_package()

@@ -131,7 +131,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
         return Restoration(edited, untouched, (), len(found[0].faces), len(found[1].faces), 0, 0, "none")
     # one photo and one face are meant for each other, however far the face has drifted
     alone = all(len(faces.faces) == 1 for faces in found)
-    pairs = match_faces(*found, -1.0 if alone else options.min_similarity, options.position_weight)
+    pairs = match_faces(found[0], found[1], -1.0 if alone else options.min_similarity, options.position_weight)
     counts = len(pairs.unmatched_original), len(pairs.unmatched_edited)
     if not pairs.pairs:
         return Restoration(edited, untouched, (), *counts, 0, 0, "none")
@@ -142,9 +142,10 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
         latents = encode(crops.original[one]), encode(crops.edited[one])
         run = sample(*latents, crops.face_mask[i], crops.element_mask[i])
         evaluations, mode = evaluations + run.evaluations, run.mode
-        crop, *decoded = (decode(z)[..., :3].to(crops.edited) for z in (run.latent, *latents))
+        crop, of_original, of_edited = (decode(z)[..., :3].to(crops.edited) for z in (run.latent, *latents))
         weight = crops.face_mask[i] * (1 - crops.element_mask[i])
-        restored.append(return_detail(crop, crops.original[one], crops.edited[one], *decoded, weight, options.detail))
+        restored.append(return_detail(crop, crops.original[one], crops.edited[one], of_original, of_edited, weight,
+                                      options.detail))
         reports.append(_judge(crops, i, restored[-1], analyzer, options))
     accepted = [i for i, report in enumerate(reports) if report.accepted]
     record = replace(crops.record, crops=tuple(crops.record.crops[i] for i in accepted),

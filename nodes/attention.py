@@ -87,7 +87,8 @@ class IDEntanglement(io.ComfyNode):
                 io.String.Input("structure_blocks", default="auto", advanced=True,
                                 tooltip="auto, or a list such as 'down, mid' (UNet) or 'double.0-18' (transformer)."),
                 io.String.Input("detail_blocks", default="auto", advanced=True,
-                                tooltip="auto, or a list such as 'up.3-8' (UNet) or 'double.10-18, single' (transformer)."),
+                                tooltip="auto, or a list such as 'up.3-8' (UNet) or 'double.10-18, single' "
+                                "(transformer)."),
                 io.Boolean.Input("agreement_gate", default=True, advanced=True,
                                  tooltip="Close the gates where the two pictures disagree in pose or are covered."),
                 io.Float.Input("agreement", default=0.0, min=-1.0, max=1.0, step=0.05, advanced=True,

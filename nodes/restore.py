@@ -13,7 +13,7 @@ from ..editedid_core.faces.analyzers.load import load_analyzer
 from ..editedid_core.host import vae as host_vae
 from ..editedid_core.host.folders import default_pack, insightface_packs
 from ..editedid_core.host.progress import show_result
-from ..editedid_core.host.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
+from ..editedid_core.host.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, Mode, sample_pair
 from ..editedid_core.pipeline import RestoreOptions, Sampled, restore
 from .sampling import CATEGORY, make_settings, mode_input, settings_inputs
 from .types import Analyzer
@@ -37,7 +37,8 @@ class RestoreIdentity(io.ComfyNode):
                 io.Model.Input("model", tooltip="A diffusion model; attention gates are added unless the model already "
                                "carries ID Entanglement."),
                 io.Vae.Input("vae", tooltip="The VAE that belongs to the model."),
-                io.Image.Input("original", tooltip="Photo with the true face; a batch may hold several photos or people."),
+                io.Image.Input("original", tooltip="Photo with the true face; a batch may hold several photos or "
+                               "people."),
                 io.Image.Input("edited", tooltip="What the editing model returned; a batch is worked through."),
                 io.Int.Input("crop_size", default=standard.size, min=64, max=2048, step=16,
                              tooltip="Side of the face crop in pixels: 512 for SD 1.5, 1024 for SDXL, SD3, FLUX and "
@@ -52,7 +53,8 @@ class RestoreIdentity(io.ComfyNode):
                 io.Float.Input("feather", default=standard.feather, min=0.0, max=0.5, step=0.01, advanced=True,
                                tooltip="Softness of the pasted border, as a share of the crop."),
                 io.Boolean.Input("guard", default=standard.guard, advanced=True,
-                                 tooltip="Keep the edit's face where the restored one would be further from the person."),
+                                 tooltip="Keep the edit's face where the restored one would be further from the "
+                                 "person."),
                 io.Combo.Input("no_face", options=["error", "pass through"], default=standard.no_face,
                                tooltip="What to do when a picture holds no face."),
                 Analyzer.Input("analyzer", optional=True, tooltip="Load Face Analyzer; without one the best installed "
@@ -73,7 +75,7 @@ class RestoreIdentity(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model: Any, vae: Any, original: torch.Tensor, edited: torch.Tensor, crop_size: int, mode: str,
+    def execute(cls, model: Any, vae: Any, original: torch.Tensor, edited: torch.Tensor, crop_size: int, mode: Mode,
                 min_similarity: float, relight: float, feather: float, guard: bool, no_face: str,
                 analyzer: Any = None, positive: Any = None, negative: Any = None,
                 element_mask: torch.Tensor | None = None, **values: Any) -> io.NodeOutput:

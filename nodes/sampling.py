@@ -7,7 +7,7 @@ from comfy_api.latest import io, ui
 
 from ..editedid_core.curve import curve_picture
 from ..editedid_core.diffusion.loop import Mixing
-from ..editedid_core.host.sampling import SampleSettings, sample_pair
+from ..editedid_core.host.sampling import Mode, SampleSettings, sample_pair
 
 CATEGORY = "image/identity restoration"
 MODES = ["auto", "replay", "lock-step", "paper"]
@@ -25,8 +25,8 @@ def settings_inputs() -> list[Any]:
     """The inputs that the sampler and Restore Identity share."""
     standard, mixing = SampleSettings(), Mixing()
     return [
-        io.Int.Input("steps", default=standard.steps, min=1, max=200, tooltip="Steps of the whole denoising run; the run "
-                     "uses its last `strength` share of them."),
+        io.Int.Input("steps", default=standard.steps, min=1, max=200, tooltip="Steps of the whole denoising run; the "
+                     "run uses its last `strength` share of them."),
         io.Float.Input("strength", default=standard.strength, min=0.05, max=1.0, step=0.05,
                        tooltip="How much of the denoising run is redone: 0.05 hardly touches the face, 1 starts "
                        "from pure noise."),
@@ -45,7 +45,7 @@ def settings_inputs() -> list[Any]:
     ]
 
 
-def make_settings(mode: str, steps: int, strength: float, init_weight: float, final_steps: int, solver_start: float,
+def make_settings(mode: Mode, steps: int, strength: float, init_weight: float, final_steps: int, solver_start: float,
                   solver_end: float, cfg: float, noise_pattern: int) -> SampleSettings:
     """Node values to the core's settings."""
     if solver_end < solver_start:
@@ -88,7 +88,7 @@ class AdaptiveMixingSampler(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: Any, original_latent: dict[str, Any], edited_latent: dict[str, Any],
-                face_mask: torch.Tensor, mode: str, positive: Any = None, negative: Any = None,
+                face_mask: torch.Tensor, mode: Mode, positive: Any = None, negative: Any = None,
                 element_mask: torch.Tensor | None = None, **values: Any) -> io.NodeOutput:
         original, edited = original_latent["samples"], edited_latent["samples"]
         settings = make_settings(mode, **values)
@@ -103,11 +103,12 @@ class AdaptiveMixingSampler(io.ComfyNode):
         element = torch.zeros_like(face) if element_mask is None else _masks(element_mask, edited, "element_mask")
         if element.shape != face.shape:
             raise ValueError(
-                f"element_mask is {tuple(element.shape[1:])} pixels and face_mask {tuple(face.shape[1:])}; connect both "
-                "masks of the same Crop Face Pairs."
+                f"element_mask is {tuple(element.shape[1:])} pixels and face_mask {tuple(face.shape[1:])}; connect "
+                "both masks of the same Crop Face Pairs."
             )
         results = [
-            sample_pair(model, positive, negative, original[i : i + 1], edited[i : i + 1], face[i], element[i], settings)
+            sample_pair(model, positive, negative, original[i : i + 1], edited[i : i + 1], face[i], element[i],
+                        settings)
             for i in range(edited.shape[0])
         ]
         curve = curve_picture([r.curve for r in results])

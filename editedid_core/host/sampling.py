@@ -115,7 +115,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
 
 def _latent_masks(face: Tensor, element: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
     """Mixing weight and support on the latent grid, (1, 1, ..., h, w)."""
-    size = latent.shape[-2:]
+    size = (latent.shape[-2], latent.shape[-1])
     pooled = F.adaptive_avg_pool2d(torch.stack([face * (1 - element), face, element])[None].float(), size)[0]
     weight, covered, kept = pooled
     spread = F.max_pool2d(covered[None, None], 3, 1, 1)[0, 0]  # a rim in which the seam can settle
@@ -133,12 +133,12 @@ def _attention_run(model: Any, face: Tensor, element: Tensor, latent: Tensor, mo
     sampling = model.get_model_object("model_sampling")
     plan = make_plan(entangle, divide, attention_blocks(model), sampling.percent_to_sigma)
     cpu = torch.device("cpu")
-    budgets = [int(comfy.model_management.get_free_memory(device) * RECORD_SHARE) if mode == "replay" else 0
-               for device in (model.load_device, cpu)]
+    on_device, on_host = (int(comfy.model_management.get_free_memory(device) * RECORD_SHARE) if mode == "replay" else 0
+                          for device in (model.load_device, cpu))
     if model.load_device == cpu:
-        budgets[1] = 0  # one memory, counted once
+        on_host = 0  # one memory, counted once
     size = (latent.shape[-2], latent.shape[-1])
-    return AttentionRun(plan, Regions(face, element, hard=mode == "paper"), FeatureRecord(*budgets), size)
+    return AttentionRun(plan, Regions(face, element, hard=mode == "paper"), FeatureRecord(on_device, on_host), size)
 
 
 class PairSampler(comfy.samplers.Sampler):

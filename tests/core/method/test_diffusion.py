@@ -22,7 +22,6 @@ from editedid_core.diffusion.solver import extrapolate, step
 from editedid_core.diffusion.space import NoiseSpace
 from editedid_core.diffusion.trajectory import Rows
 
-
 SHAPE = (4, 4, 4)
 SPACES = {"eps": (NoiseSpace(flow=False), 14.6), "flow": (NoiseSpace(flow=True), 1.0)}
 

@@ -29,7 +29,8 @@ ZIMAGE = dict(image_model="lumina2", patch_size=2, in_channels=16, dim=256, cap_
               ffn_dim_multiplier=8 / 3, z_image_modulation=True, time_scale=1000.0, pad_tokens_multiple=32)
 FAMILIES = {
     "sd15": ("SD15", dict(UNET, use_linear_in_transformer=False, adm_in_channels=None)),
-    "sdxl": ("SDXL", dict(UNET, model_channels=64, use_linear_in_transformer=True, adm_in_channels=2816, num_classes="sequential")),
+    "sdxl": ("SDXL", dict(UNET, model_channels=64, use_linear_in_transformer=True, adm_in_channels=2816,
+                          num_classes="sequential")),
     "sd3": ("SD3", SD3),
     "sd35m": ("SD3", dict(SD3, x_block_self_attn_layers=[0], qk_norm="rms")),
     "flux": ("Flux", FLUX),

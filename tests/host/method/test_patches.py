@@ -56,7 +56,7 @@ def plain_sample(model: Any, kind: str, latents: Callable[..., Any], conditionin
 
 def fingerprint(model: Any) -> tuple[Any, dict[str, torch.Tensor]]:
     weights = {k: v.clone() for k, v in model.model.diffusion_model.state_dict().items()}
-    return copy.deepcopy({k: v for k, v in model.model_options.items()}), weights
+    return copy.deepcopy(dict(model.model_options)), weights
 
 
 def assert_untouched(model: Any, before: tuple[Any, dict[str, torch.Tensor]]) -> None:
