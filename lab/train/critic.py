@@ -24,7 +24,7 @@ from .loop import Budget, pick_device, placed, train
 from .onnx_file import save
 
 SIZE = 96
-BATCH = 48
+BATCH = 24
 
 
 def cut(picture: np.ndarray, to_picture: np.ndarray) -> np.ndarray:
@@ -74,20 +74,17 @@ def harmless(picture: np.ndarray, points: np.ndarray, rng: np.random.Generator) 
 
 
 def batch_of(pictures: np.ndarray, points: np.ndarray, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
-    """``count`` crops (B, 3, S, S), two in five of them true, and their severities (B,)."""
+    """``count`` crops (B, 3, S, S) and their severities (B,): each true face beside a composite of the same face."""
     crops, marks = [], []
-    for index in rng.integers(len(pictures), size=count):
+    for index in rng.integers(len(pictures), size=count // 2):
         edited, original, ideal = pictures[index].astype(np.float32) / 255
-        mark = 0.0
-        if rng.random() < 0.4:
-            picture = edited if rng.random() < 0.6 else ideal
-        else:
-            both = Layers(edited, original, points[index])
-            kind = KINDS[rng.integers(len(KINDS))]
-            amount = rng.uniform(0.15, 0.85) if "ghost" in kind else rng.uniform(0, 1)
-            picture, mark = damaged(both, kind, amount, rng)
-        crops.append(harmless(picture, points[index], rng))
-        marks.append(mark)
+        both = Layers(edited, original, points[index])
+        kind = KINDS[rng.integers(len(KINDS))]
+        amount = rng.uniform(0.15, 0.85) if "ghost" in kind else rng.uniform(0, 1)
+        picture, mark = damaged(both, kind, amount, rng)
+        true = edited if rng.random() < 0.7 else ideal
+        crops += [harmless(true, points[index], rng), harmless(picture, points[index], rng)]
+        marks += [0.0, mark]
     return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2), torch.tensor(marks, dtype=torch.float32)
 
 
@@ -134,8 +131,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("lab/models/judge/critic.onnx"))
     parser.add_argument("--cache", type=Path, required=True, help="folder for rendered pictures and checkpoints")
-    parser.add_argument("--seconds", type=float, default=360)
-    parser.add_argument("--triples", type=int, default=1200)
+    parser.add_argument("--seconds", type=float, default=540)
+    parser.add_argument("--triples", type=int, default=600)
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()

@@ -21,7 +21,7 @@ from .onnx_file import save
 NOMINAL = ((20.0, 40.0), (80.0, 160.0), (320.0, 512.0))
 """The face size in pixels that each anchor of each stride is for."""
 
-SIZES = ((128, 24), (320, 5), (192, 12), (320, 5), (128, 24), (480, 2))
+SIZES = ((320, 5), (480, 3), (192, 12), (480, 3), (128, 20), (320, 5), (480, 3))
 """Training canvases, side and batch, drawn in turn. Users' detectors see 640 px, so most faces there are large."""
 
 
@@ -116,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("lab/models/insightface/lab/detector.onnx"))
     parser.add_argument("--cache", type=Path, required=True, help="folder for rendered pictures and checkpoints")
-    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seconds", type=float, default=1260)
     parser.add_argument("--pictures", type=int, default=700, help="wide and group pictures to render")
     parser.add_argument("--people", type=int, default=700, help="persons (and look-alikes) to render in portrait crops")
     parser.add_argument("--seed", type=int, default=1)

@@ -24,6 +24,7 @@ BATCH = 32
 TEMPERATURE = 0.1
 OUT = {"a": Path("lab/models/insightface/lab/recogniser.onnx"), "b": Path("lab/models/judge/recogniser_b.onnx")}
 SEEDS = {"a": 11, "b": 12}
+SECONDS = {"a": 400.0, "b": 740.0}
 
 
 def contrastive(embedding: Tensor, person: Tensor) -> Tensor:
@@ -93,7 +94,7 @@ def main() -> None:
     parser.add_argument("kind", choices=("a", "b"))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--cache", type=Path, required=True, help="folder for rendered pictures and checkpoints")
-    parser.add_argument("--seconds", type=float, default=480)
+    parser.add_argument("--seconds", type=float, help=f"processor seconds; default {SECONDS}")
     parser.add_argument("--crops", type=Path, help="portrait cache of lab.train.dataset (recogniser a)")
     parser.add_argument("--people", type=int, default=700, help="persons to render (recogniser b)")
     parser.add_argument("--scenes", type=int, default=5)
@@ -108,7 +109,8 @@ def main() -> None:
     else:
         data = people(options.cache, options.people, options.scenes, seed)
     checkpoint = options.cache / f"recogniser_{options.kind}.pt"
-    network = fit(options.kind, data, options.seconds, seed, checkpoint, pick_device(options.device))
+    seconds = options.seconds or SECONDS[options.kind]
+    network = fit(options.kind, data, seconds, seed, checkpoint, pick_device(options.device))
     figures = verification(network, people(options.cache, 100, 5, 99))
     print(figures)
     notes = {"licence": "GPL-3.0", "made_by": f"lab.train.recogniser {options.kind}"}
