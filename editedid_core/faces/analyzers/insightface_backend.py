@@ -23,6 +23,8 @@ INSTALL = "pip install insightface onnxruntime"
 # insightface aligns faces to 112 pixels without a low-pass: larger ones are made smaller first
 _LARGEST_FACE = 256
 _LEAST_SCORE = 0.1
+# a small picture is enlarged about twice and no more: beyond that the points get less exact, and it takes longer
+_SMALL_SIDES = (256, 384, 512)
 
 
 def insightface_available() -> bool:
@@ -89,7 +91,8 @@ class InsightFaceAnalyzer:
         seen, factor = _reduced(picture, max(picture.shape[:2]) / (2 * self._side))
         if min(seen.shape[:2]) * self._side < max(seen.shape[:2]):  # the detector would shrink it to nothing
             return []
-        boxes, points = self._detector.detect(np.ascontiguousarray(seen[..., ::-1]))
+        side = next((side for side in _SMALL_SIDES if 2 * max(seen.shape[:2]) <= side < self._side), self._side)
+        boxes, points = self._detector.detect(np.ascontiguousarray(seen[..., ::-1]), input_size=(side, side))
         if points is None:
             return []
         found: list[Found] = []
