@@ -1,0 +1,86 @@
+"""The shipped model files: whole, small, and as good as their cards say."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lab import models_io
+from lab.train import dataset
+
+SHIPPED = Path(__file__).resolve().parents[3] / "lab" / "models"
+CHANNELS = {"unet_lab": 4, "dit_lab": 16}
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, torch.Tensor]]:
+    """Every shipped checkpoint, expanded and read as float32."""
+    folder, found = tmp_path_factory.mktemp("expanded"), {}
+    for name in CHANNELS:
+        models_io.expand(SHIPPED / f"{name}.safetensors", folder / f"{name}.safetensors")
+        tensors, _ = models_io.read(folder / f"{name}.safetensors")
+        found[name] = {k: torch.from_numpy(v.astype(np.float32)) for k, v in tensors.items()}
+    return found
+
+
+def _part(checkpoint: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {k[len(prefix) :]: v for k, v in checkpoint.items() if k.startswith(prefix)}
+
+
+def _convolved(state: dict[str, torch.Tensor], x: torch.Tensor, strided: set[int], doubling: set[int],
+               relu_after: int | None) -> torch.Tensor:
+    """TAESD's layers in their order: convolutions, residual blocks, doublings."""
+    for layer in range(20):
+        if layer in doubling:
+            x = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        elif f"{layer}.weight" in state:
+            stride = 2 if layer in strided else 1
+            x = torch.conv2d(x, state[f"{layer}.weight"], state.get(f"{layer}.bias"), stride=stride, padding=1)
+            x = x.relu() if layer == relu_after else x
+        elif f"{layer}.conv.0.weight" in state:
+            h = x
+            for part in (0, 2, 4):
+                h = torch.conv2d(h, state[f"{layer}.conv.{part}.weight"], state[f"{layer}.conv.{part}.bias"], padding=1)
+                h = h.relu() if part < 4 else h
+            x = (h + x).relu()
+    return x
+
+
+def test_together_they_stay_small() -> None:
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 60e6
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_every_weight_is_there_and_finite(checkpoints: dict[str, dict[str, torch.Tensor]], name: str) -> None:
+    checkpoint = checkpoints[name]
+    assert all(torch.isfinite(value).all() for value in checkpoint.values())
+    assert checkpoint["first_stage_model.taesd_decoder.1.weight"].shape == (64, CHANNELS[name], 3, 3)
+    model = _part(checkpoint, "model.diffusion_model.")
+    if name == "dit_lab":
+        assert model["x_embedder.proj.weight"].shape == (256, 16, 2, 2)
+        assert model["joint_blocks.3.x_block.attn.ln_q.weight"].shape == (64,)
+        assert model["context_embedder.weight"].shape == (256, 4096)
+    else:
+        assert model["input_blocks.0.0.weight"].shape == (320, 4, 3, 3)
+        attention = [k for k in model if k.endswith("attn1.to_q.weight")]
+        assert {k.split(".")[0] for k in attention} == {"input_blocks", "middle_block", "output_blocks"}
+        assert model["middle_block.1.transformer_blocks.0.attn2.to_k.weight"].shape == (320, 768)
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_autoencoder_is_as_good_as_its_card_says(checkpoints: dict[str, dict[str, torch.Tensor]], name: str) -> None:
+    card = (SHIPPED / f"{name}.md").read_text(encoding="utf-8")
+    stated = float(re.search(r"round trip[^|]*\|\s*([\d.]+) dB", card).group(1))
+    pictures = np.stack([dataset.portrait(dataset.HELD_OUT_SEED, 16 * i) for i in range(16)])
+    x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+    vae = _part(checkpoints[name], "first_stage_model.")
+    with torch.inference_mode():
+        latents = _convolved(_part(vae, "taesd_encoder."), x, {2, 6, 10}, set(), None)
+        limited = 3 * torch.tanh(latents / 3)
+        back = _convolved(_part(vae, "taesd_decoder."), limited, set(), {6, 11, 16}, 1).clamp(0, 1)
+    value = float((-10 * (back - x).square().mean((1, 2, 3)).log10()).mean())
+    assert value >= stated - 1.0  # sixteen pictures against the card's 256
+    assert 0.8 < float(latents.std()) < 1.3
