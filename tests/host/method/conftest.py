@@ -12,7 +12,7 @@ import torch
 
 from lab.inprocess import Host
 
-UNET = dict(image_size=32, in_channels=4, out_channels=4, model_channels=32, num_res_blocks=[1, 1],
+UNET = dict(image_size=32, in_channels=4, out_channels=4, model_channels=64, num_res_blocks=[1, 1],
             channel_mult=[1, 2], transformer_depth=[1, 1], transformer_depth_output=[1, 1, 1, 1],
             transformer_depth_middle=1, context_dim=16, use_spatial_transformer=True, legacy=False,
             use_temporal_attention=False, use_temporal_resblock=False, num_heads=4)
@@ -29,7 +29,7 @@ ZIMAGE = dict(image_model="lumina2", patch_size=2, in_channels=16, dim=256, cap_
               ffn_dim_multiplier=8 / 3, z_image_modulation=True, time_scale=1000.0, pad_tokens_multiple=32)
 FAMILIES = {
     "sd15": ("SD15", dict(UNET, use_linear_in_transformer=False, adm_in_channels=None)),
-    "sdxl": ("SDXL", dict(UNET, model_channels=64, use_linear_in_transformer=True, adm_in_channels=2816,
+    "sdxl": ("SDXL", dict(UNET, use_linear_in_transformer=True, adm_in_channels=2816,
                           num_classes="sequential")),
     "sd3": ("SD3", SD3),
     "sd35m": ("SD3", dict(SD3, x_block_self_attn_layers=[0], qk_norm="rms")),
