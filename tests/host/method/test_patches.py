@@ -37,7 +37,10 @@ def patched(host: Host) -> Callable[..., Any]:
 def run(core: Any, latents: Callable[..., Any], conditioning: Callable[..., Any]) -> Callable[..., torch.Tensor]:
     def sample(model: Any, kind: str, face: torch.Tensor | None = None, **settings: Any) -> torch.Tensor:
         original, edited = latents(kind)
-        face = torch.ones(64, 96) if face is None else face
+        if face is None:
+            # not everywhere: a target that is the original all over has nothing left to take from it
+            face = torch.zeros(64, 96)
+            face[:, :56] = 1
         prompt = conditioning(kind)
         values = {"mode": "replay", "steps": 4, "strength": 1.0, **settings}
         with torch.inference_mode():  # as the host runs its nodes
