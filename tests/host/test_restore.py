@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
+from PIL import Image
 
 from lab.demo_pictures import DEMO_SEED, default_triple
 from lab.inprocess import Host
@@ -103,6 +105,24 @@ def test_a_person_restored_from_a_stranger_is_refused_by_the_guard(restore: Any)
     if not report["faces"][0]["accepted"]:
         assert torch.equal(image, photo)
         assert "kept" in report["faces"][0]["note"]
+
+
+def test_a_real_photograph_goes_all_the_way(host: Host, restore: Any) -> None:
+    """The public-domain portrait in scikit-image; its turned, smaller, recoloured copy stands for the edit."""
+    photo = Image.fromarray(skimage.data.astronaut()[:300, 80:380])
+    turned = photo.rotate(12, Image.Resampling.BICUBIC, fillcolor=(90, 90, 90)).resize((260, 260))
+    tinted = np.asarray(turned, dtype=np.float32) / 255 * [1.0, 0.88, 0.75]
+    edited = picture(tinted)
+    dlib = host.node("EditedIDLoadFaceAnalyzer").execute("dlib", "auto", 640)[0]
+    original = picture(np.asarray(photo, dtype=np.float32) / 255)
+    image, mask, before, _, report = restore(original, edited, "unet", analyzer=dlib, guard=False)
+    (face,) = report["faces"]
+    assert before > 0.6
+    assert face["box"][0] < 130 < face["box"][2]
+    assert report["outside_pixels_changed"] == 0
+    assert mask.max() > 0.9 and (mask == 0).float().mean() > 0.6
+    assert torch.equal(image[mask == 0], edited[mask == 0])
+    assert not torch.equal(image, edited)
 
 
 def test_no_face_is_an_error_or_passes_through(restore: Any) -> None:

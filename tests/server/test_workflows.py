@@ -49,7 +49,13 @@ def test_runs_in_the_front_end(server, front_end, results, name):
     page.wait_for_timeout(1000)
     host = Path(os.environ["EDITEDID_HOST"]).name
     page.screenshot(path=results / f"{name}-{host}.png")
-    assert any(text.strip() for text in page.evaluate(TEXTS))
+    texts = page.evaluate(TEXTS)
+    assert any(text.strip() for text in texts)
+    if name == "everyday":
+        report = json.loads(texts[0])
+        (face,) = report["faces"]
+        assert face["id_similarity_after"] >= face["id_similarity_before"] + 0.20
+        assert report["outside_pixels_changed"] == 0
     assert front_end.mistakes == []
     assert front_end.outside == []
 
