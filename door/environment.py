@@ -115,6 +115,7 @@ class Environment:
         code, output = self.pip(
             [
                 "wheel",
+                "--use-pep517",  # older pips build sources with the venv's own tools, which lack `wheel`
                 "--wheel-dir",
                 str(wheels),
                 "--find-links",
