@@ -170,7 +170,7 @@ def _judge(crops: CropResult, i: int, restored: Tensor, analyzer: FaceAnalyzer,
     similarity_before = face_similarity(pair.original, before or pair.edited)
     box = tuple(round(float(v), 1) for v in pair.edited.box)
     if after is None:
-        note = "no face was found after the restoration; the edit's face is kept"
+        note = "no face was found after the restoration" + ("; the edit's face is kept" if options.guard else "")
         return FaceReport(crop.frame, box, similarity_before, None, None, not options.guard, note)  # type: ignore[arg-type]
     similarity_after = face_similarity(pair.original, after)
     error = None

@@ -118,6 +118,19 @@ def test_zero_strength_and_empty_mask_change_nothing() -> None:
     assert torch.equal(make_run(ALL, none).edit(make_call(3), attend, q, k, v), plain)
 
 
+@pytest.mark.parametrize("donor", ["original", "edited"])
+def test_the_structure_gate_takes_the_donors_outputs(donor: str) -> None:
+    face = torch.zeros(16, 16)
+    face[8:] = 1  # below the rows that make_run gives to elements
+    q, k, v = qkv(3, False)
+    plain = attend(q, k, v)
+    run = make_run(ALL, face, detail=0.0, donor=donor, agreement=None)
+    out = run.edit(make_call(3), attend, q, k, v)[2, TEXT:]
+    own, given = plain[2, TEXT:], plain[ALL.index(donor), TEXT:]
+    torch.testing.assert_close(out[8:], torch.lerp(own[8:], given[8:], 0.7))
+    assert torch.equal(out[:8], own[:8])
+
+
 def test_replayed_features_give_the_joint_result() -> None:
     face = torch.ones(16, 16)
     q, k, v = qkv(3, False)

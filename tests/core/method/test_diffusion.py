@@ -206,6 +206,21 @@ def test_lock_step_needs_no_inversion_and_keeps_the_edit(world: tuple) -> None:
     torch.testing.assert_close(latent, clean[:1], rtol=0, atol=1e-4)
 
 
+def test_the_model_pulls_a_half_way_mix_to_what_it_knows(world: tuple) -> None:
+    """Half of each source is like nothing in the data; a way down that ignored the model would stay there."""
+    space, sigma_max, model = world
+    clean, noise = model.means[:2], shared_noise_of()
+    grid = lambda_grid(space, sigma_max, 10)
+    half = torch.full((1, 1, 4, 4), 0.5)
+    start = half * (clean[:1] - clean[1:])
+    latent = descend(model, space, grid, lock_step_source(clean, noise, grid), clean, start, half, half * 2, True)
+
+    def strangeness(x: torch.Tensor) -> float:
+        return float((x - model.means).flatten(1).norm(dim=1).min())
+
+    assert strangeness(latent) < 0.7 * strangeness(clean.mean(0, keepdim=True))
+
+
 def test_curve_rises_and_is_forced_at_the_end(world: tuple) -> None:
     space, sigma_max, model = world
     grid = lambda_grid(space, sigma_max, 10)
