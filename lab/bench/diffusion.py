@@ -1,6 +1,7 @@
 """The methods that need a diffusion model: latent paste and image-to-image by stock nodes, and the pack's own node."""
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,10 @@ class DiffusionMethods:
 
     def __init__(self, family: str, models: Path) -> None:
         self.evaluations = 0
-        self._host = Host.start()
-        self._model, _, self._vae = self._host.node("CheckpointLoaderSimple")().load_checkpoint(CHECKPOINTS[family])
-        self._model.model.diffusion_model.register_forward_pre_hook(self._count)
-        self._models = models
+        self.host = Host.start()
+        self.model, _, self.vae = self.host.node("CheckpointLoaderSimple")().load_checkpoint(CHECKPOINTS[family])
+        self.model.model.diffusion_model.register_forward_pre_hook(self._count)
+        self.models = models
         self._analyzer: Any = None
 
     def _count(self, module: Any, arguments: tuple[Any, ...]) -> None:
@@ -67,7 +68,7 @@ class DiffusionMethods:
         with torch.inference_mode():
             how = DIFFUSION[name]
             if isinstance(how, Ours):
-                return self._restore(case, how)
+                return self.restore([case.original], case.edited, how.inputs)[0]
             return self._in_crop(case, how)
 
     def _in_crop(self, case: Case, strength: float | None) -> Array:
@@ -87,42 +88,51 @@ class DiffusionMethods:
             latent = second + weight * (first - second)
         else:
             latent = self._image_to_image(self._encode(pasted), mask, strength, case.seed)
-        crop = self._vae.decode(latent)[0, ..., :3].float().numpy()
+        crop = self.vae.decode(latent)[0, ..., :3].float().numpy()
         return _stitched(case, crop, frame)
 
     def _encode(self, crop: NDArray[Any]) -> torch.Tensor:
-        return self._vae.encode(torch.from_numpy(np.ascontiguousarray(crop))[None])
+        return self.vae.encode(torch.from_numpy(np.ascontiguousarray(crop))[None])
 
     def _image_to_image(self, latent: torch.Tensor, mask: torch.Tensor, strength: float, seed: int) -> torch.Tensor:
         from editedid_core.host.model_info import empty_conditioning
 
-        nothing = empty_conditioning(self._model)
-        masked = self._host.node("SetLatentNoiseMask")().set_mask({"samples": latent}, mask[None])[0]
-        sampler = self._host.node("KSampler")()
+        nothing = empty_conditioning(self.model)
+        masked = self.host.node("SetLatentNoiseMask")().set_mask({"samples": latent}, mask[None])[0]
+        sampler = self.host.node("KSampler")()
         steps = max(1, round(STEPS * strength))
         done = sampler.sample(
-            self._model, seed % 2**32, steps, 1.0, "dpmpp_2m", "normal", nothing, nothing, masked, strength
+            self.model, seed % 2**32, steps, 1.0, "dpmpp_2m", "normal", nothing, nothing, masked, strength
         )
         return done[0]["samples"]
 
-    def _restore(self, case: Case, how: Ours) -> Array:
-        """Restore Identity with its own defaults but for what ``how`` names."""
-        node = self._host.node("EditedIDRestoreIdentity")
-        entries = node.define_schema().inputs
-        inputs = {entry.id: entry.default for entry in entries if getattr(entry, "default", None) is not None}
-        inputs |= {"crop_size": SIZE, "no_face": "pass through", "min_similarity": -1.0} | how.inputs
-        original, edited = (torch.from_numpy(np.ascontiguousarray(p))[None] for p in (case.original, case.edited))
-        output = node.execute(
-            model=self._model, vae=self._vae, original=original, edited=edited, analyzer=self._analyzer_of_pack(),
-            **inputs,
-        )
-        return output.result[0][0].float().numpy()
+    def restore(self, originals: list[Array], edited: Array, inputs: dict[str, Any],
+                analyzer: Any = None) -> tuple[Array, dict[str, Any]]:
+        """Restore Identity with its own defaults but for ``inputs``; the picture and the node's report.
 
-    def _analyzer_of_pack(self) -> Any:
+        ``originals``: photos of one size. ``analyzer``: the lab's pack where None.
+        """
+        with torch.inference_mode():
+            entries = self.restore_node.define_schema().inputs
+            values = {entry.id: entry.default for entry in entries if getattr(entry, "default", None) is not None}
+            values |= {"crop_size": SIZE, "no_face": "pass through", "min_similarity": -1.0} | inputs
+            photos, picture = torch.from_numpy(np.stack(originals)), torch.from_numpy(np.ascontiguousarray(edited))
+            output = self.restore_node.execute(model=self.model, vae=self.vae, original=photos, edited=picture[None],
+                                               analyzer=analyzer or self.analyzer, **values)
+        return output.result[0][0].float().numpy(), json.loads(output.result[4])
+
+    @property
+    def restore_node(self) -> Any:
+        """The class of the pack's node as the host loaded it."""
+        return self.host.node("EditedIDRestoreIdentity")
+
+    @property
+    def analyzer(self) -> Any:
+        """The lab's face pack, opened when it is first needed."""
         if self._analyzer is None:
             from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
 
-            self._analyzer = InsightFaceAnalyzer("lab", self._models / "insightface" / "lab")
+            self._analyzer = InsightFaceAnalyzer("lab", self.models / "insightface" / "lab")
         return self._analyzer
 
 
