@@ -19,18 +19,17 @@ from ..attention.settings import Disentangle, Entangle, make_plan
 from ..diffusion.inversion import invert
 from ..diffusion.loop import (
     Mixing,
-    OnStep,
     descend,
     lock_step_source,
     mixed_start,
     mixing_curve,
     trajectory_curve,
 )
-from ..diffusion.paper import descend_paper, shared_noise
 from ..diffusion.schedule import Schedule, Window, lambda_grid
 from ..diffusion.trajectory import Rows
 from .attention_hook import install
 from .model_info import attention_blocks, check_latent, empty_conditioning, is_unet, noise_space
+from .paper_run import run_paper
 
 Mode = Literal["auto", "replay", "lock-step", "paper"]
 ENTANGLE_KEY = "editedid_entangle"
@@ -182,7 +181,9 @@ class PairSampler(comfy.samplers.Sampler):
                 callback(schedule.steps + done - 1, denoised, denoised, 2 * schedule.steps)
 
         if self.mode == "paper":
-            return self._paper(denoise, space, schedule, latent_image, shared, support, on_step)
+            latent, self.curve = run_paper(denoise, space, schedule, latent_image, shared, support,
+                                           self.settings.mixing, on_step)
+            return latent
         if self.mode == "lock-step":
             source = lock_step_source(latent_image, shared, schedule)
             difference = float((latent_image[0] - latent_image[1]).square().mean())
@@ -198,10 +199,3 @@ class PairSampler(comfy.samplers.Sampler):
         levels = trajectory.levels
         return descend(denoise, space, schedule, lambda i: levels[i - 1], latent_image, start, weight, support,
                        joint, on_step)
-
-    def _paper(self, denoise: Any, space: Any, schedule: Schedule, clean: Tensor, noise: Tensor, support: Tensor,
-               on_step: OnStep) -> Tensor:
-        mask = (support > 0.5).to(clean.dtype)
-        trajectory = invert(denoise, space, clean, noise, schedule)
-        top, self.curve = shared_noise(denoise, space, clean, noise, schedule, self.settings.mixing)
-        return descend_paper(denoise, space, schedule, trajectory, top, mask, noise, on_step)
