@@ -6,8 +6,9 @@ chaining whatever stands in that slot at that moment. Nothing outlives the forwa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import comfy.patcher_extension
@@ -17,33 +18,67 @@ from torch import Tensor
 
 from ..attention.blocks import Layer
 from ..attention.run import AttentionCall, AttentionRun
-from .model_info import is_unet
+from .families import Call, follow, patch_size, reach
 
 KEY = "editedid"
 _OVERRIDE = "optimized_attention_override"
 _UNET_PARTS = {"input": "down", "middle": "mid", "output": "up"}
 
 
+Place = tuple[Layer, Call]
+
+
+class _Map:
+    """Where a network's attention calls and image tokens are; made once a run from its row in the table."""
+
+    def __init__(self, network: Any) -> None:
+        self.network = getattr(network, "_orig_mod", network)
+        self.family = reach(self.network)
+        self.patch = patch_size(self.family, self.network) if self.family.located != "patch" else 1
+        self.multiple = follow(self.network, self.family.padded) if self.family.padded else None
+        self.calls = {b.part: b.calls for b in self.family.blocks if b.part}
+        self.only_part = next(iter(self.calls)) if len(self.calls) == 1 else ""
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Image tokens of a latent of this size, down and across."""
+        return -(-height // self.patch), -(-width // self.patch)
+
+    def order(self, references: bool) -> list[Place | None]:
+        """The attention calls of one forward in order; None for those in which no gate acts."""
+        return [
+            (Layer(blocks.part, number, i), kind) if blocks.part else None
+            for blocks in self.family.blocks if references or not blocks.with_references
+            for number in range(len(getattr(self.network, blocks.attribute)))
+            for i, kind in enumerate(blocks.calls)
+        ]
+
+
 @dataclass(eq=False)
 class _Forward:
-    """Where image tokens lie in this forward, and which attention call comes next."""
+    """Which attention call of this forward comes next, and where the image tokens lie in it.
 
-    net: Any
+    `size`: of the latent; `references`: tokens of the reference pictures behind the image tokens, as counted here;
+    `order`: the calls to come, for networks whose calls are told by their order.
+    """
+
+    map: _Map
     size: tuple[int, int]
     chunks: int
     rows: int
     recorded_chunk: int
     sigma: float
     references: int
+    order: list[Place | None]
     self_attention_next: bool = False
-    joint_calls: int = 0
-    refiner_calls: int = field(default=0)
+    block: tuple[str, int] | None = None
+    calls: int = 0
 
     def locate(self, q: Tensor, k: Tensor, options: dict[str, Any], heads_first: bool, out_heads_first: bool,
                ) -> AttentionCall | None:
         """The call as the core sees it, or None when it is not self-attention over image tokens."""
         axis = 2 if heads_first else 1
-        found = self._unet(q, axis, options) if is_unet(self.net) else self._transformer(q, k, axis, options)
+        told_by_patch = self.map.family.located == "patch"
+        found = self._unet(q, axis, options) if told_by_patch else self._transformer(q, k, axis, options)
         if found is None or q.shape[0] != self.chunks * self.rows:
             return None
         layer, grid, start = found
@@ -63,31 +98,44 @@ class _Forward:
 
     def _transformer(self, q: Tensor, k: Tensor, axis: int,
                      options: dict[str, Any]) -> tuple[Layer, tuple[int, int], int] | None:
-        net = self.net
-        patch = getattr(net, "patch_size", 2)
-        patch = patch if isinstance(patch, int) else patch[-1]
-        grid = (-(-self.size[0] // patch), -(-self.size[1] // patch))
+        grid = self.map.grid(*self.size)
         n, tokens = grid[0] * grid[1], q.shape[axis]
-        context_refiners = len(getattr(net, "context_refiner", ()))
-        refiners = context_refiners + len(getattr(net, "noise_refiner", ()))
-        if self.refiner_calls < refiners:
-            self.refiner_calls += 1
+        place = self._numbered(options) if self.map.family.located == "numbers" else self._next(tokens == n)
+        if place is None or place[1] == "other" or tokens != k.shape[axis]:
             return None
-        if tokens != k.shape[axis] or tokens < n:
+        layer, kind = place
+        if kind == "image only" or self.map.family.image == "first":
+            return (layer, grid, 0) if tokens >= n else None
+        tail = (-n) % self.map.multiple if self.map.multiple else 0
+        start = tokens - n - tail - self._behind(options)
+        return (layer, grid, start) if start >= 0 else None
+
+    def _numbered(self, options: dict[str, Any]) -> Place | None:
+        """The place by the host's own block number; calls before the first number are no image calls."""
+        part = options.get("block_type", self.map.only_part)
+        if "block_index" not in options or part not in self.map.calls:
             return None
-        multiple = getattr(net, "pad_tokens_multiple", None)
-        tail = (-n) % multiple if multiple else 0
-        if tokens == n and self.joint_calls and hasattr(net, "joint_blocks"):
-            return Layer("double", self.joint_calls - 1, 1), grid, 0  # SD3.5's second, image-only attention
-        start = tokens - n - tail - self.references
-        if start < 0:
-            return None
-        ordinal, self.joint_calls = self.joint_calls, self.joint_calls + 1
-        doubles = len(getattr(net, "double_blocks", ())) if hasattr(net, "single_blocks") else ordinal + 1
-        layer = Layer("double", ordinal) if ordinal < doubles else Layer("single", ordinal - doubles)
-        if "block_index" in options and options.get("block_type") in ("double", "single"):
-            layer = Layer(options["block_type"], options["block_index"])  # survives packs that skip blocks
-        return layer, grid, start
+        block = (part, options["block_index"])
+        self.calls = self.calls + 1 if block == self.block else 0
+        self.block, kinds = block, self.map.calls[part]
+        return Layer(*block, self.calls), kinds[min(self.calls, len(kinds) - 1)]
+
+    def _next(self, only_image: bool) -> Place | None:
+        """The place by order; a second call without text is there in some blocks and not in others."""
+        while self.calls < len(self.order):
+            place = self.order[self.calls]
+            self.calls += 1
+            if place is None or place[1] != "image only" or only_image:
+                return place
+        return None
+
+    def _behind(self, options: dict[str, Any]) -> int:
+        if self.map.family.references == "apart":
+            return 0
+        announced = options.get("reference_image_num_tokens")
+        if announced is not None:
+            return sum(announced)
+        return self.references if self.map.family.references == "behind" else 0
 
 
 def install(model: Any, run: AttentionRun | None, counter: Callable[[int], None]) -> None:
@@ -96,20 +144,21 @@ def install(model: Any, run: AttentionRun | None, counter: Callable[[int], None]
     `run` None only counts: `counter` gets the number of samples of each model evaluation.
     """
 
+    token_map = _Map(model.get_model_object("diffusion_model")) if run is not None else None
+
     def apply_model(executor: Any, x: Tensor, t: Tensor, c_concat: Any, c_crossattn: Any, control: Any,
                     transformer_options: dict[str, Any], **kwargs: Any) -> Any:
         counter(x.shape[0])
-        if run is not None:
+        if run is not None and token_map is not None:
             transformer_options = transformer_options.copy()
-            net = executor.class_obj.diffusion_model
-            transformer_options[KEY] = _forward(net, x, transformer_options, kwargs, run)
+            transformer_options[KEY] = _forward(token_map, x, transformer_options, kwargs, run)
             transformer_options[_OVERRIDE] = _override(run, transformer_options.get(_OVERRIDE))
         return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
 
     wrappers = comfy.patcher_extension.WrappersMP
     model.add_wrapper_with_key(wrappers.APPLY_MODEL, KEY, apply_model)
     model.add_wrapper_with_key(wrappers.PREPARE_SAMPLING, KEY, _reserve_three_rows)
-    if run is not None and is_unet(model.model.diffusion_model):
+    if token_map is not None and token_map.family.located == "patch":
         model.set_model_attn1_patch(_mark_self_attention)
 
 
@@ -125,22 +174,26 @@ def _mark_self_attention(q: Tensor, context: Tensor, value: Tensor, extra_option
     return q, context, value
 
 
-def _forward(net: Any, x: Tensor, options: dict[str, Any], kwargs: dict[str, Any], run: AttentionRun) -> _Forward:
+def _forward(token_map: _Map, x: Tensor, options: dict[str, Any], kwargs: dict[str, Any],
+             run: AttentionRun) -> _Forward:
+    family = token_map.family
+    for name in family.unmapped:
+        if kwargs.get(name) is not None:
+            raise ValueError(
+                f"positive: {family.name} cannot be gated while the conditioning brings '{name}'; disconnect the node "
+                "that adds it."
+            )
     order = options.get("cond_or_uncond", [0])
     chunks = max(1, len(order))
     rows = x.shape[0] // chunks
     references = kwargs.get("ref_latents") or ()
-    patch = getattr(net, "patch_size", 2)
-    patch = patch if isinstance(patch, int) else patch[-1]
-    # models with refiners put reference tokens before the picture, the others behind it
-    behind = 0 if hasattr(net, "noise_refiner") else sum(
-        -(-r.shape[-2] // patch) * -(-r.shape[-1] // patch) for r in references
-    )
+    behind = sum(math.prod(token_map.grid(r.shape[-2], r.shape[-1])) for r in references)
     whole = tuple(x.shape[-2:]) == run.latent_size
     sigma = float(options["sigmas"].flatten()[0])
+    calls = token_map.order(bool(references)) if family.located == "order" else []
     # an area conditioning runs on a spatial crop, where the regions do not hold: rows 0 matches no run
-    return _Forward(net, (x.shape[-2], x.shape[-1]), chunks, rows if whole else 0,
-                    order.index(0) if 0 in order else 0, sigma, behind)
+    return _Forward(token_map, (x.shape[-2], x.shape[-1]), chunks, rows if whole else 0,
+                    order.index(0) if 0 in order else 0, sigma, behind, calls)
 
 
 def _override(run: AttentionRun, before: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import comfy.model_sampling
@@ -10,55 +12,62 @@ from torch import Tensor
 
 from ..attention.blocks import Available
 from ..diffusion.space import NoiseSpace
-
-_TRANSFORMER_LISTS = {
-    "joint_blocks": "double",
-    "double_blocks": "double",
-    "transformer_blocks": "double",
-    "layers": "double",
-    "single_blocks": "single",
-}
+from .families import find_family, follow, reach
 
 
 def noise_space(model: Any) -> NoiseSpace:
     """The noise space of a MODEL (ModelPatcher), object patches included."""
     sampling = model.get_model_object("model_sampling")
-    if isinstance(sampling, comfy.model_sampling.CONST):
-        return NoiseSpace(flow=True)
-    if isinstance(sampling, comfy.model_sampling.EPS):  # V_PREDICTION and EDM derive from it
-        return NoiseSpace(flow=False)
+    kinds = comfy.model_sampling
+    if not isinstance(sampling, (kinds.IMG_TO_IMG, kinds.IMG_TO_IMG_FLOW)):  # those take no noise
+        if isinstance(sampling, kinds.CONST):
+            return NoiseSpace(flow=True)
+        if isinstance(sampling, (kinds.EPS, kinds.COSMOS_RFLOW)):  # V_PREDICTION and EDM derive from EPS
+            return NoiseSpace(flow=False)
     raise ValueError(
-        f"model: its noise schedule ({type(sampling).__name__}) is neither eps, v nor rectified flow; "
-        "use a Stable Diffusion, SD3, FLUX, Qwen-Image or Lumina model."
+        f"model: its noise schedule ({_bases(sampling)}) is neither eps, v nor rectified flow; use a model that makes "
+        "pictures from noise by one of these."
     )
 
 
-def is_unet(diffusion_model: Any) -> bool:
-    return hasattr(diffusion_model, "input_blocks")
+def _bases(sampling: Any) -> str:
+    return ", ".join(base.__name__ for base in type(sampling).__bases__)
+
+
+def network_of(model: Any) -> Any:
+    """The diffusion network of a MODEL, not its compiled stand-in."""
+    network = model.get_model_object("diffusion_model")
+    return getattr(network, "_orig_mod", network)
+
+
+def preferred_mode(model: Any) -> str:
+    """What the mode `auto` means for a model: replay or lock-step (METHOD §3)."""
+    family = find_family(network_of(model))
+    return family.auto if family is not None else "lock-step"
 
 
 def attention_blocks(model: Any) -> Available:
-    """Parts and block numbers of the model that hold self-attention; block numbers are the host's own."""
-    net = model.model.diffusion_model
-    if is_unet(net):
-        return {
-            "down": _unet_numbers(net.input_blocks),
-            "mid": _unet_numbers([net.middle_block] if net.middle_block is not None else []),
-            "up": _unet_numbers(net.output_blocks),
-        }
-    found: dict[str, range] = {}
-    for attribute, part in _TRANSFORMER_LISTS.items():
-        if hasattr(net, attribute):
-            found[part] = range(len(getattr(net, attribute)))
-    if not found:
-        raise ValueError(
-            f"model: {type(net).__name__} has no attention blocks that this pack knows; use an SD, SDXL, SD3, "
-            "FLUX, Chroma, Qwen-Image, Lumina or Z-Image model."
-        )
+    """Parts and block numbers of the model that hold self-attention; block numbers are the host's own.
+
+    Raises ValueError, one sentence, for a model that the gates cannot reach.
+    """
+    network = network_of(model)
+    family = reach(network)
+    found: dict[str, Sequence[int]] = {}
+    for blocks in family.blocks:
+        if not blocks.part:
+            continue
+        there = getattr(network, blocks.attribute)
+        found[blocks.part] = _unet_numbers(there) if family.located == "patch" else range(len(there))
     return found
 
 
 def _unet_numbers(blocks: Any) -> list[int]:
+    """Numbers of the UNet blocks that hold self-attention; the middle block is one block."""
+    if blocks is None:
+        return []
+    if not isinstance(blocks, torch.nn.ModuleList):
+        blocks = [blocks]
     return [i for i, block in enumerate(blocks) if any(hasattr(part, "transformer_blocks") for part in block)]
 
 
@@ -87,24 +96,27 @@ def empty_conditioning(model: Any) -> list[list[Any]]:
 
     Works for models trained or tuned to take an empty text; others want a real (empty) prompt.
     """
-    config = model.model.model_config.unet_config
-    net = model.model.diffusion_model
+    network, config = network_of(model), model.model.model_config.unet_config
+    family = find_family(network)
+    empty = family.empty if family is not None else None
+
+    def width_of(path: str | int | None) -> int:
+        if not isinstance(path, str):
+            return path or 0
+        return follow(config, path) or follow(network, path) or 0
+
+    width = math.prod(width_of(path) for path in empty.width) if empty is not None else 0
+    if empty is None or not width:
+        raise ValueError(
+            "positive: this model needs a conditioning; connect a CLIP Text Encode with an empty prompt to positive "
+            "and negative."
+        )
     extra: dict[str, Any] = {}
-    pooled = config.get("adm_in_channels") or config.get("vec_in_dim")
-    if is_unet(net):
-        tokens, width = 77, config.get("context_dim")
-        if pooled:
-            extra["pooled_output"] = torch.zeros(1, 1280)  # the host appends the size embedding itself
-    else:
-        embedder = config.get("context_embedder_config", {}).get("params", {})
-        tokens = 1
-        width = (embedder.get("in_features") or config.get("context_in_dim") or config.get("joint_attention_dim")
-                 or config.get("cap_feat_dim"))
+    if not empty.pooled_if or width_of(empty.pooled_if):
+        pooled = width_of(empty.pooled)
         if pooled:
             extra["pooled_output"] = torch.zeros(1, pooled)
-        if config.get("cap_feat_dim"):
-            extra["num_tokens"] = tokens
-            extra["attention_mask"] = torch.ones(1, tokens, dtype=torch.long)
-    if not width:
-        raise ValueError("positive: this model needs a conditioning; connect a CLIP Text Encode with an empty prompt.")
-    return [[torch.zeros(1, tokens, width), extra]]
+    if empty.counted:
+        extra["num_tokens"] = empty.tokens
+        extra["attention_mask"] = torch.ones(1, empty.tokens, dtype=torch.long)
+    return [[torch.zeros(1, empty.tokens, width), extra]]

@@ -28,7 +28,7 @@ from ..diffusion.loop import (
 from ..diffusion.schedule import Schedule, Window, lambda_grid
 from ..diffusion.trajectory import Rows
 from .attention_hook import install
-from .model_info import attention_blocks, check_latent, empty_conditioning, is_unet, noise_space
+from .model_info import attention_blocks, check_latent, empty_conditioning, noise_space, preferred_mode
 from .paper_run import run_paper
 
 Mode = Literal["auto", "replay", "lock-step", "paper"]
@@ -64,11 +64,8 @@ class SampleResult:
 
 
 def resolve_mode(model: Any, mode: Mode) -> str:
-    """`auto`: replay for UNet and SD3, lock-step for the large transformers (METHOD §3)."""
-    if mode != "auto":
-        return mode
-    net = model.model.diffusion_model
-    return "replay" if is_unet(net) or hasattr(net, "joint_blocks") else "lock-step"
+    """`auto` as the model's family has it: replay, or lock-step for the large transformers (METHOD §3)."""
+    return preferred_mode(model) if mode == "auto" else mode
 
 
 def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edited: Tensor, face_mask: Tensor,
