@@ -76,7 +76,8 @@ def open_cache(folder: Path) -> Cache:
     for name in ("train", "held_out"):
         if not (folder / f"{name}.npy").exists():
             raise ValueError(f"no picture cache in {folder}: make it with python -m lab.train.dataset --out {folder}")
-    return Cache(np.load(folder / "train.npy", mmap_mode="r"), np.load(folder / "held_out.npy", mmap_mode="r"))
+    # "c": never written to, but what PyTorch takes without a copy must be writable
+    return Cache(np.load(folder / "train.npy", mmap_mode="c"), np.load(folder / "held_out.npy", mmap_mode="c"))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -27,15 +27,15 @@ def wave_embedding(values: torch.Tensor, width: int) -> torch.Tensor:
     return torch.cat((angles.cos(), angles.sin()), dim=-1)
 
 
-def grid_embedding(width: int, rows: int, columns: int) -> torch.Tensor:
+def grid_embedding(width: int, rows: int, columns: int, device: torch.device | None = None) -> torch.Tensor:
     """Position code (rows*columns, width) that the host computes for a model without a stored one.
 
     Each axis runs over 0..15 along the shorter side, whatever the number of tokens.
     """
     small = min(rows, columns)
-    along = [torch.linspace(7.5 - 7.5 * n / small, 7.5 + 7.5 * n / small, n) for n in (rows, columns)]
+    along = [torch.linspace(7.5 - 7.5 * n / small, 7.5 + 7.5 * n / small, n, device=device) for n in (rows, columns)]
     y, x = torch.meshgrid(*along, indexing="ij")
-    omega = 10000.0 ** -(torch.arange(width // 4) / (width / 4))
+    omega = 10000.0 ** -(torch.arange(width // 4, device=device) / (width / 4))
     parts = []
     for axis in (x, y):
         angles = axis.reshape(-1, 1) * omega
@@ -44,7 +44,9 @@ def grid_embedding(width: int, rows: int, columns: int) -> torch.Tensor:
 
 
 def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Softmax attention on (B,heads,L,D), written out: five times faster on a CPU in bfloat16 than the fused one."""
+    """Softmax attention on (B,heads,L,D). On a CPU in bfloat16 it is five times faster written out than fused."""
+    if q.is_cuda:
+        return F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v)
     return (q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)).softmax(-1).to(v.dtype) @ v
 
 
@@ -156,7 +158,7 @@ class DiT(nn.Module):
         b, _, h, w = x.shape
         rows, columns = h // PATCH, w // PATCH
         tokens = self.x_embedder["proj"](x).flatten(2).transpose(1, 2)
-        tokens = tokens + grid_embedding(self.width, rows, columns).to(tokens)
+        tokens = tokens + grid_embedding(self.width, rows, columns, x.device).to(tokens)
         c = self.t_embedder["mlp"](wave_embedding(t, FREQUENCIES))
         context = self.context_token.expand(b, 1, -1)
         for block in self.joint_blocks:

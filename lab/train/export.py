@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from .. import models_io
-from .autoencoder import Decoder, Encoder, stock_decoder, stock_encoder
+from .autoencoder import Decoder, Encoder
 from .dit import DiT, stock_dit
 from .train_autoencoder import load
 from .unet import UNet, stock_unet
@@ -27,8 +27,8 @@ EIGHT_BIT = "model.diffusion_model."  # the autoencoder stays in float16
 
 def vae_part(encoder: Encoder, decoder: Decoder) -> dict[str, torch.Tensor]:
     """A TAESD in the keys of a host's VAE file; its scale undoes what the host's latent format does."""
-    state = {f"taesd_encoder.{k}": v for k, v in stock_encoder(encoder).items()}
-    state |= {f"taesd_decoder.{k}": v for k, v in stock_decoder(decoder).items()}
+    state = {f"taesd_encoder.{k}": v.detach() for k, v in encoder.state_dict().items()}
+    state |= {f"taesd_decoder.{k}": v.detach() for k, v in decoder.state_dict().items()}
     sd3 = encoder.channels == 16
     state["vae_scale"] = torch.tensor(SD3_SCALE if sd3 else SD15_SCALE)
     state["vae_shift"] = torch.tensor(SD3_SHIFT if sd3 else 0.0)

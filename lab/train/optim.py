@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
@@ -41,18 +41,33 @@ class Muon(torch.optim.Optimizer):
     def step(self) -> None:
         """Apply one update to every parameter that has a gradient."""
         for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
-                if "momentum" not in state:
-                    state["momentum"] = torch.zeros_like(p)
-                buffer = state["momentum"].lerp_(p.grad, 1 - group["momentum"])
-                direction = p.grad.lerp(buffer, group["momentum"])
-                matrix = direction.reshape(group["pieces"], p.shape[0] // group["pieces"], -1)
-                scale = max(1.0, matrix.shape[1] / matrix.shape[2]) ** 0.5
-                update = orthogonalise(matrix).reshape(p.shape).to(p.dtype)
-                p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"] * scale)
+            params = [p for p in group["params"] if p.grad is not None]
+            if not params:
+                continue
+            for p in params:
+                if "momentum" not in self.state[p]:
+                    self.state[p]["momentum"] = torch.zeros_like(p)
+            grads, buffers = [p.grad for p in params], [self.state[p]["momentum"] for p in params]
+            torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
+            directions = torch._foreach_lerp(grads, buffers, group["momentum"])
+            updates = _even_updates(directions, group["pieces"])
+            torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+            torch._foreach_add_(params, updates, alpha=-group["lr"])
+
+
+def _even_updates(directions: Sequence[torch.Tensor], pieces: int) -> list[torch.Tensor]:
+    """Each direction orthogonalised and scaled by its shape; those of one shape go through together."""
+    by_shape: dict[torch.Size, list[int]] = {}
+    for i, direction in enumerate(directions):
+        by_shape.setdefault(direction.shape, []).append(i)
+    updates = list(directions)
+    for shape, members in by_shape.items():
+        rows = shape[0] // pieces
+        matrices = torch.cat([directions[i].reshape(pieces, rows, -1) for i in members])
+        scale = max(1.0, rows / matrices.shape[2]) ** 0.5
+        for i, even in zip(members, (orthogonalise(matrices) * scale).chunk(len(members))):
+            updates[i] = even.reshape(shape).to(directions[i].dtype)
+    return updates
 
 
 class Average:

@@ -63,6 +63,7 @@ def add_budget_options(parser: argparse.ArgumentParser, seconds: float) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of this process")
+    parser.add_argument("--compile", action="store_true", help="torch.compile; needs a C++ compiler on a CPU")
     parser.add_argument("--fresh", action="store_true", help="start again instead of resuming what --out holds")
 
 
@@ -70,6 +71,9 @@ def prepare(threads: int, seed: int) -> None:
     """Set the number of CPU threads and seed torch."""
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
+    torch._dynamo.config.suppress_errors = True  # what can't be compiled runs as it is
 
 
 def step_seed(seed: int, step: int) -> int:

@@ -18,11 +18,12 @@ import torch
 from torch import nn
 
 from . import session
-from .autoencoder import CELL, Decoder, Encoder, Principal, start_from_principal
+from .autoencoder import CELL, ENLARGED, Decoder, Encoder, Principal, enlarge, start_from_principal
 from .dataset import SIZE, open_cache
 from .optim import Average, Muon, rate
 
-CROP = 64
+CROP = 64  # what a CPU trains on most of the time
+PRINCIPAL = 400  # pictures that the principal components are made from
 NOISE = 0.05  # deviation of the noise on latents that the decoder must bear
 REPORT = 200
 
@@ -47,42 +48,47 @@ def load(path: Path) -> Autoencoder:
 
 def to_tensor(pictures: np.ndarray, device: str) -> torch.Tensor:
     """uint8 (N,H,W,3) to float32 (N,3,H,W) in [0,1]."""
-    x = torch.from_numpy(np.array(pictures)).to(device).permute(0, 3, 1, 2).float() / 255
-    return x.contiguous(memory_format=torch.channels_last)
+    return _unit(torch.from_numpy(np.array(pictures)).to(device))
+
+
+def _unit(pictures: torch.Tensor) -> torch.Tensor:
+    return (pictures.permute(0, 3, 1, 2).float() / 255).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
 def encode(encoder: Encoder, pictures: np.ndarray, device: str = "cpu", batch: int = 64) -> torch.Tensor:
-    """Latents float16 (N,channels,H/8,W/8) of uint8 pictures (N,H,W,3)."""
+    """Latents float16 (N,channels,h,w) of uint8 portraits (N,H,W,3), enlarged first as ENLARGED says."""
     encoder = encoder.to(device).to(memory_format=torch.channels_last)
-    encoder.settle()
     parts = []
     with torch.autocast(device, torch.bfloat16):
         for i in range(0, len(pictures), batch):
-            parts.append(encoder(to_tensor(pictures[i : i + batch], device)).half().cpu())
+            x = enlarge(to_tensor(pictures[i : i + batch], device), encoder.channels)
+            parts.append(encoder(x).half().cpu())
     return torch.cat(parts)
 
 
 @torch.no_grad()
-def psnr(encoder: nn.Module, decoder: nn.Module, pictures: np.ndarray, device: str) -> float:
-    """Mean over pictures of the round trip's PSNR in dB."""
+def psnr(encoder: Encoder, decoder: Decoder, pictures: np.ndarray, device: str) -> float:
+    """Mean over portraits (N,H,W,3) of the round trip's PSNR in dB."""
     values = []
     for i in range(0, len(pictures), 32):
-        x = to_tensor(pictures[i : i + 32], device)
+        x = enlarge(to_tensor(pictures[i : i + 32], device), encoder.channels)
         error = (decoder(encoder(x)).clamp(0, 1) - x).square().mean((1, 2, 3))
         values.append(-10 * error.log10())
     return float(torch.cat(values).mean())
 
 
-def draw(pictures: np.ndarray, rng: np.random.Generator, count: int, crop: int) -> np.ndarray:
-    """Random crops on the grid of latent cells, half of them mirrored; more often around the face's centre."""
-    room = (SIZE - crop) // CELL
-    crops = []
-    for i in rng.integers(0, len(pictures), count):
-        y, x = CELL * rng.binomial(room, rng.uniform(0.1, 0.9, 2))
-        part = pictures[i, y : y + crop, x : x + crop]
-        crops.append(part[:, ::-1] if rng.random() < 0.5 else part)
-    return np.stack(crops)
+def draw(pictures: torch.Tensor, rng: np.random.Generator, count: int, crop: int, channels: int) -> torch.Tensor:
+    """Float32 (count,3,crop,crop) in [0,1]: one place on the grid of latent cells of random pictures, half mirrored.
+
+    pictures: uint8 (N,H,W,3), on the device that trains. The place is more often around the face's centre.
+    """
+    cell, side = CELL // ENLARGED[channels], crop // ENLARGED[channels]
+    y, x = cell * rng.binomial((SIZE - side) // cell, rng.uniform(0.1, 0.9, 2))
+    chosen = torch.from_numpy(np.sort(rng.integers(0, len(pictures), count))).to(pictures.device)
+    part = pictures[chosen, y : y + side, x : x + side]
+    part[::2] = part[::2].flip(2)
+    return enlarge(_unit(part), channels)
 
 
 def picture_loss(made: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -103,8 +109,9 @@ def train(options: argparse.Namespace) -> Autoencoder:
     """Run the budget and return the averaged pair."""
     session.prepare(options.threads, options.seed)
     cache = open_cache(options.cache)
-    sample = np.random.default_rng(options.seed).choice(len(cache.train), min(1000, len(cache.train)), replace=False)
-    principal = Principal(cache.train[np.sort(sample)], options.channels)
+    count = min(PRINCIPAL, len(cache.train))
+    sample = np.random.default_rng(options.seed).choice(len(cache.train), count, replace=False)
+    principal = Principal(enlarge(to_tensor(cache.train[np.sort(sample)], "cpu"), options.channels), options.channels)
     encoder, decoder = Encoder(options.channels), Decoder(options.channels)
     start_from_principal(encoder, decoder, principal)
     print(f"principal components alone: {principal.psnr:.2f} dB", flush=True)
@@ -113,7 +120,10 @@ def train(options: argparse.Namespace) -> Autoencoder:
     run = _Run(options, pair, torch.from_numpy(principal.deviations).to(options.device))
     if not options.fresh:
         run.resume()
-    run.go(cache.train, cache.held_out)
+    pictures = torch.from_numpy(cache.train)
+    if options.device != "cpu":
+        pictures = pictures.to(options.device)
+    run.go(pictures, cache.held_out)
     return load(options.out / "autoencoder.pt")
 
 
@@ -127,7 +137,8 @@ class _Run:
         others = [p for p in pair.parameters() if p.ndim < 4]
         self.optimisers = [Muon(matrices, lr=options.rate, weight_decay=0.0),
                            torch.optim.Adam(others, lr=options.rate * 0.05, betas=(0.9, 0.99))]
-        self.average = Average(pair, decay=0.998)
+        self.forward = {name: torch.compile(part) if options.compile else part for name, part in pair.items()}
+        self.average = Average(pair, decay=0.999)
 
     def resume(self) -> None:
         path = self.options.out / "state.pt"
@@ -140,8 +151,6 @@ class _Run:
         for optimiser, saved in zip(self.optimisers, state["optimisers"]):
             optimiser.load_state_dict(saved)
         self.clock.steps, self.clock.seconds, self.frozen = state["steps"], state["seconds"], state["frozen"]
-        if self.frozen:
-            self.pair["encoder"].settle()
 
     def save(self) -> None:
         state = {"pair": self.pair.state_dict(), "average": self.average.values, "frozen": self.frozen,
@@ -160,27 +169,27 @@ class _Run:
         kept = {k: v.clone() for k, v in self.pair["encoder"].state_dict().items()}
         self.average.swap()
         self.pair["encoder"].load_state_dict(kept)
-        self.pair["encoder"].settle()
         self.frozen = True
         self.save()
         print(f"{self.clock.seconds:.0f} s: encoder fixed", flush=True)
 
-    def step(self, pictures: np.ndarray) -> float:
+    def step(self, pictures: torch.Tensor) -> torch.Tensor:
         options, progress = self.options, self.budget.progress(self.clock.seconds, self.clock.steps)
         seed = session.step_seed(options.seed, self.clock.steps)
         rng = np.random.default_rng(seed)
         torch.manual_seed(seed)
-        whole = progress > 0.85  # the last part sees whole pictures, borders and all
+        whole = progress > 0.85 or options.whole  # the last part sees whole pictures, borders and all
         count = max(1, options.batch // 4) if whole else options.batch
-        x = to_tensor(draw(pictures, rng, count, SIZE if whole else CROP), options.device)
+        channels = options.channels
+        x = draw(pictures, rng, count, SIZE * ENLARGED[channels] if whole else CROP * ENLARGED[channels], channels)
         for optimiser, full in zip(self.optimisers, (options.rate, options.rate * 0.05)):
             for group in optimiser.param_groups:
                 group["lr"] = full * rate(progress, self.clock.steps, warmup=50)
         with torch.autocast(options.device, torch.bfloat16), torch.set_grad_enabled(not self.frozen):
-            latents = self.pair["encoder"](x)
+            latents = self.forward["encoder"](x)
         noisy = latents.float() + NOISE * torch.randn_like(latents, dtype=torch.float32)
         with torch.autocast(options.device, torch.bfloat16):
-            made = self.pair["decoder"](noisy)
+            made = self.forward["decoder"](noisy)
         loss = picture_loss(made.float(), x)
         total = loss if self.frozen else loss + 0.02 * spread_loss(latents.float(), self.deviations)
         for optimiser in self.optimisers:
@@ -189,14 +198,16 @@ class _Run:
         nn.utils.clip_grad_norm_(self.pair.parameters(), 1.0)
         for optimiser in self.optimisers:
             optimiser.step()
-        return float(loss.detach())
+        return loss.detach()
 
-    def go(self, train: np.ndarray, held_out: np.ndarray) -> None:
-        losses: list[float] = []
+    def go(self, train: torch.Tensor, held_out: np.ndarray) -> None:
+        losses: list[torch.Tensor] = []
         self.clock.start()
         while (progress := self.budget.progress(self.clock.seconds, self.clock.steps)) < 1:
             if not self.frozen and progress >= self.options.joint:
                 self.freeze()
+                if self.options.until_fixed:
+                    return
                 self.clock.pause()
             losses.append(self.step(train))
             self.clock.tick()
@@ -207,11 +218,11 @@ class _Run:
         self.save()
         self.report(losses, held_out)
 
-    def report(self, losses: list[float], held_out: np.ndarray) -> None:
+    def report(self, losses: list[torch.Tensor], held_out: np.ndarray) -> None:
         self.average.swap()
         value = psnr(self.pair["encoder"], self.pair["decoder"], held_out[:32], self.options.device)
         self.average.swap()
-        mean = sum(losses) / len(losses) if losses else math.nan
+        mean = float(torch.stack(losses).mean()) if losses else math.nan
         done = f"{self.clock.steps} steps {self.clock.seconds:.0f} s"
         print(f"{done} loss {mean:.4f} held-out {value:.2f} dB", flush=True)
         self.save()
@@ -225,10 +236,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--channels", type=int, choices=(4, 16), required=True)
     parser.add_argument("--batch", type=int, default=16, help=f"crops of {CROP} px in a step")
     parser.add_argument("--rate", type=float, default=0.01, help="peak learning rate of the kernels")
+    parser.add_argument("--until-fixed", action="store_true", help="stop there; the same command without it goes on")
+    parser.add_argument("--whole", action="store_true", help="whole pictures, a quarter of --batch, from the start")
     parser.add_argument("--joint", type=float, default=0.6, help="share of the budget in which the encoder trains too")
     options = parser.parse_args(arguments)
     trained = train(options)
-    value = psnr(trained.encoder, trained.decoder, open_cache(options.cache).held_out, "cpu")
+    parts = (part.to(options.device) for part in (trained.encoder, trained.decoder))
+    value = psnr(*parts, open_cache(options.cache).held_out, options.device)
     print(f"held-out portraits: {value:.2f} dB")
 
 

@@ -25,7 +25,7 @@ FLIPPED_TOO = 2
 SHIFT = 3.0  # of SD3's noise schedule
 REPORT = 100
 SAVE = 300
-CHUNK = 512
+CHUNK = 1024
 
 
 def latents_of(autoencoder: Path, cache: Path, out: Path, device: str) -> torch.Tensor:
@@ -43,7 +43,7 @@ def latents_of(autoencoder: Path, cache: Path, out: Path, device: str) -> torch.
                  for p in (pictures[i : i + CHUNK], pictures[i : i + CHUNK, :, ::-1])]
         out.mkdir(parents=True, exist_ok=True)
         np.save(path, torch.cat(parts).numpy())
-    return torch.from_numpy(np.load(path))
+    return torch.from_numpy(np.load(path)).to(device)
 
 
 def even(count: int) -> torch.Tensor:
@@ -108,7 +108,7 @@ class Run:
         self.rates = (options.rate, options.rate * 0.05)
         self.optimisers = [Muon(groups, lr=options.rate),
                            torch.optim.AdamW(others, lr=self.rates[1], betas=(0.9, 0.98), weight_decay=0.0)]
-        self.average = Average(self.model, decay=0.998)
+        self.average = Average(self.model, decay=0.999)
         self.forward = torch.compile(self.model) if options.compile else self.model
 
     def resume(self) -> None:
@@ -148,7 +148,7 @@ class Run:
             for group in optimiser.param_groups:
                 group["lr"] = full * share
             optimiser.zero_grad(set_to_none=True)
-        z = latents[torch.randint(len(latents), (options.batch,))].float().to(options.device)
+        z = latents[torch.randint(len(latents), (options.batch,)).to(latents.device)].float()
         x, t, target = self.family.corrupt(z)
         with torch.autocast(options.device, torch.bfloat16):
             made = self.forward(x, t)
@@ -161,16 +161,18 @@ class Run:
 
     def go(self, latents: torch.Tensor) -> None:
         """Train until the budget is used."""
-        losses: list[float] = []
+        losses: list[torch.Tensor] = []
         self.clock.start()
         while self.budget.progress(self.clock.seconds, self.clock.steps) < 1:
-            losses.append(float(self.step(latents)))
-            if self.options.compile and len(losses) == 1 and self.clock.seconds == 0:
+            losses.append(self.step(latents))
+            if len(losses) == 1 and self.clock.seconds == 0:
+                float(losses[0])
                 self.clock.pause()  # compiling is not training
             self.clock.tick()
             self.average.update(self.clock.steps)
             if self.clock.steps % REPORT == 0:
-                print(f"{self.clock.steps} steps {self.clock.seconds:.0f} s loss {np.mean(losses):.4f}", flush=True)
+                mean = float(torch.stack(losses).mean())
+                print(f"{self.clock.steps} steps {self.clock.seconds:.0f} s loss {mean:.4f}", flush=True)
                 losses = []
             if self.clock.steps % SAVE == 0:
                 self.save()
@@ -188,7 +190,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=0.02, help="peak learning rate of the matrices")
     parser.add_argument("--warmup", type=int, default=50, help="steps")
-    parser.add_argument("--compile", action="store_true", help="torch.compile; needs a C++ compiler on a CPU")
     options = parser.parse_args(arguments)
     run = Run(options)
     if not options.fresh:
