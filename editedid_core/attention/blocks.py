@@ -32,14 +32,21 @@ class BlockChoice:
         return isinstance(layer, Layer) and (layer.part, layer.block) in self.blocks
 
 
-def parse_blocks(text: str, available: Available, auto: BlockChoice, name: str) -> BlockChoice:
-    """Read a list such as `down, mid, up.1-3` or `double.0-18`; `auto` or nothing gives `auto`.
+NO_BLOCKS = "none"
+NOWHERE = BlockChoice(frozenset())
+"""The choice that NO_BLOCKS names: a gate that acts nowhere."""
+
+
+def parse_blocks(text: str, available: Available, auto: BlockChoice = NOWHERE, name: str = "blocks") -> BlockChoice:
+    """Read a list such as `down, mid, up.1-3` or `double.0-18`; `auto` or nothing gives `auto`, `none` no block.
 
     Raises ValueError naming the input `name`, the item that does not exist and what the model has.
     """
     items = [item.strip().lower() for item in text.split(",") if item.strip()]
     if not items or items == ["auto"]:
         return auto
+    if items == [NO_BLOCKS]:
+        return NOWHERE
     chosen: set[tuple[str, int]] = set()
     for item in items:
         match = _ITEM.match(item)
