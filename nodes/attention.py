@@ -8,14 +8,17 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..editedid_core.attention.probe import Gate, read_choice
 from ..editedid_core.attention.settings import Disentangle, Entangle, make_plan
+from ..editedid_core.host.block_files import read_block_file
 from ..editedid_core.host.model_info import attention_blocks
 from ..editedid_core.host.sampling import DISENTANGLE_KEY, ENTANGLE_KEY
 
 CATEGORY = "image/identity restoration"
 
 
-def _with_option(model: Any, key: str, setting: object) -> Any:
+def with_option(model: Any, key: str, setting: object) -> Any:
+    """A clone of the model that carries a setting."""
     clone = model.clone()
     clone.model_options["transformer_options"][key] = setting
     return clone
@@ -25,6 +28,14 @@ def _window(start: float, end: float, name: str) -> tuple[float, float]:
     if end < start:
         raise ValueError(f"{name}_end ({end}) lies before {name}_start ({start}); swap the two.")
     return start, end
+
+
+def _block_list(text: str, gate: Gate, model: Any) -> str:
+    """The list itself, or the one in the file of Layer Probe that the text names."""
+    if not text.strip().lower().endswith(".json"):
+        return text
+    name = f"{gate}_blocks"
+    return read_choice(read_block_file(text, name), gate, attention_blocks(model), name)
 
 
 class AttentionDisentangle(io.ComfyNode):
@@ -53,7 +64,7 @@ class AttentionDisentangle(io.ComfyNode):
     @classmethod
     def execute(cls, model: Any, strength: float, start_percent: float, end_percent: float) -> io.NodeOutput:
         start, end = _window(start_percent, end_percent, "percent")
-        return io.NodeOutput(_with_option(model, DISENTANGLE_KEY, Disentangle(strength, start, end)))
+        return io.NodeOutput(with_option(model, DISENTANGLE_KEY, Disentangle(strength, start, end)))
 
 
 class IDEntanglement(io.ComfyNode):
@@ -85,10 +96,11 @@ class IDEntanglement(io.ComfyNode):
                 io.Float.Input("detail_end", default=standard.detail_window[1], min=0.0, max=1.0, step=0.01,
                                advanced=True, tooltip="Where the detail gate closes: 0 noise, 1 finished."),
                 io.String.Input("structure_blocks", default="auto", advanced=True,
-                                tooltip="auto, or a list such as 'down, mid' (UNet) or 'double.0-18' (transformer)."),
+                                tooltip="auto, none, a list such as 'down, mid' (UNet) or 'double.0-18' (transformer), or "
+                                "the name of a file that Layer Probe saved."),
                 io.String.Input("detail_blocks", default="auto", advanced=True,
-                                tooltip="auto, or a list such as 'up.3-8' (UNet) or 'double.10-18, single' "
-                                "(transformer)."),
+                                tooltip="auto, none, a list such as 'up.3-8' (UNet) or 'double.10-18, single' "
+                                "(transformer), or the name of a file that Layer Probe saved."),
                 io.Boolean.Input("agreement_gate", default=True, advanced=True,
                                  tooltip="Close the gates where the two pictures disagree in pose or are covered."),
                 io.Float.Input("agreement", default=0.0, min=-1.0, max=1.0, step=0.05, advanced=True,
@@ -106,12 +118,13 @@ class IDEntanglement(io.ComfyNode):
             structure=structure, detail=detail, donor="original" if donor == "original" else "edited",
             structure_window=_window(structure_start, structure_end, "structure"),
             detail_window=_window(detail_start, detail_end, "detail"),
-            structure_blocks=structure_blocks, detail_blocks=detail_blocks,
+            structure_blocks=_block_list(structure_blocks, "structure", model),
+            detail_blocks=_block_list(detail_blocks, "detail", model),
             agreement=agreement if agreement_gate else None,
         )
         # a wrong block list is told here, on the node that holds it
         make_plan(setting, Disentangle(), attention_blocks(model), lambda percent: percent)
-        return io.NodeOutput(_with_option(model, ENTANGLE_KEY, setting))
+        return io.NodeOutput(with_option(model, ENTANGLE_KEY, setting))
 
 
 NODES = [AttentionDisentangle, IDEntanglement]

@@ -83,7 +83,7 @@ class RestoreIdentity(io.ComfyNode):
         settings = make_settings(mode, **values)
         if analyzer is None:
             analyzer = load_analyzer("auto", insightface_packs(), default_pack())
-        gated = _with_default_gates(model)
+        gated = with_default_gates(model)
 
         def sample(first: torch.Tensor, second: torch.Tensor, face: torch.Tensor, element: torch.Tensor) -> Sampled:
             result = sample_pair(gated, positive, negative, first, second, face, element, settings)
@@ -102,7 +102,7 @@ class RestoreIdentity(io.ComfyNode):
                              ui=ui.PreviewImage(done.image, cls=cls))
 
 
-def _with_default_gates(model: Any) -> Any:
+def with_default_gates(model: Any) -> Any:
     """The model with the standard gates, unless its user chose their own."""
     options = model.model_options.get("transformer_options", {})
     if ENTANGLE_KEY in options:

@@ -92,20 +92,7 @@ class AdaptiveMixingSampler(io.ComfyNode):
                 element_mask: torch.Tensor | None = None, **values: Any) -> io.NodeOutput:
         original, edited = original_latent["samples"], edited_latent["samples"]
         settings = make_settings(mode, **values)
-        if edited.shape[0] != original.shape[0]:
-            raise ValueError(
-                f"original_latent holds {original.shape[0]} crops and edited_latent {edited.shape[0]}; encode both "
-                "outputs of the same Crop Face Pairs."
-            )
-        if edited.shape[0] == 0:
-            raise ValueError("edited_latent: the batch is empty; no face pair was found to restore.")
-        face = _masks(face_mask, edited, "face_mask")
-        element = torch.zeros_like(face) if element_mask is None else _masks(element_mask, edited, "element_mask")
-        if element.shape != face.shape:
-            raise ValueError(
-                f"element_mask is {tuple(element.shape[1:])} pixels and face_mask {tuple(face.shape[1:])}; connect "
-                "both masks of the same Crop Face Pairs."
-            )
+        face, element = crop_masks(original_latent, edited_latent, face_mask, element_mask)
         results = [
             sample_pair(model, positive, negative, original[i : i + 1], edited[i : i + 1], face[i], element[i],
                         settings)
@@ -115,6 +102,27 @@ class AdaptiveMixingSampler(io.ComfyNode):
         latent = {**edited_latent, "samples": torch.cat([r.latent for r in results])}
         latent.pop("noise_mask", None)
         return io.NodeOutput(latent, curve, ui=ui.PreviewImage(curve, cls=cls))
+
+
+def crop_masks(original_latent: dict[str, Any], edited_latent: dict[str, Any], face_mask: torch.Tensor,
+               element_mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Face and element masks, (N, H, W) each, for N pairs of latents; ValueError where the four do not belong together."""
+    original, edited = original_latent["samples"], edited_latent["samples"]
+    if edited.shape[0] != original.shape[0]:
+        raise ValueError(
+            f"original_latent holds {original.shape[0]} crops and edited_latent {edited.shape[0]}; encode both "
+            "outputs of the same Crop Face Pairs."
+        )
+    if edited.shape[0] == 0:
+        raise ValueError("edited_latent: the batch is empty; no face pair was found to restore.")
+    face = _masks(face_mask, edited, "face_mask")
+    element = torch.zeros_like(face) if element_mask is None else _masks(element_mask, edited, "element_mask")
+    if element.shape != face.shape:
+        raise ValueError(
+            f"element_mask is {tuple(element.shape[1:])} pixels and face_mask {tuple(face.shape[1:])}; connect "
+            "both masks of the same Crop Face Pairs."
+        )
+    return face, element
 
 
 def _masks(mask: torch.Tensor, latent: torch.Tensor, name: str) -> torch.Tensor:
