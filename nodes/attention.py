@@ -96,8 +96,8 @@ class IDEntanglement(io.ComfyNode):
                 io.Float.Input("detail_end", default=standard.detail_window[1], min=0.0, max=1.0, step=0.01,
                                advanced=True, tooltip="Where the detail gate closes: 0 noise, 1 finished."),
                 io.String.Input("structure_blocks", default="auto", advanced=True,
-                                tooltip="auto, none, a list such as 'down, mid' (UNet) or 'double.0-18' (transformer), or "
-                                "the name of a file that Layer Probe saved."),
+                                tooltip="auto, none, a list such as 'down, mid' (UNet) or 'double.0-18' (transformer), "
+                                "or the name of a file that Layer Probe saved."),
                 io.String.Input("detail_blocks", default="auto", advanced=True,
                                 tooltip="auto, none, a list such as 'up.3-8' (UNet) or 'double.10-18, single' "
                                 "(transformer), or the name of a file that Layer Probe saved."),

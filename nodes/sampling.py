@@ -106,7 +106,7 @@ class AdaptiveMixingSampler(io.ComfyNode):
 
 def crop_masks(original_latent: dict[str, Any], edited_latent: dict[str, Any], face_mask: torch.Tensor,
                element_mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Face and element masks, (N, H, W) each, for N pairs of latents; ValueError where the four do not belong together."""
+    """Face and element masks, (N, H, W) each, for N pairs of latents; ValueError where they do not belong together."""
     original, edited = original_latent["samples"], edited_latent["samples"]
     if edited.shape[0] != original.shape[0]:
         raise ValueError(

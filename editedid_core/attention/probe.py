@@ -71,7 +71,8 @@ class Probe:
         """What the user reads: the two choices, and a line for each block, best first."""
         lines = [f"structure_blocks: {self.structure_blocks}", f"detail_blocks: {self.detail_blocks}", ""]
         for effect in self.effects:
-            lines.append(f"{effect.gate:9} {effect.blocks:12} score {effect.score:+.2f}  identity {effect.identity:+.4f}"
+            lines.append(f"{effect.gate:9} {effect.blocks:12} score {effect.score:+.2f}"
+                         f"  identity {effect.identity:+.4f}"
                          f"  landmarks {effect.structure:+.4f}  light {effect.light:+.4f}"
                          f"  elements {effect.elements:+.4f}")
         return "\n".join(lines)

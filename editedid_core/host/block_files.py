@@ -20,7 +20,7 @@ def read_block_file(name: str, input_name: str) -> str:
     file = _find(name.strip(), input_name)
     try:
         if file.stat().st_size > LARGEST:
-            raise ValueError(f"{input_name}: {name} is too large for a block choice; choose one that Layer Probe saved.")
+            raise ValueError(f"{input_name}: {name} is too large for a block choice; take one of Layer Probe's.")
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{input_name}: {name} cannot be read; choose one that Layer Probe saved.") from error
@@ -50,5 +50,5 @@ def _find(name: str, input_name: str) -> Path:
         file = root.joinpath(*parts.parts)
         if file.is_file():
             return file
-    raise ValueError(f"{input_name}: there is no file {name} in ComfyUI's input, models or output folder; save one with "
-                     "Layer Probe, or give auto or a list of blocks.")
+    raise ValueError(f"{input_name}: there is no file {name} in ComfyUI's input, models or output folder; save one "
+                     "with Layer Probe, or give auto or a list of blocks.")
