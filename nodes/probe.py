@@ -1,0 +1,109 @@
+"""Layer Probe: which blocks of a model the gates should act on."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from comfy_api.latest import io, ui
+
+from ..editedid_core.attention.probe import GATES, Measured, probe_blocks
+from ..editedid_core.faces.analyzers.load import load_analyzer
+from ..editedid_core.host import vae as host_vae
+from ..editedid_core.host.block_files import save_block_file
+from ..editedid_core.host.folders import default_pack, insightface_packs
+from ..editedid_core.host.model_info import attention_blocks
+from ..editedid_core.host.progress import step_counter
+from ..editedid_core.host.sampling import ENTANGLE_KEY, Mode, sample_pair
+from ..editedid_core.layer_probe import ProbeFace, measure, probe_faces
+from .attention import with_option
+from .restore import with_default_gates
+from .sampling import CATEGORY, crop_masks, make_settings, mode_input, settings_inputs
+from .types import Analyzer
+
+BOTH = "both"
+
+
+class LayerProbe(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDLayerProbe",
+            display_name="Layer Probe",
+            category=CATEGORY,
+            description="Finds the attention blocks of a model in which the gates of ID Entanglement do more good than "
+            "harm: leaves out one block after the other on a few faces, and measures. Run it once for a model.",
+            search_aliases=["editedid", "identity", "block", "layer", "attention", "calibrate", "probe"],
+            is_output_node=True,
+            inputs=[
+                io.Model.Input("model", tooltip="The diffusion model; with ID Entanglement on it, that setting is "
+                               "probed, else Restore Identity's own."),
+                io.Vae.Input("vae", tooltip="The VAE that belongs to the model."),
+                io.Latent.Input("original_latent", tooltip="VAE Encode of the original crops; three to eight faces are "
+                                "enough."),
+                io.Latent.Input("edited_latent", tooltip="VAE Encode of the edited crops, one for each original."),
+                io.Mask.Input("face_mask", tooltip="Crop Face Pairs' face mask."),
+                io.Combo.Input("gate", options=[BOTH, *GATES], default=BOTH, tooltip="Which gate's blocks to find."),
+                io.Int.Input("together", default=1, min=1, max=64, tooltip="Neighbouring blocks that are left out at "
+                             "once: more is coarser, and so many times faster."),
+                io.String.Input("filename_prefix", default="editedid/blocks", tooltip="Name of the file in the output "
+                                "folder."),
+                mode_input(),
+                *settings_inputs(),
+                io.Mask.Input("element_mask", optional=True, tooltip="Crop Face Pairs' element mask."),
+                Analyzer.Input("analyzer", optional=True, tooltip="Load Face Analyzer; without one the best installed "
+                               "backend is used."),
+                io.Conditioning.Input("positive", optional=True, tooltip="A prompt; not needed."),
+                io.Conditioning.Input("negative", optional=True, tooltip="A negative prompt, used when cfg is not 1."),
+            ],
+            outputs=[
+                io.String.Output(display_name="structure_blocks", tooltip="For ID Entanglement's input of this name."),
+                io.String.Output(display_name="detail_blocks", tooltip="For ID Entanglement's input of this name."),
+                io.String.Output(display_name="file", tooltip="The saved choice; ID Entanglement's block inputs take "
+                                 "this name as well."),
+                io.String.Output(display_name="report", tooltip="What each block does, best first."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model: Any, vae: Any, original_latent: dict[str, Any], edited_latent: dict[str, Any],
+                face_mask: torch.Tensor, gate: str, together: int, filename_prefix: str, mode: Mode,
+                element_mask: torch.Tensor | None = None, analyzer: Any = None, positive: Any = None,
+                negative: Any = None, **values: Any) -> io.NodeOutput:
+        settings = make_settings(mode, **values)
+        if analyzer is None:
+            analyzer = load_analyzer("auto", insightface_packs(), default_pack())
+        face, element = crop_masks(original_latent, edited_latent, face_mask, element_mask)
+        gated = with_default_gates(model)
+        setting = gated.model_options["transformer_options"][ENTANGLE_KEY]
+        available = attention_blocks(gated)
+        gates = [one for one in GATES if gate in (BOTH, one) and getattr(setting, one) > 0]
+        if not gates:
+            raise ValueError("gate: what was chosen is off on this model; give it a strength above 0 in ID "
+                             "Entanglement, or choose the other gate.")
+        faces = probe_faces(original_latent["samples"], edited_latent["samples"], face, element,
+                            lambda latent: host_vae.decode(vae, latent), analyzer)
+        blocks = sum(len(numbers) for numbers in available.values())
+        count = step_counter(len(gates) * (1 + -(-blocks // together)))
+
+        def measured(structure_blocks: str, detail_blocks: str) -> Measured:
+            lists = replace(setting, structure_blocks=structure_blocks, detail_blocks=detail_blocks)
+            probed = with_option(gated, ENTANGLE_KEY, lists)
+
+            def restore(one: ProbeFace) -> torch.Tensor:
+                done = sample_pair(probed, positive, negative, one.original, one.edited, one.face_mask,
+                                   one.element_mask, settings)
+                return host_vae.decode(vae, done.latent)
+
+            found = measure(faces, restore, analyzer)
+            count()
+            return found
+
+        name = type(gated.model).__name__
+        probe = probe_blocks(name, available, gates, (setting.structure_blocks, setting.detail_blocks), len(faces),
+                             measured, together)
+        file = save_block_file(probe.to_json(), filename_prefix)
+        report = f"{probe.text()}\n\nSaved in the output folder as {file}"
+        return io.NodeOutput(probe.structure_blocks, probe.detail_blocks, file, report, ui=ui.PreviewText(report))
+
+
+NODES = [LayerProbe]
