@@ -1,5 +1,5 @@
 """ComfyUI's face of the pack."""
 
-from . import attention, faces, restore, sampling
+from . import attention, faces, probe, restore, sampling
 
-ALL_NODES = [*faces.NODES, *attention.NODES, *sampling.NODES, *restore.NODES]
+ALL_NODES = [*faces.NODES, *attention.NODES, *sampling.NODES, *restore.NODES, *probe.NODES]
