@@ -14,6 +14,7 @@ from ..portraits.head import parallax
 from ..portraits.render import scene_camera
 from ..portraits.shape import face_shape
 from . import dataset
+from .parallel import spread
 from .warp import ARCFACE_POINTS, fit_similarity, invert, warp
 
 SEED_SPACE = 7_000_000
@@ -30,8 +31,19 @@ class Faces:
     points: Tensor
     kind: Tensor
 
-    def to(self, device: torch.device) -> Faces:
-        return Faces(self.boxes.to(device), self.points.to(device), self.kind.to(device))
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Training canvases (B, S, S, 3) uint8 and their faces, as the fields of Faces."""
+
+    canvas: np.ndarray
+    boxes: np.ndarray
+    points: np.ndarray
+    kind: np.ndarray
+
+    def faces(self, device: torch.device) -> Faces:
+        boxes, points, kind = (torch.from_numpy(part).to(device) for part in (self.boxes, self.points, self.kind))
+        return Faces(boxes, points, kind)
 
 
 def face_box(points: np.ndarray) -> np.ndarray:
@@ -84,12 +96,12 @@ class PictureBank:
 
     def joined(self, people: PeopleSet) -> PictureBank:
         """This bank and every portrait of ``people``."""
-        crops = people.pictures.reshape(-1, *people.pictures.shape[2:])
+        crops = np.asarray(people.pictures).reshape(-1, *people.pictures.shape[2:])
         points = self.points + list(people.points.reshape(-1, 1, 5, 2))
         return PictureBank(self.pictures + list(crops), points, self.wide)
 
-    def draw(self, rng: np.random.Generator, batch: int, side: int) -> tuple[Tensor, Faces]:
-        """``batch`` square views (B, 3, side, side) in [0, 1] and their faces, 18 px to nearly the whole side."""
+    def draw(self, rng: np.random.Generator, batch: int, side: int) -> Views:
+        """``batch`` square views and their faces, 18 px to nearly the whole side."""
         canvas = np.empty((batch, side, side, 3), np.uint8)
         boxes, points = np.zeros((batch, MOST_FACES, 4), np.float32), np.zeros((batch, MOST_FACES, 5, 2), np.float32)
         kind = np.zeros((batch, MOST_FACES), np.float32)
@@ -101,8 +113,7 @@ class PictureBank:
                 touching = box[2] > 0 and box[3] > 0 and box[0] < side and box[1] < side
                 boxes[row, place], points[row, place] = box, face
                 kind[row, place] = 1 if inside else -1 if touching else 0
-        image = torch.from_numpy(canvas).permute(0, 3, 1, 2).float() / 255
-        return image, Faces(torch.from_numpy(boxes), torch.from_numpy(points), torch.from_numpy(kind))
+        return Views(canvas, boxes, points, kind)
 
     def _view(self, rng: np.random.Generator, side: int) -> tuple[np.ndarray, np.ndarray]:
         index = int(rng.integers(len(self.pictures) if rng.random() < 0.5 else self.wide))
@@ -161,64 +172,75 @@ def _bytes(image: np.ndarray) -> np.ndarray:
     return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
-def people(cache: Path, count: int, scenes: int, seed: int) -> PeopleSet:
+def _person(number: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pictures, points and identity of the person (half, index, scenes, seed); half 1 is the look-alike."""
+    half, index, scenes, seed = number
+    rng = np.random.default_rng((SEED_SPACE, seed, index))
+    person = portraits.sample_identity(rng)
+    if half:
+        drift = portraits.DRIFT_DISTANCE[portraits.DRIFTS[index % len(portraits.DRIFTS)]]
+        person = portraits.drift_identity(person, drift, rng)
+    rng = np.random.default_rng((SEED_SPACE + 1 + half, seed, index))
+    shots = [portraits.render(person, portraits.crop_scene(rng), size=128) for _ in range(scenes)]
+    points = np.stack([shot.landmarks for shot in shots])
+    return np.stack([_bytes(shot.image) for shot in shots]), points, person.vector()
+
+
+def people(cache: Path, count: int, scenes: int, seed: int, workers: int = 0) -> PeopleSet:
     """``count`` persons and as many look-alikes in ``scenes`` scenes each, rendered once and kept in ``cache``."""
-    file = cache / f"people_{count}_{scenes}_{seed}.npz"
-    if not file.is_file():
-        pictures, points, identity = [], [], []
-        for half in range(2):
-            for index in range(count):
-                rng = np.random.default_rng((SEED_SPACE, seed, index))
-                person = portraits.sample_identity(rng)
-                if half:
-                    drift = portraits.DRIFT_DISTANCE[portraits.DRIFTS[index % len(portraits.DRIFTS)]]
-                    person = portraits.drift_identity(person, drift, rng)
-                rng = np.random.default_rng((SEED_SPACE + 1 + half, seed, index))
-                shots = [portraits.render(person, portraits.crop_scene(rng), size=128) for _ in range(scenes)]
-                pictures.append(np.stack([_bytes(shot.image) for shot in shots]))
-                points.append(np.stack([shot.landmarks for shot in shots]))
-                identity.append(person.vector())
+    files = [cache / f"people_{count}_{scenes}_{seed}_{part}.npy" for part in ("pictures", "points", "identity")]
+    if not files[-1].is_file():  # the last one written
+        numbers = [(half, index, scenes, seed) for half in range(2) for index in range(count)]
+        pictures, points, identity = zip(*spread(_person, numbers, workers))
         cache.mkdir(parents=True, exist_ok=True)
-        arrays = (np.stack(pictures), np.stack(points).astype(np.float32), np.stack(identity).astype(np.float32))
-        np.savez(file, *arrays)
-    data = np.load(file)
-    return PeopleSet(data["arr_0"], data["arr_1"], data["arr_2"])
+        for file, parts, kind in zip(files, (pictures, points, identity), (np.uint8, np.float32, np.float32)):
+            np.save(file, np.stack(parts).astype(kind, copy=False))
+    return PeopleSet(np.load(files[0], mmap_mode="r"), np.load(files[1]), np.load(files[2]))
 
 
-def crop_people(crops: Path, most: int | None = None) -> PeopleSet:
+def _crop_person(person: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points (S, 5, 2) and identity of a person of the cache of ``lab.train.dataset``."""
+    who = portraits.sample_identity(np.random.default_rng([dataset.TRAIN_SEED, person]))
+    points = np.empty((dataset.SCENES, 5, 2), np.float32)
+    for shot in range(dataset.SCENES):
+        scene = portraits.crop_scene(np.random.default_rng([dataset.TRAIN_SEED, person, 1 + shot]))
+        face = face_shape(who, scene)
+        camera = scene_camera(face, scene, dataset.SIZE, dataset.SIZE, dataset.SIZE)
+        points[shot] = camera.points(parallax(face, camera).five())
+    return points, who.vector()
+
+
+def crop_people(crops: Path, most: int | None = None, workers: int = 0) -> PeopleSet:
     """The (first ``most``) persons of the cache that ``lab.train.dataset`` renders, no look-alikes among them."""
     pictures = dataset.open_cache(crops).train
     count = min(len(pictures) // dataset.SCENES, most or len(pictures))
-    points = np.empty((count, dataset.SCENES, 5, 2), np.float32)
-    identity = []
-    for person in range(count):
-        who = portraits.sample_identity(np.random.default_rng([dataset.TRAIN_SEED, person]))
-        identity.append(who.vector())
-        for shot in range(dataset.SCENES):
-            scene = portraits.crop_scene(np.random.default_rng([dataset.TRAIN_SEED, person, 1 + shot]))
-            face = face_shape(who, scene)
-            camera = scene_camera(face, scene, dataset.SIZE, dataset.SIZE, dataset.SIZE)
-            points[person, shot] = camera.points(parallax(face, camera).five())
+    points, identity = zip(*spread(_crop_person, range(count), workers))
     shape = (count, dataset.SCENES, dataset.SIZE, dataset.SIZE, 3)
-    return PeopleSet(pictures[:count * dataset.SCENES].reshape(shape), points, np.stack(identity).astype(np.float32))
+    shots = pictures[:count * dataset.SCENES].reshape(shape)
+    return PeopleSet(shots, np.stack(points), np.stack(identity).astype(np.float32))
 
 
-def bank(cache: Path, count: int, seed: int) -> PictureBank:
+def bank(cache: Path, count: int, seed: int, workers: int = 0) -> PictureBank:
     """About ``count`` pictures: portraits anywhere in the picture, portrait crops, groups of 2 to 5 people."""
-    file = cache / f"bank_{count}_{seed}.npz"
-    if not file.is_file():
-        entries = [entry for index in range(count) for entry in _entries(index, seed)]
+    pixels, shapes = (cache / f"bank_{count}_{seed}_{part}" for part in ("pixels.npy", "shapes.npz"))
+    if not shapes.is_file():
+        entries = [entry for some in spread(_entries, [(index, seed) for index in range(count)], workers)
+                   for entry in some]
         cache.mkdir(parents=True, exist_ok=True)
-        arrays = {f"p{i}": picture for i, (picture, _) in enumerate(entries)}
-        arrays |= {f"f{i}": faces for i, (_, faces) in enumerate(entries)}
-        np.savez(file, allow_pickle=False, **arrays)
-    with np.load(file) as data:
-        held = range(len(data.files) // 2)
-        return PictureBank([data[f"p{i}"] for i in held], [data[f"f{i}"] for i in held], len(held))
+        np.save(pixels, np.concatenate([picture.ravel() for picture, _ in entries]))
+        sides = np.array([picture.shape[:2] for picture, _ in entries])
+        held = np.array([len(faces) for _, faces in entries])
+        np.savez(shapes, sides=sides, held=held, points=np.concatenate([faces for _, faces in entries]))
+    with np.load(shapes) as data:
+        sides, ends, points = data["sides"], np.cumsum(data["held"])[:-1], data["points"]
+    parts = np.split(np.load(pixels), np.cumsum(sides.prod(1) * 3)[:-1])
+    pictures = [part.reshape(height, width, 3) for part, (height, width) in zip(parts, sides)]
+    return PictureBank(pictures, np.split(points, ends), len(pictures))
 
 
-def _entries(index: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def _entries(number: tuple[int, int]) -> list[tuple[np.ndarray, np.ndarray]]:
     """One picture and its faces' points, or for every twelfth index a group twice (drifted and true)."""
+    index, seed = number
     rng = np.random.default_rng((SEED_SPACE, seed, index))
     if index % 12 == 0:
         size = int(rng.integers(160, 257))

@@ -37,16 +37,21 @@ class Detector(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(conv(3, 16, 2), conv(16, 32, 2))
+        widths, width = (48, 88, 136), 64
+        self.stem = nn.Sequential(conv(3, 20, 2), conv(20, 32, 2))
         self.down = nn.ModuleList([
-            nn.Sequential(conv(32, 48, 2), Residual(48), Residual(48)),
-            nn.Sequential(conv(48, 72, 2), Residual(72), Residual(72)),
-            nn.Sequential(conv(72, 112, 2), Residual(112), Residual(112)),
+            nn.Sequential(conv(inputs, outputs, 2), Residual(outputs), Residual(outputs))
+            for inputs, outputs in zip((32, *widths), widths)
         ])
-        self.lateral = nn.ModuleList([nn.Conv2d(width, 48, 1) for width in (48, 72, 112)])
-        self.mix = nn.ModuleList([conv(48, 48) for _ in STRIDES])
-        self.head = nn.Sequential(conv(48, 64), conv(64, 64))
-        self.out = nn.ModuleList([nn.Conv2d(64, ANCHORS * 15, 1) for _ in STRIDES])
+        self.lateral = nn.ModuleList([nn.Conv2d(inputs, width, 1) for inputs in widths])
+        self.up = nn.ModuleList([conv(width, width, 2) for _ in STRIDES[1:]])
+        self.mix = nn.ModuleList([conv(width, width) for _ in STRIDES])
+        self.head = conv(width, width)
+        self.spot = nn.ModuleList([  # points are exact only with features of their own; large faces need a wide view
+            nn.Sequential(*[conv(width, width) for _ in range(depth)]) for depth in (1, 2, 2)
+        ])
+        self.out = nn.ModuleList([nn.Conv2d(width, ANCHORS * 5, 1) for _ in STRIDES])
+        self.point = nn.ModuleList([nn.Conv2d(width, ANCHORS * 10, 1) for _ in STRIDES])
         self.probabilities = False
         for layer in self.out:
             assert isinstance(layer, nn.Conv2d) and layer.bias is not None
@@ -61,10 +66,13 @@ class Detector(nn.Module):
         levels = [lateral(level) for lateral, level in zip(self.lateral, levels)]
         for fine in (1, 0):
             levels[fine] = levels[fine] + functional.interpolate(levels[fine + 1], scale_factor=2.0, mode="nearest")
+        for coarse, up in enumerate(self.up, 1):  # and fine detail to where the large faces are read
+            levels[coarse] = levels[coarse] + up(levels[coarse - 1])
         scores, boxes, points = [], [], []
-        for mix, out, level in zip(self.mix, self.out, levels):
-            values = out(self.head(mix(level)))
-            score, box, point = values.split((ANCHORS, ANCHORS * 4, ANCHORS * 10), 1)
+        for mix, spot, out, to_points, level in zip(self.mix, self.spot, self.out, self.point, levels):
+            level = mix(level)
+            score, box = out(self.head(level)).split((ANCHORS, ANCHORS * 4), 1)
+            point = to_points(spot(level))
             scores.append(self._rows(score.sigmoid() if self.probabilities else score, 1))
             boxes.append(self._rows(box, 4))
             points.append(self._rows(point, 10))
@@ -86,12 +94,12 @@ class Regressor(nn.Module):
     def __init__(self, dimensions: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            conv(3, 16, 2), conv(16, 32, 2),
-            conv(32, 64, 2), Residual(64),
-            conv(64, 112, 2), Residual(112),
-            conv(112, 64, 1, 1),
+            conv(3, 24, 2), conv(24, 48, 2), Residual(48),
+            conv(48, 88, 2), Residual(88),
+            conv(88, 136, 2), Residual(136),
+            conv(136, 64, 1, 1),
         )
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(64 * 49, 128), nn.ReLU(), nn.Linear(128, dimensions))
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(64 * 49, 160), nn.ReLU(), nn.Linear(160, dimensions))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.body(x))
@@ -120,13 +128,13 @@ class Embedder(nn.Module):
     def __init__(self, width: int = 96) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(3, 48, 4, 4), nn.BatchNorm2d(48), nn.ReLU(inplace=True), Bottleneck(48),
-            conv(48, 88, 2), Bottleneck(88), Bottleneck(88),
-            conv(88, 160, 2), Bottleneck(160), Bottleneck(160),
+            nn.Conv2d(3, 64, 4, 4), nn.BatchNorm2d(64), nn.ReLU(inplace=True), Bottleneck(64), Bottleneck(64),
+            conv(64, 112, 2), Bottleneck(112), Bottleneck(112), Bottleneck(112),
+            conv(112, 200, 2), Bottleneck(200), Bottleneck(200), Bottleneck(200),
         )
         self.look = nn.Parameter(torch.randn(8, 49) * 0.02)
-        self.value = nn.Conv2d(160, 64, 1)
-        self.head = nn.Sequential(nn.Linear(8 * 64, 192), nn.ReLU(), nn.Linear(192, width))
+        self.value = nn.Conv2d(200, 72, 1)
+        self.head = nn.Sequential(nn.Linear(8 * 72, 224), nn.ReLU(), nn.Linear(224, width))
 
     def forward(self, x: Tensor) -> Tensor:
         values = self.value(self.body(x)).flatten(2)
@@ -144,11 +152,11 @@ class Critic(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.PixelUnshuffle(2), conv(24, 32), conv(32, 32), conv(32, 56, 2), Residual(56),
-            conv(56, 88, 2), Residual(88), Residual(88),
+            nn.PixelUnshuffle(2), conv(24, 40), Residual(40), conv(40, 72, 2), Residual(72), Residual(72),
+            conv(72, 104, 2), Residual(104), Residual(104),
         )
-        self.map = nn.Conv2d(88, 8, 1)
-        self.head = nn.Sequential(nn.Linear(16 + 88, 48), nn.ReLU(), nn.Linear(48, 1))
+        self.map = nn.Conv2d(104, 8, 1)
+        self.head = nn.Sequential(nn.Linear(16 + 104, 48), nn.ReLU(), nn.Linear(48, 1))
         self.probabilities = False
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from .optim import Muon
+from .parallel import batches
 
 Network = TypeVar("Network", bound=nn.Module)
+Batch = TypeVar("Batch")
 
 SAVE_EVERY = 60.0
 """Seconds between two checkpoints."""
@@ -21,8 +23,11 @@ SAVE_EVERY = 60.0
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train, in processor seconds with earlier runs counted in (a busy machine then costs time and not
-    quality), and how fast to learn: ``rate`` is Muon's, for kernels and matrices; AdamW's, for the rest, is smaller."""
+    """How long to train, with earlier runs counted in, and how fast to learn.
+
+    ``seconds`` are processor seconds on a CPU (a busy machine then costs time and not quality) and seconds by the
+    clock on a GPU. ``rate`` is Muon's, for kernels and matrices; AdamW's, for the rest, is smaller.
+    """
 
     seconds: float
     rate: float = 0.02
@@ -49,12 +54,23 @@ def settle(model: nn.Module) -> None:
             layer.eval()
 
 
-def train(model: nn.Module, loss: Callable[[int], Tensor], budget: Budget, checkpoint: Path) -> int:
+def train(
+    model: nn.Module,
+    draw: Callable[[int], Batch],
+    loss: Callable[[Batch], Tensor],
+    budget: Budget,
+    checkpoint: Path,
+    workers: int = 0,
+) -> int:
     """Train ``model`` with Muon and AdamW until the budget is spent; returns the number of steps.
 
-    ``loss(step)`` draws its own batch and returns a scalar. The state is saved to ``checkpoint`` once a minute,
-    and a run that finds one there goes on from it, so a stopped training loses a minute at most.
+    ``draw(step)`` makes the arrays of a step, in ``workers`` processes ahead of time or here when there are none;
+    ``loss`` makes a scalar of them. The state is saved to ``checkpoint`` once a minute, and a run that finds one
+    there goes on from it, so a stopped training loses a minute at most.
     """
+    on_gpu = next(model.parameters()).device.type == "cuda"
+    torch.backends.cudnn.benchmark = on_gpu
+    clock = time.perf_counter if on_gpu else time.process_time
     large = [value for value in model.parameters() if value.ndim > 1]
     small = [value for value in model.parameters() if value.ndim <= 1]
     optimisers = Muon(large, budget.rate), torch.optim.AdamW(small, lr=budget.small_rate, weight_decay=0.0)
@@ -65,8 +81,9 @@ def train(model: nn.Module, loss: Callable[[int], Tensor], budget: Budget, check
         for optimiser, kept in zip(optimisers, state["optimisers"]):
             optimiser.load_state_dict(kept)
         spent, step = state["spent"], state["step"]
-    saved = last = time.process_time()
-    mean = 0.0
+    drawn = batches(draw, step, workers)
+    saved = last = clock()
+    mean: float | None = None
     model.train()
     while spent < budget.seconds:
         share = min(1.0, (step + 1) / budget.warm_up)
@@ -75,16 +92,17 @@ def train(model: nn.Module, loss: Callable[[int], Tensor], budget: Budget, check
             optimiser.param_groups[0]["lr"] = share * rate
         if spent > budget.settle * budget.seconds:
             settle(model)
-        value = loss(step)
+        value = loss(next(drawn))
         model.zero_grad(set_to_none=True)
         value.backward()
         for optimiser in optimisers:
             optimiser.step()
-        mean += 0.02 * (float(value.detach()) - mean) if step else float(value.detach())
+        if step % 10 == 0:  # reading the value waits for the GPU, so not every time
+            mean = float(value.detach()) if mean is None else 0.8 * mean + 0.2 * float(value.detach())
         step += 1
-        now = time.process_time()
+        now = clock()
         spent, last = spent + now - last, now
-        if step % 200 == 0:
+        if step % 200 == 0 and mean is not None:
             print(f"step {step}  {spent:.0f} s  loss {mean:.4f}", flush=True)
         if now - saved > SAVE_EVERY or spent >= budget.seconds:
             saved = now

@@ -8,6 +8,8 @@ seed.
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from .judge_nets import Embedder, Regressor
 from .loop import Budget, pick_device, placed, train
 from .onnx_file import save
 
-BATCH = 32
+BATCHES = {"a": 32, "b": 48}
 TEMPERATURE = 0.1
 OUT = {"a": Path("lab/models/insightface/lab/recogniser.onnx"), "b": Path("lab/models/judge/recogniser_b.onnx")}
 SEEDS = {"a": 11, "b": 12}
@@ -37,35 +39,72 @@ def contrastive(embedding: Tensor, person: Tensor) -> Tensor:
     return -(log_chance.masked_fill(~same, 0).sum(1) / same.sum(1)).mean()
 
 
-def fit(kind: str, data: PeopleSet, seconds: float, seed: int, checkpoint: Path, device: torch.device) -> nn.Module:
-    """Train recogniser ``a`` or ``b``, or go on from ``checkpoint``."""
-    torch.manual_seed(seed)
-    persons, scenes = data.pictures.shape[:2]
-    identity = torch.from_numpy(data.identity)
-    network: nn.Module = placed(Regressor(identity.shape[1]) if kind == "a" else Embedder(), device)
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """Aligned crops (B, 3, 112, 112) in [-1, 1], whose they are (B,), and the identities (B, D)."""
 
-    def loss(step: int) -> Tensor:
-        rng = np.random.default_rng((seed, step))
-        if kind == "a":
-            person = rng.choice(persons, BATCH // 2, replace=False).repeat(2)
-            scene = np.concatenate([rng.choice(scenes, 2, replace=False) for _ in range(BATCH // 2)])
-        else:
-            # 8 persons and the look-alike of each, 3 scenes of every one
-            first = rng.choice(persons // 2, 8, replace=False)
-            person = np.concatenate([first, first + persons // 2]).repeat(3)
-            scene = np.concatenate([rng.choice(scenes, 3, replace=False) for _ in range(16)])
-        crops = data.draw(rng, person, scene).to(device, memory_format=torch.channels_last)
+    crops: np.ndarray
+    person: np.ndarray
+    identity: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """The crops of a training step: ``scenes`` of each person, where there are look-alikes with theirs.
+
+    ``strangers``: people without look-alikes. ``twins``: people whose second half are the first half's look-alikes.
+    With both, each gives half of the batch.
+    """
+
+    strangers: PeopleSet | None
+    twins: PeopleSet | None
+    scenes: int
+    batch: int
+    seed: int
+
+    def __call__(self, step: int) -> Crops:
+        rng = np.random.default_rng((self.seed, step))
+        share = self.batch if self.strangers is None or self.twins is None else self.batch // 2
+        parts: list[Crops] = []
+        if self.strangers is not None:
+            who = rng.choice(len(self.strangers.identity), max(2, share // self.scenes), replace=False)
+            parts.append(self._shots(rng, self.strangers, who))
+        if self.twins is not None:
+            half = len(self.twins.identity) // 2
+            first = rng.choice(half, max(2, share // (2 * self.scenes)), replace=False)
+            parts.append(self._shots(rng, self.twins, np.concatenate([first, first + half])))
+        # persons of the two sets share no number
+        person = [-1 - part.person if place else part.person for place, part in enumerate(parts)]
+        return Crops(np.concatenate([part.crops for part in parts]), np.concatenate(person),
+                     np.concatenate([part.identity for part in parts]))
+
+    def _shots(self, rng: np.random.Generator, data: PeopleSet, who: np.ndarray) -> Crops:
+        scene = np.concatenate([rng.choice(data.pictures.shape[1], self.scenes, replace=False) for _ in who])
+        person = who.repeat(self.scenes)
+        return Crops(data.draw(rng, person, scene).numpy(), person, data.identity[person])
+
+
+def fit(
+    kind: str, draw: Draw, seconds: float, checkpoint: Path, device: torch.device, workers: int = 0
+) -> tuple[nn.Module, int]:
+    """Train recogniser ``a`` or ``b``, or go on from ``checkpoint``; the network and its steps."""
+    torch.manual_seed(draw.seed)
+    known = draw.strangers or draw.twins
+    assert known is not None
+    network: nn.Module = placed(Regressor(known.identity.shape[1]) if kind == "a" else Embedder(), device)
+
+    def loss(batch: Crops) -> Tensor:
+        crops = torch.from_numpy(batch.crops).to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
             output = network(crops)
-        apart = contrastive(output, torch.from_numpy(person).to(device))
+        apart = contrastive(output, torch.from_numpy(batch.person).to(device))
         if kind == "b":
             return apart
         # telling people apart teaches small marks that the regression alone learns late
-        return functional.mse_loss(output.float(), identity[torch.from_numpy(person)].to(device)) + 0.3 * apart
+        return functional.mse_loss(output.float(), torch.from_numpy(batch.identity).to(device)) + 0.3 * apart
 
-    steps = train(network, loss, Budget(seconds), checkpoint)
-    print(f"{steps} steps")
-    return network.cpu().eval()
+    steps = train(network, draw, loss, Budget(seconds), checkpoint, workers)
+    return network.cpu().eval(), steps
 
 
 @torch.no_grad()
@@ -94,29 +133,38 @@ def main() -> None:
     parser.add_argument("kind", choices=("a", "b"))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--cache", type=Path, required=True, help="folder for rendered pictures and checkpoints")
-    parser.add_argument("--seconds", type=float, help=f"processor seconds; default {SECONDS}")
+    parser.add_argument("--seconds", type=float,
+                        help=f"processor seconds, clock seconds on a GPU; default {SECONDS}")
     parser.add_argument("--crops", type=Path, help="portrait cache of lab.train.dataset (recogniser a)")
-    parser.add_argument("--people", type=int, default=700, help="persons to render (recogniser b)")
-    parser.add_argument("--scenes", type=int, default=5)
+    parser.add_argument("--people", type=int,
+                        help="persons to render, and as many look-alikes; default 0 for a, 700 for b")
+    parser.add_argument("--scenes", type=int, default=5, help="pictures of each rendered person")
+    parser.add_argument("--batch", type=int, help=f"crops a step; default {BATCHES}")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw batches ahead")
+    parser.add_argument("--render", type=int, help="processes that render; default as --workers")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    seed = SEEDS[options.kind] if options.seed is None else options.seed
-    if options.kind == "a" and options.crops is None:
+    kind, cache = options.kind, options.cache
+    seed = SEEDS[kind] if options.seed is None else options.seed
+    if kind == "a" and options.crops is None:
         parser.error("recogniser a learns from the portrait cache: give --crops (python -m lab.train.dataset makes it)")
-    if options.kind == "a":
-        data = crop_people(options.crops)
-    else:
-        data = people(options.cache, options.people, options.scenes, seed)
-    checkpoint = options.cache / f"recogniser_{options.kind}.pt"
-    seconds = options.seconds or SECONDS[options.kind]
-    network = fit(options.kind, data, seconds, seed, checkpoint, pick_device(options.device))
-    figures = verification(network, people(options.cache, 100, 5, 99))
-    print(figures)
-    notes = {"licence": "GPL-3.0", "made_by": f"lab.train.recogniser {options.kind}"}
-    notes |= {name: f"{value:.5f}" for name, value in figures.items()}
-    save(network, torch.zeros(1, 3, 112, 112), options.out or OUT[options.kind], ["embedding"],
+    render = options.workers if options.render is None else options.render
+    count = (0 if kind == "a" else 700) if options.people is None else options.people
+    twins = people(cache, count, options.scenes, seed, render) if count else None
+    strangers = crop_people(options.crops, workers=render) if kind == "a" else None
+    unseen = people(cache, 100, 5, 99, render)
+    print("pictures rendered", flush=True)
+    draw = Draw(strangers, twins, 2 if kind == "a" else 3, options.batch or BATCHES[kind], seed)
+    seconds = options.seconds or SECONDS[kind]
+    device = pick_device(options.device)
+    network, steps = fit(kind, draw, seconds, cache / f"recogniser_{kind}.pt", device, options.workers)
+    found = verification(network, unseen)
+    notes = {"licence": "GPL-3.0", "made_by": f"lab.train.recogniser {kind}"}
+    notes |= {name: f"{value:.5f}" for name, value in found.items()}
+    save(network, torch.zeros(1, 3, 112, 112), options.out or OUT[kind], ["embedding"],
          {"input": {0: "faces"}, "embedding": {0: "faces"}}, notes)
+    print(json.dumps({"steps": steps, "weights": sum(p.numel() for p in network.parameters())} | found))
 
 
 if __name__ == "__main__":
