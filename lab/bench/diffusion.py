@@ -1,6 +1,7 @@
 """The methods that need a diffusion model: latent paste and image-to-image by stock nodes, and the pack's own node."""
 from __future__ import annotations
 
+import importlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,11 +57,12 @@ class DiffusionMethods:
         self.evaluations = 0
         self.host = Host.start()
         self.model, _, self.vae = self.host.node("CheckpointLoaderSimple")().load_checkpoint(CHECKPOINTS[family])
-        self.model.model.diffusion_model.register_forward_pre_hook(self._count)
+        self.model.model.diffusion_model.register_forward_pre_hook(self.count)
         self.models = models
         self._analyzer: Any = None
 
-    def _count(self, module: Any, arguments: tuple[Any, ...]) -> None:
+    def count(self, module: Any, arguments: tuple[Any, ...]) -> None:
+        """Forward hook of the diffusion network."""
         self.evaluations += len(arguments[0])
 
     def run(self, name: str, case: Case) -> Array:
@@ -125,6 +127,10 @@ class DiffusionMethods:
     def restore_node(self) -> Any:
         """The class of the pack's node as the host loaded it."""
         return self.host.node("EditedIDRestoreIdentity")
+
+    def saved_file(self, name: str) -> Path:
+        """A file that a node saved in the host's output folder."""
+        return Path(importlib.import_module("folder_paths").get_output_directory()) / name
 
     @property
     def analyzer(self) -> Any:
