@@ -1,14 +1,16 @@
-"""The two gates as tensor functions (METHOD §5). Token axis and layout are the caller's."""
+"""The two gates as tensor functions on chosen tokens (METHOD §5). Token axis and layout are the caller's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+Keys = tuple[Tensor, Tensor]
+"""Keys and values of some tokens, both (1, ...) with the tokens on the same axis as the target's."""
 
 
 def along(weights: Tensor, axis: int, ndim: int) -> Tensor:
@@ -19,28 +21,28 @@ def along(weights: Tensor, axis: int, ndim: int) -> Tensor:
 
 
 def agreement(target: Tensor, donor: Tensor, threshold: float, sharpness: float, axis: int) -> Tensor:
-    """Per-token gate sigmoid(k * (cos(O_t, O_s) - c0)), (n,) (**ours**).
+    """Per-token gate sigmoid(k * (cos(O_t, O_s) - c0)), (n,) float32 (**ours**).
 
     Both tensors (1, ...) with the tokens on `axis`; heads are folded into the cosine. It closes where pose
     or occlusion differ so much that a transfer would be wrong.
     """
+    # half precision would overflow in the squares
     a, b = (t.float().movedim(axis, 1).flatten(2)[0] for t in (target, donor))
-    return torch.sigmoid(sharpness * (F.cosine_similarity(a, b, dim=-1) - threshold)).to(target.dtype)
+    return torch.sigmoid(sharpness * (F.cosine_similarity(a, b, dim=-1) - threshold))
 
 
-def blend_outputs(target: Tensor, face: Tensor, element: Tensor, w1: Tensor, w2: Tensor, axis: int) -> Tensor:
-    """S3 = W1 S1 + W2 S2 + (1 - W1 - W2) S3 (EditedID, attentional gating); w1, w2: (n,)."""
-    w1, w2 = along(w1, axis, target.ndim), along(w2, axis, target.ndim)
-    return target + w1 * (face - target) + w2 * (element - target)
+def move_towards(target: Tensor, donor: Tensor, share: Tensor, axis: int) -> Tensor:
+    """What `target` changes by when each token takes `share` (n,) of `donor`: share * (donor - target)."""
+    return along(share, axis, target.ndim).to(target.dtype) * (donor.to(target.dtype) - target)
 
 
-def shared_attention(attend: Attend, q: Tensor, k: Tensor, v: Tensor, extra: list[tuple[Tensor, Tensor]],
-                     queries: Tensor, axis: int) -> Tensor:
+def shared_attention(attend: Attend, q: Tensor, k: Tensor, v: Tensor, extra: Sequence[Keys], queries: Tensor,
+                     axis: int) -> Tensor:
     """Outputs of the chosen queries that see their own keys and the extra ones, tokens on `axis` of q.
 
-    `q`, `k`, `v`: (1, ...) of the target, all tokens; `extra`: source (keys, values) pairs, already cut to
-    the tokens to be seen; `queries`: indices along `axis`.
+    `q`, `k`, `v`: (1, ...) of the target, all tokens; `extra`: source keys and values, already cut to the tokens
+    to be seen; `queries`: positions along `axis`. Only these rows are computed, through the host's own attention.
     """
-    keys = torch.cat([k, *(e[0].to(k) for e in extra)], axis)
-    values = torch.cat([v, *(e[1].to(v) for e in extra)], axis)
+    keys = torch.cat([k, *(e[0].to(k.dtype) for e in extra)], axis)
+    values = torch.cat([v, *(e[1].to(v.dtype) for e in extra)], axis)
     return attend(q.index_select(axis, queries), keys, values)

@@ -2,64 +2,103 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 
+import torch
 from torch import Tensor
 
 from .blocks import Layer
+from .offload import MainMemory, main_memory
+
+Place = tuple[int, Layer]
+"""Step of the schedule and layer."""
+HALF_MAX = float(torch.finfo(torch.float16).max)
 
 
 @dataclass(frozen=True, eq=False)
 class SourceFeatures:
-    """Attention of both sources in one layer, image tokens only, row 0 original, row 1 edited.
+    """Attention of the two sources in one layer, cut to the tokens that a gate reads there.
 
-    `outputs`: (2, n, C) or heads first (2, H, n, D); `keys`, `values`: as the model passes them, with the
-    token axis narrowed to the n image tokens. Each is None when no gate needs it.
+    Outputs: `original_face`, `edited_face`, `edited_element`; keys and values: `face_keys`, `face_values` of the
+    original, `element_keys`, `element_values` of the edited picture. Each (1, ...) as the model passes it, or None
+    where no gate needs it.
     """
 
-    outputs: Tensor | None
-    keys: Tensor | None
-    values: Tensor | None
+    original_face: Tensor | None = None
+    edited_face: Tensor | None = None
+    edited_element: Tensor | None = None
+    face_keys: Tensor | None = None
+    face_values: Tensor | None = None
+    element_keys: Tensor | None = None
+    element_values: Tensor | None = None
 
-    def in_main_memory(self) -> SourceFeatures:
-        """The same on the CPU."""
-        return SourceFeatures(*(t if t is None else t.cpu() for t in (self.outputs, self.keys, self.values)))
+    def tensors(self) -> list[Tensor]:
+        """Those that are there."""
+        return [t for t in (getattr(self, f.name) for f in fields(self)) if t is not None]
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> SourceFeatures:
+        """The same features with every tensor changed."""
+        values = [getattr(self, f.name) for f in fields(self)]
+        return SourceFeatures(*(t if t is None else change(t) for t in values))
 
     def bytes(self) -> int:
         """Memory of the tensors."""
-        return sum(t.numel() * t.element_size() for t in (self.outputs, self.keys, self.values) if t is not None)
+        return sum(t.numel() * t.element_size() for t in self.tensors())
+
+
+def in_half_precision(t: Tensor) -> Tensor:
+    """fp32 as fp16, the two bytes that a feature is worth; narrower types as they are."""
+    return t.clamp(-HALF_MAX, HALF_MAX).half() if t.dtype in (torch.float32, torch.float64) else t
 
 
 @dataclass(eq=False)
 class FeatureRecord:
     """Features of one run by (step, layer); it lives and dies with the run.
 
-    Up to `budget` bytes stay on the model's device, the next `host_budget` bytes go to main memory. Past
-    both nothing is kept and `overflowed` is set: the run then evaluates its sources again beside the target.
+    Up to `budget` bytes stay on the model's device, the next `host_budget` bytes go to main memory and are brought
+    back ahead of their use. Past both nothing is kept and `overflowed` is set: the run then evaluates its sources
+    again beside the target.
     """
 
-    budget: int
+    budget: int = 0
     host_budget: int = 0
     used: int = 0
     host_used: int = 0
     overflowed: bool = False
-    kept: dict[tuple[int, Layer], SourceFeatures] = field(default_factory=dict)
+    _on_device: dict[Place, SourceFeatures] = field(default_factory=dict)
+    _in_main_memory: MainMemory[Place] | None = None
 
     def put(self, step: int, layer: Layer, features: SourceFeatures) -> None:
-        """Keep the features where there is room for them."""
-        size = features.bytes()
-        if self.overflowed:
+        """Keep the features where there is room for them; a layer met again at a step is kept once."""
+        place = (step, layer)
+        if self.overflowed or place in self:
             return
+        size = features.bytes()
         if self.used + size <= self.budget:
             self.used += size
-            self.kept[step, layer] = features
-        elif self.host_used + size <= self.host_budget:
+            self._on_device[place] = features
+        elif size and self.host_used + size <= self.host_budget:
             self.host_used += size
-            self.kept[step, layer] = features.in_main_memory()
+            if self._in_main_memory is None:
+                self._in_main_memory = main_memory(features.tensors()[0].device)
+            self._in_main_memory.put(place, features)
         else:
+            self.clear()
             self.overflowed = True
-            self.kept.clear()
 
     def get(self, step: int, layer: Layer) -> SourceFeatures | None:
-        """The features of a layer at a step, or None where none were kept."""
-        return self.kept.get((step, layer))
+        """The features of a layer at a step on the model's device, or None where none were kept."""
+        place = (step, layer)
+        if place in self._on_device:
+            return self._on_device[place]
+        return self._in_main_memory.get(place) if self._in_main_memory is not None else None
+
+    def __contains__(self, place: object) -> bool:
+        return place in self._on_device or (self._in_main_memory is not None and place in self._in_main_memory)
+
+    def clear(self) -> None:
+        """Let go of all features."""
+        self._on_device.clear()
+        self._in_main_memory = None
+        self.used = self.host_used = 0

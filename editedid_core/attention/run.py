@@ -1,23 +1,24 @@
-"""The gates at work in one sampling run: what happens at one attention call."""
+"""The gates at work in one sampling run: what happens at one attention call.
+
+Nothing here asks the device for a value: all that depends on masks is found once a token grid in main memory, and
+only the rows and tokens that a gate acts on are computed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from .blocks import Layer
-from .gates import agreement, along, blend_outputs, shared_attention
-from .record import FeatureRecord, SourceFeatures
+from .gates import Attend, Keys, agreement, along, move_towards, shared_attention
+from .record import FeatureRecord, SourceFeatures, in_half_precision
 from .regions import Regions
 from .settings import Plan
+from .tokens import RegionTokens, TokenSets, find_tokens
 
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 ORIGINAL, EDITED = 0, 1
-SEEN = 0.5
-"""A source token is offered as a key where its region weighs at least this."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class AttentionCall:
 
 @dataclass(eq=False)
 class AttentionRun:
-    """State of one run; the sampler moves `rows` and `step` along before each evaluation.
+    """State of one run; the sampler moves `rows`, `step` and `sigma` along before each evaluation.
 
     `rows`: names of the batch's rows: sources only (record), target only (replay) or all three.
     """
@@ -53,98 +54,117 @@ class AttentionRun:
     latent_size: tuple[int, int]
     rows: tuple[str, ...] = ()
     step: int = 0
-    weights: dict[tuple[int, int], tuple[Tensor, Tensor]] = field(default_factory=dict)
+    sigma: float = 0.0
+    tokens: dict[tuple[tuple[int, int], int, torch.device], TokenSets] = field(default_factory=dict)
 
     def edit(self, call: AttentionCall, attend: Attend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The attention output of this call with the gates applied to the target row."""
         out = attend(q, k, v)
         if call.rows != len(self.rows) or not self.plan.wants(call.layer, call.sigma):
             return out
-        if "target" not in self.rows:
-            self.record.put(self.step, call.layer, self._features(call, call.recorded_chunk, out, k, v, True))
+        tokens = self._tokens(call, out.device)
+        if tokens.empty:
             return out
-        result = out.clone()
+        if "target" not in self.rows:
+            if not self.record.overflowed:
+                features = self._features(call, call.recorded_chunk, out, k, v, tokens)
+                self.record.put(self.step, call.layer, features.each(in_half_precision))
+            return out
+        result = None
         for chunk in range(call.chunks):
-            sources = self.record.get(self.step, call.layer)
-            if "original" in self.rows:
-                sources = self._features(call, chunk, out, k, v, False)
+            sources = (self._features(call, chunk, out, k, v, tokens) if "original" in self.rows
+                       else self.record.get(self.step, call.layer))
             if sources is None:
                 continue
+            if result is None:
+                result = out.clone()  # another pack's attention may still hold what it returned
             row = chunk * call.rows + self.rows.index("target")
             target = slice(row, row + 1)
-            n = call.grid[0] * call.grid[1]
-            image = result[target].narrow(call.out_axis, call.start, n)
-            image.copy_(self._gated(call, attend, image.clone(), q[target], k[target], v[target], sources))
-        return result
+            if self.plan.structure.at(call.layer, call.sigma):
+                self._structure(call, result[target], out[target], sources, tokens)
+            if self.plan.detail.at(call.layer, call.sigma):
+                self._detail(call, attend, result[target], out[target], (q[target], k[target], v[target]), sources,
+                             tokens)
+        return out if result is None else result
+
+    def _tokens(self, call: AttentionCall, device: torch.device) -> TokenSets:
+        key = (call.grid, call.start, device)
+        if key not in self.tokens:
+            self.tokens[key] = find_tokens(self.regions, call.grid, call.start, device)
+        return self.tokens[key]
 
     def _features(self, call: AttentionCall, chunk: int, out: Tensor, k: Tensor, v: Tensor,
-                  keep: bool) -> SourceFeatures:
-        """Image tokens of the two source rows; copied when they must outlive the evaluation."""
-        first = chunk * call.rows
+                  tokens: TokenSets) -> SourceFeatures:
+        """Copies of what the gates read of the two source rows."""
+        structure = self.plan.structure.at(call.layer, call.sigma)
+        detail = self.plan.detail.at(call.layer, call.sigma)
+        from_original = structure and self.plan.donor == "original"
+        compared = detail and self.plan.agreement is not None
+        face, element = tokens.face, tokens.element
 
-        def cut(t: Tensor, axis: int) -> Tensor:
-            part = t[first : first + 2].narrow(axis, call.start, call.grid[0] * call.grid[1])
-            return part.clone() if keep else part
+        def cut(wanted: bool, t: Tensor, source: int, positions: Tensor, axis: int) -> Tensor | None:
+            row = chunk * call.rows + source
+            return t[row : row + 1].index_select(axis, positions) if wanted and len(positions) else None
 
-        shared = self.plan.detail.at(call.layer, call.sigma)
         return SourceFeatures(
-            cut(out, call.out_axis),
-            cut(k, call.axis) if shared else None,
-            cut(v, call.axis) if shared else None,
+            cut(from_original or compared, out, ORIGINAL, face.positions, call.out_axis),
+            cut(structure and not from_original, out, EDITED, face.positions, call.out_axis),
+            cut(structure, out, EDITED, element.positions, call.out_axis),
+            cut(detail, k, ORIGINAL, face.keys, call.axis),
+            cut(detail, v, ORIGINAL, face.keys, call.axis),
+            cut(detail, k, EDITED, element.keys, call.axis),
+            cut(detail, v, EDITED, element.keys, call.axis),
         )
 
-    def _gated(self, call: AttentionCall, attend: Attend, own: Tensor, q: Tensor, k: Tensor, v: Tensor,
-               sources: SourceFeatures) -> Tensor:
-        """The target's image tokens after the structure gate and the detail gate."""
-        w1, w2 = self._weights(call.grid, own)
-        result = own
-        if self.plan.structure.at(call.layer, call.sigma) and sources.outputs is not None:
-            donors = sources.outputs.to(own)
-            face = donors[ORIGINAL:EDITED] if self.plan.donor == "original" else donors[EDITED:]
-            strength = self.plan.structure.strength
-            open1 = strength * self._agreement(own, face, call.out_axis)
-            result = blend_outputs(result, face, donors[EDITED:], w1 * open1, w2 * strength, call.out_axis)
-        if self.plan.detail.at(call.layer, call.sigma) and sources.keys is not None:
-            result = self._detail(call, attend, result, own, q, k, v, sources, w1, w2)
-        return result
-
-    def _detail(self, call: AttentionCall, attend: Attend, result: Tensor, own: Tensor, q: Tensor, k: Tensor,
-                v: Tensor, sources: SourceFeatures, w1: Tensor, w2: Tensor) -> Tensor:
-        """Face queries also see the original's face keys, element queries the edit's element keys."""
-        assert sources.keys is not None and sources.values is not None and sources.outputs is not None
-        face, element = (w1 >= SEEN).nonzero()[:, 0], (w2 >= SEEN).nonzero()[:, 0]
-        from_original = self._keys(sources, ORIGINAL, face, call.axis)
-        from_edited = self._keys(sources, EDITED, element, call.axis)
-        divide = self.plan.divide.strength if self.plan.divide.at(call.layer, call.sigma) else 0.0
-        opened = self._agreement(own, sources.outputs[ORIGINAL:EDITED].to(own), call.out_axis)
-        for weight, keys in ((w1 * opened, from_original), (w2, from_edited)):
-            queries = (weight > 0).nonzero()[:, 0]
-            if len(queries) == 0:
+    def _structure(self, call: AttentionCall, result: Tensor, own: Tensor, sources: SourceFeatures,
+                   tokens: TokenSets) -> None:
+        """S3 = W1 S1 + W2 S2 + (1 - W1 - W2) S3 (EditedID, attentional gating), into `result`."""
+        axis, strength = call.out_axis, self.plan.structure.strength
+        donor = sources.original_face if self.plan.donor == "original" else sources.edited_face
+        for region, given, judged in ((tokens.face, donor, True), (tokens.element, sources.edited_element, False)):
+            if given is None:
                 continue
-            index = queries + call.start
-            answer = shared_attention(attend, q, k, v, [keys], index, call.axis) if divide > 0 else 0.0
-            if divide < 1:
-                both = shared_attention(attend, q, k, v, [from_original, from_edited], index, call.axis)
-                answer = both + divide * (answer - both)
-            current = result.index_select(call.out_axis, queries)
-            share = along(self.plan.detail.strength * weight[queries], call.out_axis, current.ndim)
-            result = result.index_copy(call.out_axis, queries, current + share * (answer - current))
-        return result
+            before = own.index_select(axis, region.positions)
+            share = region.weights * strength
+            if judged and self.plan.agreement is not None:
+                share = share * agreement(before, given, self.plan.agreement, self.plan.sharpness, axis)
+            result.index_add_(axis, region.positions, move_towards(before, given, share, axis))
 
-    @staticmethod
-    def _keys(sources: SourceFeatures, row: int, tokens: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-        assert sources.keys is not None and sources.values is not None
-        pick = slice(row, row + 1)
-        return (sources.keys[pick].index_select(axis, tokens.to(sources.keys.device)),
-                sources.values[pick].index_select(axis, tokens.to(sources.values.device)))
+    def _detail(self, call: AttentionCall, attend: Attend, result: Tensor, own: Tensor,
+                target: tuple[Tensor, Tensor, Tensor], sources: SourceFeatures, tokens: TokenSets) -> None:
+        """Face queries also see the original's face keys, element queries the edit's element keys."""
+        from_original = _keys(sources.face_keys, sources.face_values)
+        from_edited = _keys(sources.element_keys, sources.element_values)
+        regions: tuple[tuple[RegionTokens, list[Keys], list[Keys], bool], ...] = (
+            (tokens.face, from_original, from_edited, True), (tokens.element, from_edited, from_original, False))
+        for region, allowed, other, judged in regions:
+            if not len(region.positions) or not (allowed or other):
+                continue
+            answer = self._answer(call, attend, target, region.positions, allowed, other)
+            if answer is None:
+                continue
+            share = region.weights * self.plan.detail.strength
+            if judged and self.plan.agreement is not None and sources.original_face is not None:
+                share = share * agreement(own.index_select(call.out_axis, region.positions), sources.original_face,
+                                          self.plan.agreement, self.plan.sharpness, call.out_axis)
+            current = result.index_select(call.out_axis, region.positions)
+            weight = along(share, call.out_axis, current.ndim).to(current.dtype)
+            result.index_copy_(call.out_axis, region.positions, torch.lerp(current, answer, weight))
 
-    def _agreement(self, own: Tensor, donor: Tensor, axis: int) -> Tensor:
-        if self.plan.agreement is None:
-            return torch.ones(own.shape[axis], device=own.device, dtype=own.dtype)
-        return agreement(own, donor, self.plan.agreement, self.plan.sharpness, axis)
+    def _answer(self, call: AttentionCall, attend: Attend, target: tuple[Tensor, Tensor, Tensor], queries: Tensor,
+                allowed: list[Keys], other: list[Keys]) -> Tensor | None:
+        """Outputs of the queries beside the allowed keys, or as far as they are not divided beside all; None
+        where there are no keys beside their own."""
+        divide = self.plan.divide.strength if self.plan.divide.at(call.layer, call.sigma) else 0.0
+        if not other:
+            divide = 1.0  # nothing to be kept apart from
+        if divide >= 1.0:
+            return shared_attention(attend, *target, allowed, queries, call.axis) if allowed else None
+        both = shared_attention(attend, *target, [*allowed, *other], queries, call.axis)
+        if divide <= 0.0:
+            return both
+        return torch.lerp(both, shared_attention(attend, *target, allowed, queries, call.axis), divide)
 
-    def _weights(self, grid: tuple[int, int], like: Tensor) -> tuple[Tensor, Tensor]:
-        if grid not in self.weights:
-            self.weights[grid] = self.regions.on_grid(*grid, like)
-        w1, w2 = self.weights[grid]
-        return w1.to(like), w2.to(like)
+
+def _keys(keys: Tensor | None, values: Tensor | None) -> list[Keys]:
+    return [] if keys is None or values is None else [(keys, values)]

@@ -55,7 +55,8 @@ def mixing_curve(differences: list[float], mixing: Mixing) -> tuple[float, ...]:
 
 def trajectory_curve(trajectory: Trajectory, mixing: Mixing) -> tuple[float, ...]:
     """`mixing_curve` of an inversion's states."""
-    return mixing_curve([float((v.state[0] - v.state[1]).square().mean()) for v in trajectory.levels], mixing)
+    differences = torch.stack([(v.state[0] - v.state[1]).square().mean() for v in trajectory.levels])
+    return mixing_curve(differences.tolist(), mixing)  # the device is waited for once
 
 
 def mixed_start(trajectory: Trajectory, rho: float, weight: Tensor, mixing: Mixing) -> Tensor:

@@ -189,11 +189,10 @@ def _forward(token_map: _Map, x: Tensor, options: dict[str, Any], kwargs: dict[s
     references = kwargs.get("ref_latents") or ()
     behind = sum(math.prod(token_map.grid(r.shape[-2], r.shape[-1])) for r in references)
     whole = tuple(x.shape[-2:]) == run.latent_size
-    sigma = float(options["sigmas"].flatten()[0])
     calls = token_map.order(bool(references)) if family.located == "order" else []
     # an area conditioning runs on a spatial crop, where the regions do not hold: rows 0 matches no run
     return _Forward(token_map, (x.shape[-2], x.shape[-1]), chunks, rows if whole else 0,
-                    order.index(0) if 0 in order else 0, sigma, behind, calls)
+                    order.index(0) if 0 in order else 0, run.sigma, behind, calls)
 
 
 def _override(run: AttentionRun, before: Any) -> Any:

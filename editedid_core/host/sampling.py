@@ -101,8 +101,12 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     noise = torch.randn(edited.shape, generator=generator)
     callback = latent_preview.prepare_callback(clone, 2 * schedule.steps)
     pair = torch.cat([original, edited]).float()
-    latent = guider.sample(noise.expand_as(pair), pair, sampler, sigmas, callback=callback, disable_pbar=True,
-                           seed=settings.noise_seed)
+    try:
+        latent = guider.sample(noise.expand_as(pair), pair, sampler, sigmas, callback=callback, disable_pbar=True,
+                               seed=settings.noise_seed)
+    finally:
+        if run is not None:
+            run.record.clear()  # not when the garbage is next collected: it is most of what the run holds
     latent = latent.to(comfy.model_management.intermediate_device())
     if not torch.isfinite(latent).all():
         raise RuntimeError("The model returned NaN; run it in fp32 or bf16, or lower the strength.")
@@ -128,13 +132,16 @@ def _attention_run(model: Any, face: Tensor, element: Tensor, latent: Tensor, mo
     divide: Disentangle = options.get(DISENTANGLE_KEY) or Disentangle(strength=0.0)
     sampling = model.get_model_object("model_sampling")
     plan = make_plan(entangle, divide, attention_blocks(model), sampling.percent_to_sigma)
-    cpu = torch.device("cpu")
-    on_device, on_host = (int(comfy.model_management.get_free_memory(device) * RECORD_SHARE) if mode == "replay" else 0
-                          for device in (model.load_device, cpu))
-    if model.load_device == cpu:
-        on_host = 0  # one memory, counted once
     size = (latent.shape[-2], latent.shape[-1])
-    return AttentionRun(plan, Regions(face, element, hard=mode == "paper"), FeatureRecord(on_device, on_host), size)
+    return AttentionRun(plan, Regions(face, element, hard=mode == "paper"), FeatureRecord(), size)
+
+
+def _grant_room(record: FeatureRecord, device: torch.device) -> None:
+    """Budgets from what is free once the model is loaded."""
+    cpu = torch.device("cpu")
+    record.budget = int(comfy.model_management.get_free_memory(device) * RECORD_SHARE)
+    # on a machine with one memory it is counted once
+    record.host_budget = int(comfy.model_management.get_free_memory(cpu) * RECORD_SHARE) if device != cpu else 0
 
 
 class PairSampler(comfy.samplers.Sampler):
@@ -164,7 +171,7 @@ class PairSampler(comfy.samplers.Sampler):
         def denoise(x: Tensor, sigma: float, rows: Rows, step: int) -> Tensor:
             comfy.model_management.throw_exception_if_processing_interrupted()
             if self.run is not None:
-                self.run.rows, self.run.step = rows.value, step
+                self.run.rows, self.run.step, self.run.sigma = rows.value, step, sigma
             # guidance in the inversion is what makes null-text optimisation necessary (METHOD §3)
             model_wrap.set_cfg(1.0 if rows is Rows.SOURCES else cfg)
             sigma_row = x.new_full((x.shape[0],), sigma)
@@ -188,6 +195,8 @@ class PairSampler(comfy.samplers.Sampler):
             weight = weight * 2 * self.curve[-1]
             start = weight * (latent_image[:1] - latent_image[1:])
             return descend(denoise, space, schedule, source, latent_image, start, weight, support, True, on_step)
+        if self.run is not None:
+            _grant_room(self.run.record, latent_image.device)
         trajectory = invert(denoise, space, latent_image, shared, schedule)
         self.curve = trajectory_curve(trajectory, self.settings.mixing)
         weight = weight * 2 * self.curve[-1]

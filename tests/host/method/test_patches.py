@@ -117,7 +117,7 @@ def test_features_evaluated_again_give_the_recorded_result(
     model = patched(tiny_model(kind))
     recorded = run(model, kind)
     monkeypatch.setattr(core, "RECORD_SHARE", 0.0)
-    torch.testing.assert_close(run(model, kind), recorded, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(run(model, kind), recorded, rtol=1e-3, atol=1e-3)  # kept in half
 
 
 @pytest.mark.parametrize("kind", ["sd15", "sd3", "flux"])

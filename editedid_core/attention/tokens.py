@@ -1,0 +1,56 @@
+"""The tokens that gates read and write, found once for each token grid of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .regions import Regions
+
+ACTS = 1e-3
+"""A token whose weight in a region is smaller is left alone: the change would drown in the rounding of a picture."""
+SEEN = 0.5
+"""A source token is offered as a key where its region weighs at least this."""
+
+
+@dataclass(frozen=True, eq=False)
+class RegionTokens:
+    """One region on one token grid.
+
+    `positions` (m,): tokens of the target that the region weighs on, `weights` (m,) float32: how much;
+    `keys` (j,): tokens of the source that may be seen as keys. Positions count from the start of the token axis.
+    """
+
+    positions: Tensor
+    weights: Tensor
+    keys: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class TokenSets:
+    """Face and element tokens of one grid, on the device of the model."""
+
+    face: RegionTokens
+    element: RegionTokens
+
+    @property
+    def empty(self) -> bool:
+        """Whether no gate can act on this grid."""
+        return not len(self.face.positions) and not len(self.element.positions)
+
+
+def find_tokens(regions: Regions, grid: tuple[int, int], start: int, device: torch.device) -> TokenSets:
+    """The tokens of a grid (height, width) whose first token stands at `start` on the token axis.
+
+    The masks are reduced where they are (main memory), so that asking how many tokens there are never makes the
+    host wait for the device.
+    """
+    found = []
+    for weights in regions.on_grid(*grid, regions.face):
+        positions = (weights > ACTS).nonzero()[:, 0]
+        keys = (weights >= SEEN).nonzero()[:, 0]
+        found.append(RegionTokens((positions + start).to(device), weights[positions].float().to(device),
+                                  (keys + start).to(device)))
+    return TokenSets(*found)
