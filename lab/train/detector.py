@@ -152,8 +152,11 @@ def errors(network: Detector, seen: list[Seen], side: int, centred: bool = True)
     off, missed, false = [], 0, 0
     for picture, faces in seen:
         image = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-        enlarged = side / image.shape[0]
-        outputs = network(_input(cv2.resize(image, (side, side))[None], device))
+        enlarged = side / max(image.shape[:2])
+        height, width = (round(length * enlarged) for length in image.shape[:2])
+        canvas = np.zeros((side, side, 3), np.uint8)  # as insightface does
+        canvas[:height, :width] = cv2.resize(image, (width, height))
+        outputs = network(_input(canvas[None], device))
         score = torch.cat(outputs[:len(STRIDES)], 1)[0, :, 0].sigmoid().cpu().numpy()
         parts = []
         for stride, points in zip(STRIDES, outputs[2 * len(STRIDES):]):
