@@ -105,6 +105,9 @@ class IDEntanglement(io.ComfyNode):
                                  tooltip="Close the gates where the two pictures disagree in pose or are covered."),
                 io.Float.Input("agreement", default=0.0, min=-1.0, max=1.0, step=0.05, advanced=True,
                                tooltip="Likeness (cosine) at which the agreement gate is half open."),
+                io.Float.Input("overlap", default=standard.overlap, min=0.0, max=1.0, step=0.05, optional=True,
+                               advanced=True, tooltip="Paper modes: the face's share where its hard mask and the "
+                               "elements' overlap; the elements get the rest."),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="The model with the gates; connect it to the "
                                      "Adaptive Mixing Sampler or Restore Identity.")],
@@ -113,14 +116,15 @@ class IDEntanglement(io.ComfyNode):
     @classmethod
     def execute(cls, model: Any, structure: float, detail: float, donor: str, structure_start: float,
                 structure_end: float, detail_start: float, detail_end: float, structure_blocks: str,
-                detail_blocks: str, agreement_gate: bool, agreement: float) -> io.NodeOutput:
+                detail_blocks: str, agreement_gate: bool, agreement: float,
+                overlap: float = Entangle.overlap) -> io.NodeOutput:
         setting = Entangle(
             structure=structure, detail=detail, donor="original" if donor == "original" else "edited",
             structure_window=_window(structure_start, structure_end, "structure"),
             detail_window=_window(detail_start, detail_end, "detail"),
             structure_blocks=_block_list(structure_blocks, "structure", model),
             detail_blocks=_block_list(detail_blocks, "detail", model),
-            agreement=agreement if agreement_gate else None,
+            agreement=agreement if agreement_gate else None, overlap=overlap,
         )
         # a wrong block list is told here, on the node that holds it
         make_plan(setting, Disentangle(), attention_blocks(model), lambda percent: percent)

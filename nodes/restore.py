@@ -12,10 +12,11 @@ from ..editedid_core.attention.settings import Disentangle, Entangle
 from ..editedid_core.faces.analyzers.load import load_analyzer
 from ..editedid_core.host import vae as host_vae
 from ..editedid_core.host.folders import default_pack, insightface_packs
+from ..editedid_core.host.paper_presets import PAPER_PRESETS
 from ..editedid_core.host.progress import show_result
 from ..editedid_core.host.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, Mode, sample_pair
 from ..editedid_core.pipeline import RestoreOptions, Sampled, restore
-from .sampling import CATEGORY, make_settings, mode_input, settings_inputs
+from .sampling import CATEGORY, late_inputs, make_settings, mode_input, settings_inputs
 from .types import Analyzer
 
 
@@ -63,6 +64,7 @@ class RestoreIdentity(io.ComfyNode):
                 io.Conditioning.Input("negative", optional=True, tooltip="A negative prompt, used when cfg is not 1."),
                 io.Mask.Input("element_mask", optional=True, tooltip="Parts of the edited picture that must stay, such "
                               "as glasses; found automatically as well."),
+                *late_inputs(),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with the faces restored."),
@@ -83,7 +85,7 @@ class RestoreIdentity(io.ComfyNode):
         settings = make_settings(mode, **values)
         if analyzer is None:
             analyzer = load_analyzer("auto", insightface_packs(), default_pack())
-        gated = with_default_gates(model)
+        gated = model if mode in PAPER_PRESETS else with_default_gates(model)  # the presets bring their own
 
         def sample(first: torch.Tensor, second: torch.Tensor, face: torch.Tensor, element: torch.Tensor) -> Sampled:
             result = sample_pair(gated, positive, negative, first, second, face, element, settings)

@@ -7,17 +7,19 @@ from comfy_api.latest import io, ui
 
 from ..editedid_core.curve import curve_picture
 from ..editedid_core.diffusion.loop import Mixing
+from ..editedid_core.host.paper_presets import PAPER_PRESETS
 from ..editedid_core.host.sampling import Mode, SampleSettings, sample_pair
 
 CATEGORY = "image/identity restoration"
-MODES = ["auto", "replay", "lock-step", "paper"]
+MODES = ["auto", "replay", "lock-step", "paper", *PAPER_PRESETS]
 
 
 def mode_input() -> io.Combo.Input:
     return io.Combo.Input(
         "mode", options=MODES, default="auto",
         tooltip="auto: replay on UNet and SD3, lock-step on large transformers. replay: invert both pictures and "
-        "replay them. lock-step: no inversion, least memory. paper: EditedID's own schedule.",
+        "replay them. lock-step: no inversion, least memory. paper 6 steps, paper 50 steps: EditedID as published, all "
+        "of its numbers set. paper: the same with the numbers below and the gates on the model.",
     )
 
 
@@ -45,13 +47,23 @@ def settings_inputs() -> list[Any]:
     ]
 
 
+def late_inputs() -> list[Any]:
+    """Shared inputs that came later: last and optional, so that workflows saved before still fit."""
+    return [
+        io.Int.Input("null_text", default=SampleSettings().null_text, min=0, max=500, optional=True, advanced=True,
+                     tooltip="Mode paper with cfg above 1: updates of each null-text embedding, 0 for none. More "
+                     "brings both pictures back more exactly and costs time."),
+    ]
+
+
 def make_settings(mode: Mode, steps: int, strength: float, init_weight: float, final_steps: int, solver_start: float,
-                  solver_end: float, cfg: float, noise_pattern: int) -> SampleSettings:
+                  solver_end: float, cfg: float, noise_pattern: int,
+                  null_text: int = SampleSettings.null_text) -> SampleSettings:
     """Node values to the core's settings."""
     if solver_end < solver_start:
         raise ValueError(f"solver_end ({solver_end}) lies before solver_start ({solver_start}); swap the two.")
     return SampleSettings(mode, steps, strength, Mixing(init_weight=init_weight, final_steps=final_steps),
-                          (solver_start, solver_end), cfg, noise_pattern)
+                          (solver_start, solver_end), cfg, noise_pattern, null_text=null_text)
 
 
 class AdaptiveMixingSampler(io.ComfyNode):
@@ -77,6 +89,7 @@ class AdaptiveMixingSampler(io.ComfyNode):
                 io.Conditioning.Input("negative", optional=True, tooltip="A negative prompt, used when cfg is not 1."),
                 io.Mask.Input("element_mask", optional=True, tooltip="What belongs to the edit although it touches the "
                               "face (glasses, hat, hair): Crop Face Pairs' element mask."),
+                *late_inputs(),
             ],
             outputs=[
                 io.Latent.Output(display_name="restored_latent", tooltip="The restored crops; decode them and use "

@@ -32,7 +32,9 @@ class Entangle:
     `structure`, `detail` in [0, 1]: strengths; `donor`: whose attention outputs fill the face in the
     structure gate (the original brings its shape and its light, the edit keeps its own light); windows as
     in `Disentangle`; `blocks`: lists for the two gates, see `parse_blocks`; `agreement` in [-1, 1]: cosine
-    of target and donor outputs at which a gate is half open, None for always open; `sharpness` of it.
+    of target and donor outputs at which a gate is half open, None for always open; `sharpness` of it;
+    `overlap` in [0, 1], the paper's run only: weight a of the face where its hard mask and the elements' overlap,
+    b = 1 - a goes to the elements.
     """
 
     structure: float = 0.5
@@ -44,6 +46,7 @@ class Entangle:
     detail_blocks: str = "auto"
     agreement: float | None = 0.0
     sharpness: float = 10.0
+    overlap: float = 0.5
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,16 @@
-"""EditedID as the paper has it: mixing during inversion, hybrid solver, one shared z_T (METHOD §1).
+"""EditedID as the paper has it: mixing during inversion, one shared z_T, hybrid solver, three rows down (METHOD §1).
 
-Null-text optimisation makes the paper's sources come back exactly; here their own recorded inversions
-stand in for it (**ours**), which gives the same exact sources.
+**Ours**, where the paper is silent or bound to Stable Diffusion: the grid (uniform in lambda), the little known noise
+at its lower end, and the stand-in for null-text optimisation where that cannot act: the states recorded on the way up,
+which are what it tries to reach.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,52 +21,119 @@ from .mixing import paper_mix, paper_weight
 from .schedule import Schedule
 from .solver import extrapolate, log_step, step
 from .space import NoiseSpace
-from .trajectory import Denoise, Rows, SourceLevel, Trajectory
+from .trajectory import Denoise, Rows
 
 
-def shared_noise(denoise: Denoise, space: NoiseSpace, clean: Tensor, noise: Tensor, schedule: Schedule,
-                 mixing: Mixing) -> tuple[Tensor, tuple[float, ...]]:
-    """Invert both sources with mixing at each step; returns z_T (1, C, ..., h, w) and the weights.
+@dataclass(frozen=True, eq=False)
+class MixedInversion:
+    """Both sources on their way up, mixed after every step.
 
-    DDIM with the 2M rule in the schedule's window, the same window as on the way down; 2 N evaluations.
+    `clean`: (2, C, ..., h, w), row 0 original, row 1 edited; `states[i]`: the same at level i of the schedule, after
+    the mixing; `shared`: z_T (1, C, ..., h, w), the mean of the last; `curve`: the weight after each step.
+    """
+
+    clean: Tensor
+    states: tuple[Tensor, ...]
+    shared: Tensor
+    curve: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PaperResult:
+    """`latent`: the restored picture (1, C, ..., h, w); `sources`: both sources as they came back (2, C, ..., h, w)."""
+
+    latent: Tensor
+    sources: Tensor
+
+
+class NullText(Protocol):
+    """Fits what stands for "no text" in a guided model, one embedding a source and step, before that step is taken.
+
+    `x`: (2, C, ..., h, w), the sources as the model takes them at `sigma`; `land`: differentiable, from a guided
+    answer of that shape to the states that the step leads to, in units of their deviation; `goal`: where they should
+    be, same units; `progress` in [0, 1): share of the steps that are done.
+    """
+
+    def fit(self, x: Tensor, sigma: float, land: Callable[[Tensor], Tensor], goal: Tensor, progress: float) -> None: ...
+
+
+def invert_mixed(denoise: Denoise, space: NoiseSpace, clean: Tensor, noise: Tensor, schedule: Schedule,
+                 mixing: Mixing) -> MixedInversion:
+    """Adaptive mixing: invert both sources, after each step z1 <- (1 - w) z1 + w z2 and z2 symmetrically.
+
+    DDIM with the 2M rule in the schedule's window, the same window as on the way down; 2 N evaluations. The weight
+    follows `paper_weight` and is 0.5 in the last `final_steps` steps. `noise`: broadcastable to `clean`.
     """
     rhos = schedule.rhos
     state = anchored(clean, noise, rhos[0])
-    weight = mixing.init_weight
-    curve: list[float] = []
-    previous, h_last = None, 1.0
+    states, curve = [state], []
+    weight, previous, h_last = mixing.init_weight, None, 1.0
     for i in range(schedule.steps):
         denoised = denoise(space.to_model(state, rhos[i]), space.sigma(rhos[i]), Rows.SOURCES, i + 1)
         h = log_step(rhos[i], rhos[i + 1])
-        estimate = extrapolate(denoised, previous, schedule.order[i], h, h_last)
-        state = step(state, estimate, rhos[i], rhos[i + 1])
+        state = step(state, extrapolate(denoised, previous, schedule.order[i], h, h_last), rhos[i], rhos[i + 1])
         previous, h_last = denoised, h
         forced = i >= schedule.steps - mixing.final_steps
         weight = 0.5 if forced else paper_weight(weight, float((state[0] - state[1]).square().mean()), mixing.rate)
         state = torch.cat(paper_mix(state[:1], state[1:], weight))
+        states.append(state)
         curve.append(weight)
-    return state.mean(0, keepdim=True), tuple(curve)
+    return MixedInversion(clean, tuple(states), state.mean(0, keepdim=True), tuple(curve))
 
 
-def descend_paper(denoise: Denoise, space: NoiseSpace, schedule: Schedule, trajectory: Trajectory, top: Tensor,
-                  mask: Tensor, noise: Tensor, on_step: OnStep | None = None) -> Tensor:
-    """Three rows from z_T to the picture: sources on their own trajectories, target blended outside `mask`.
+@dataclass(frozen=True, eq=False)
+class _Down:
+    """One step of the hybrid solver for some rows, with those rows' last denoised."""
 
-    `mask`: (1, 1, ..., h, w), 1 where the target is free; outside it follows the edited picture (blended
-    diffusion). 3 N evaluations.
+    rho: float
+    rho_next: float
+    order: float
+    h_last: float
+    previous: Tensor | None
+
+    @property
+    def h(self) -> float:
+        return log_step(self.rho, self.rho_next)
+
+    def take(self, state: Tensor, denoised: Tensor) -> Tensor:
+        estimate = extrapolate(denoised, self.previous, self.order, self.h, self.h_last)
+        return step(state, estimate, self.rho, self.rho_next)
+
+    def land(self, state: Tensor, denoised: Tensor) -> Tensor:
+        """Where the two sources arrive, divided by the deviation of noisy states there."""
+        previous = None if self.previous is None else self.previous[:2]
+        first = _Down(self.rho, self.rho_next, self.order, self.h_last, previous)
+        return first.take(state, denoised) / deviation(self.rho_next)
+
+
+def deviation(rho: float) -> float:
+    """Standard deviation of y = x0 + rho n for data of deviation one."""
+    return (1.0 + rho**2) ** 0.5
+
+
+def descend_paper(denoise: Denoise, space: NoiseSpace, schedule: Schedule, path: MixedInversion, mask: Tensor,
+                  noise: Tensor, null_text: NullText | None = None, on_step: OnStep | None = None) -> PaperResult:
+    """Three rows from z_T to the picture, the target blended with the edit outside `mask` (blended diffusion).
+
+    `mask`: (1, 1, ..., h, w), 1 where the target is free. With `null_text` the sources are reconstructed from z_T
+    with fitted embeddings; without it they follow the states recorded on the way up. 3 N guided evaluations, and
+    what the fitting takes.
     """
     rhos = schedule.rhos
-    target, previous, h_last = top, None, 1.0
+    rows = torch.cat([path.shared.expand_as(path.clean) if null_text is not None else path.states[-1], path.shared])
+    previous, h_last = None, 1.0
     for i in range(schedule.steps, 0, -1):
-        level: SourceLevel = trajectory.levels[i - 1]
-        target = torch.lerp(level.state[1:], target, mask.expand_as(target))
-        rows = torch.cat([level.state + level.shift, target])
-        denoised = denoise(space.to_model(rows, rhos[i]), space.sigma(rhos[i]), Rows.ALL, i)[2:]
-        h = log_step(rhos[i], rhos[i - 1])
-        estimate = extrapolate(denoised, previous, schedule.order[i - 1], h, h_last)
-        target = step(target, estimate, rhos[i], rhos[i - 1])
-        previous, h_last = denoised, h
+        down = _Down(rhos[i], rhos[i - 1], schedule.order[i - 1], h_last, previous)
+        x, sigma = space.to_model(rows, rhos[i]), space.sigma(rhos[i])
+        if null_text is not None:
+            goal = path.states[i - 1] / deviation(rhos[i - 1])
+            null_text.fit(x[:2], sigma, partial(down.land, rows[:2]), goal, 1 - i / schedule.steps)
+        denoised = denoise(x, sigma, Rows.ALL, i)
+        rows = down.take(rows, denoised)
+        sources = rows[:2] if null_text is not None else path.states[i - 1]
+        rows = torch.cat([sources, torch.lerp(sources[1:], rows[2:], mask.expand_as(path.shared))])
+        previous, h_last = denoised, down.h
         if on_step is not None:
-            on_step(schedule.steps - i + 1, denoised)
-    clean = target - rhos[0] * noise
-    return torch.lerp(trajectory.clean[1:], clean, mask.expand_as(clean))
+            on_step(schedule.steps - i + 1, denoised[2:])
+    clean = rows - rhos[0] * noise
+    return PaperResult(torch.lerp(path.clean[1:], clean[2:], mask.expand_as(path.shared)), clean[:2])

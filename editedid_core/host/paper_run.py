@@ -1,21 +1,49 @@
-"""The paper's own run on a ComfyUI model (METHOD §1)."""
+"""The paper's own run on a ComfyUI model (METHOD §1): mixed inversion, null-text optimisation, three rows down."""
 
 from __future__ import annotations
 
+import logging
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from ..diffusion.inversion import invert
 from ..diffusion.loop import Mixing, OnStep
-from ..diffusion.paper import descend_paper, shared_noise
+from ..diffusion.paper import PaperResult, descend_paper, invert_mixed
 from ..diffusion.schedule import Schedule
 from ..diffusion.space import NoiseSpace
 from ..diffusion.trajectory import Denoise
+from .null_text import NullTextOptimiser
 
 
-def run_paper(denoise: Denoise, space: NoiseSpace, schedule: Schedule, clean: Tensor, noise: Tensor, support: Tensor,
-              mixing: Mixing, on_step: OnStep) -> tuple[Tensor, tuple[float, ...]]:
-    """The restored latent (1, C, ..., h, w) and the mixing curve; arguments as in `invert` and `descend_paper`."""
-    mask = (support > 0.5).to(clean.dtype)
-    trajectory = invert(denoise, space, clean, noise, schedule)
-    top, curve = shared_noise(denoise, space, clean, noise, schedule, mixing)
-    return descend_paper(denoise, space, schedule, trajectory, top, mask, noise, on_step), curve
+def run_paper(guider: Any, model_options: dict[str, Any], denoise: Denoise, space: NoiseSpace, schedule: Schedule,
+              clean: Tensor, noise: Tensor, mask: Tensor, mixing: Mixing, cfg: float, null_text: int,
+              on_step: OnStep) -> tuple[PaperResult, tuple[float, ...]]:
+    """The result and the mixing curve; arguments as in `invert_mixed` and `descend_paper`.
+
+    `guider`: running, its model loaded; `null_text`: updates of each null-text embedding, 0 for none. Without
+    guidance (`cfg` 1) the embedding has no part in the answer, and where the model ignores its text it has no effect:
+    then the recorded states stand in for it.
+    """
+    path = invert_mixed(denoise, space, clean, noise, schedule, mixing)
+    with ExitStack() as stack:
+        fitted = None
+        if null_text > 0 and cfg != 1.0:
+            optimiser = stack.enter_context(NullTextOptimiser(guider, model_options, cfg, null_text))
+            top = space.to_model(path.shared.expand_as(clean), schedule.rhos[-1])
+            if optimiser.acts(top, space.sigma(schedule.rhos[-1])):
+                fitted = optimiser
+            else:
+                logging.info("EditedID: this model ignores its text, so null-text optimisation has nothing to move; "
+                             "the sources follow their recorded inversions.")
+        return descend_paper(denoise, space, schedule, path, mask, noise, fitted, on_step), path.curve
+
+
+def free_mask(face: Tensor, element: Tensor, latent: Tensor) -> Tensor:
+    """Hard union of the face's and the elements' mask on the latent grid, (1, 1, ..., h, w): blended diffusion keeps
+    the edit outside it. `face`, `element`: (H, W) in [0, 1]."""
+    size = (latent.shape[-2], latent.shape[-1])
+    pooled = F.adaptive_avg_pool2d(torch.stack([face, element])[None].float(), size)[0]
+    return (pooled > 0.5).any(0).float().view([1] * (latent.ndim - 2) + list(size))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import comfy.model_management
@@ -29,9 +29,11 @@ from ..diffusion.schedule import Schedule, Window, lambda_grid
 from ..diffusion.trajectory import Rows
 from .attention_hook import install
 from .model_info import attention_blocks, check_latent, empty_conditioning, noise_space, preferred_mode
-from .paper_run import run_paper
+from .paper_presets import PAPER_PRESETS, is_paper
+from .paper_run import free_mask, run_paper
+from .word_hook import install_words
 
-Mode = Literal["auto", "replay", "lock-step", "paper"]
+Mode = Literal["auto", "replay", "lock-step", "paper", "paper 6 steps", "paper 50 steps"]
 ENTANGLE_KEY = "editedid_entangle"
 DISENTANGLE_KEY = "editedid_disentangle"
 RECORD_SHARE = 0.35
@@ -40,7 +42,8 @@ RECORD_SHARE = 0.35
 
 @dataclass(frozen=True)
 class SampleSettings:
-    """A run's settings; windows in percent of the denoising run, `strength` the share of it that is redone."""
+    """A run's settings; windows in percent of the denoising run, `strength` the share of it that is redone;
+    `null_text`: updates of each null-text embedding in a guided run of the paper, 0 for none."""
 
     mode: Mode = "auto"
     steps: int = 10
@@ -50,17 +53,28 @@ class SampleSettings:
     cfg: float = 1.0
     noise_seed: int = 0
     anchor: float = 0.05
+    null_text: int = 10
+
+    def resolved(self) -> SampleSettings:
+        """The same with a preset's numbers where `mode` names one."""
+        if self.mode not in PAPER_PRESETS:
+            return self
+        preset = PAPER_PRESETS[self.mode]
+        return replace(self, steps=preset.steps, strength=1.0, mixing=preset.mixing, cfg=preset.cfg,
+                       solver_window=preset.solver_window, null_text=preset.null_text)
 
 
 @dataclass(frozen=True, eq=False)
 class SampleResult:
     """`latent` (1, C, ..., h, w) as the VAE takes it; `curve`: mixing weight after each inversion step;
-    `evaluations`: samples that went through the diffusion network."""
+    `evaluations`: samples that went through the diffusion network; `source_error`: in the paper's run, the root mean
+    square error with which the original and the edit came back beside the target, in the model's latent units."""
 
     latent: Tensor
     curve: tuple[float, ...]
     evaluations: int
     mode: str
+    source_error: float | None = None
 
 
 def resolve_mode(model: Any, mode: Mode) -> str:
@@ -74,6 +88,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
 
     `positive`, `negative` None means an empty conditioning. The model is left as it was.
     """
+    settings = settings.resolved()
     for latent, name in ((original, "original_latent"), (edited, "edited_latent")):
         check_latent(model, latent, name)
     if original.shape != edited.shape:
@@ -89,6 +104,9 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     evaluations: list[int] = []
     run = _attention_run(clone, face_mask, element_mask, edited, mode)
     install(clone, run, evaluations.append)
+    if is_paper(mode):
+        install_words(clone, positive)
+        support = free_mask(face_mask, element_mask, edited)
     sampler = PairSampler(settings, mode, weight, support, run)
     schedule = sampler.schedule(clone)
     space = noise_space(clone)
@@ -110,7 +128,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     latent = latent.to(comfy.model_management.intermediate_device())
     if not torch.isfinite(latent).all():
         raise RuntimeError("The model returned NaN; run it in fp32 or bf16, or lower the strength.")
-    return SampleResult(latent, sampler.curve, sum(evaluations), mode)
+    return SampleResult(latent, sampler.curve, sum(evaluations), mode, sampler.source_error)
 
 
 def _latent_masks(face: Tensor, element: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,14 +144,16 @@ def _latent_masks(face: Tensor, element: Tensor, latent: Tensor) -> tuple[Tensor
 
 def _attention_run(model: Any, face: Tensor, element: Tensor, latent: Tensor, mode: str) -> AttentionRun | None:
     options = model.model_options.get("transformer_options", {})
-    entangle: Entangle | None = options.get(ENTANGLE_KEY)
+    preset = PAPER_PRESETS.get(mode)
+    entangle: Entangle | None = options.get(ENTANGLE_KEY) or (preset.gates if preset else None)
     if entangle is None or (entangle.structure <= 0 and entangle.detail <= 0):
         return None
     divide: Disentangle = options.get(DISENTANGLE_KEY) or Disentangle(strength=0.0)
     sampling = model.get_model_object("model_sampling")
     plan = make_plan(entangle, divide, attention_blocks(model), sampling.percent_to_sigma)
     size = (latent.shape[-2], latent.shape[-1])
-    return AttentionRun(plan, Regions(face, element, hard=mode == "paper"), FeatureRecord(), size)
+    regions = Regions(face, element, is_paper(mode), entangle.overlap)
+    return AttentionRun(plan, regions, FeatureRecord(), size)
 
 
 def _grant_room(record: FeatureRecord, device: torch.device) -> None:
@@ -152,6 +172,7 @@ class PairSampler(comfy.samplers.Sampler):
         self.settings, self.mode, self.run = settings, mode, run
         self.weight, self.support = weight, support
         self.curve: tuple[float, ...] = ()
+        self.source_error: float | None = None
 
     def schedule(self, model: Any) -> Schedule:
         sampling = model.get_model_object("model_sampling")
@@ -184,10 +205,14 @@ class PairSampler(comfy.samplers.Sampler):
             if callback is not None:
                 callback(schedule.steps + done - 1, denoised, denoised, 2 * schedule.steps)
 
-        if self.mode == "paper":
-            latent, self.curve = run_paper(denoise, space, schedule, latent_image, shared, support,
-                                           self.settings.mixing, on_step)
-            return latent
+        if is_paper(self.mode):
+            if self.run is not None:
+                self.run.rows = ()  # nothing is gated while embeddings are fitted
+            options = extra_args["model_options"]
+            done, self.curve = run_paper(model_wrap, options, denoise, space, schedule, latent_image, shared, support,
+                                         self.settings.mixing, cfg, self.settings.null_text, on_step)
+            self.source_error = float((done.sources - latent_image).square().mean().sqrt())
+            return done.latent
         if self.mode == "lock-step":
             source = lock_step_source(latent_image, shared, schedule)
             difference = float((latent_image[0] - latent_image[1]).square().mean())

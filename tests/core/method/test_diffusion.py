@@ -16,7 +16,6 @@ from editedid_core.diffusion.loop import (
     trajectory_curve,
 )
 from editedid_core.diffusion.mixing import low_band, paper_mix, paper_weight, spherical_mix
-from editedid_core.diffusion.paper import descend_paper, shared_noise
 from editedid_core.diffusion.schedule import Window, lambda_grid
 from editedid_core.diffusion.solver import extrapolate, step
 from editedid_core.diffusion.space import NoiseSpace
@@ -98,19 +97,6 @@ def test_velocity_reuse_halves_the_round_trip_error(world: tuple, steps: int) ->
         errors.append(float((back - clean).square().mean().sqrt()))
     assert costs[0] == costs[1] == 4 * steps
     assert errors[0] <= 0.5 * errors[1]
-
-
-def test_closed_form_weight_equals_gradient_descent() -> None:
-    z1, z2 = torch.randn(1, *SHAPE), torch.randn(1, *SHAPE)
-    weight, learned = 0.05, torch.tensor(0.05, requires_grad=True)
-    optimiser = torch.optim.SGD([learned], lr=0.01)
-    for _ in range(20):
-        mixed = torch.lerp(z1, z2, learned) - torch.lerp(z2, z1, learned)
-        optimiser.zero_grad()
-        mixed.square().mean().backward()
-        optimiser.step()
-        weight = paper_weight(weight, float((z1 - z2).square().mean()))
-    assert weight == pytest.approx(float(learned.detach()), abs=1e-5)
 
 
 @settings(max_examples=30)
@@ -229,18 +215,3 @@ def test_curve_rises_and_is_forced_at_the_end(world: tuple) -> None:
     assert list(curve) == sorted(curve)
     assert curve[-3:] == (0.5, 0.5, 0.5)
     assert curve[0] < 0.5
-
-
-def test_paper_schedule_shares_one_start_and_follows_the_edit_outside(world: tuple) -> None:
-    space, sigma_max, model = world
-    clean, noise = model.sample(2, seed=3), shared_noise_of()
-    grid = lambda_grid(space, sigma_max, 6)
-    trajectory = invert(model, space, clean, noise, grid)
-    top, curve = shared_noise(model, space, clean, noise, grid, Mixing(final_steps=2))
-    assert top.shape == clean[:1].shape
-    assert curve[-1] == 0.5
-    mask = torch.zeros(1, 1, 4, 4)
-    mask[..., :2] = 1
-    latent = descend_paper(model, space, grid, trajectory, top, mask, noise)
-    assert torch.equal(latent[..., 2:], clean[1:, ..., 2:])
-    assert torch.isfinite(latent).all()
