@@ -74,11 +74,13 @@ def _measure_one(face: ProbeFace, restored: Tensor, analyzer: FaceAnalyzer) -> M
     inside, covered = (torch.nn.functional.adaptive_avg_pool2d(mask[None, None].float().cpu(), size)[0, 0]
                        for mask in (face.face_mask, face.element_mask))
     difference = (restored - face.edited_picture).movedim(-1, 1)
-    low = blur(difference, LIGHT_REACH * eyes)[0].square().mean(0).sqrt()
+    skin = inside * (1 - covered)
+    low = blur(difference, LIGHT_REACH * eyes)[0]
+    tone = torch.tensor([_mean(channel, skin) for channel in low])  # the person's own, not the light's
     return Measured(
         identity=face_similarity(face.original_face, after),
         structure=moved,
-        light=_mean(low, inside * (1 - covered)),
+        light=_mean((low - tone[:, None, None]).square().mean(0).sqrt(), skin),
         elements=_mean(difference[0].abs().mean(0), covered),
     )
 

@@ -24,12 +24,15 @@ ELEMENTS_UNIT = 0.005
 """What counts the same in a score: so much likeness (cosine) against so much damage, which is about what METHOD §8
 allows: landmarks in eye distances, light and elements in sRGB."""
 
+LEAST_SCORE = 0.05
+"""Blocks that score less are not chosen."""
+
 
 @dataclass(frozen=True)
 class Measured:
     """Restored faces, on average. `identity`: cosine to the original photo; the others against the edit: `structure`,
-    mean distance of the five points in eye distances; `light`, difference of the low-passed faces; `elements`,
-    difference in what covers the face, both in [0, 1]."""
+    mean distance of the five points in eye distances; `light`, difference of the low-passed faces without the change of
+    tone that they have in common; `elements`, difference in what covers the face, both in [0, 1]."""
 
     identity: float
     structure: float
@@ -39,8 +42,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class BlockEffect:
-    """What a gate does in some blocks: the figures with them minus the figures without. `score` > 0: more good than
-    harm."""
+    """What a gate does in some blocks: the figures with them minus the figures without. `score`: good minus harm, in
+    the units above; between +- LEAST_SCORE it does nothing worth its time."""
 
     gate: Gate
     blocks: str
@@ -98,7 +101,7 @@ def probe_blocks(model: str, available: Available, gates: Sequence[Gate], curren
 
         whole = run(names)
         found = [_effect(gate, chunk, whole, run([name for name in names if name not in chunk])) for chunk in chunks]
-        best = [effect for effect in found if effect.score > 0]
+        best = [effect for effect in found if effect.score >= LEAST_SCORE]
         chosen[gate] = ", ".join(effect.blocks for effect in best) or NO_BLOCKS
         effects += sorted(found, key=lambda effect: -effect.score)
     return Probe(model, describe(available), faces, tuple(effects), chosen["structure"], chosen["detail"])

@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+from editedid_core.attention.probe import read_choice
+
 from .diffusion import CHECKPOINTS, DiffusionMethods
 from .swaps import SWAPS, UnavailableError, attribute
 
@@ -27,7 +29,7 @@ class Change:
     """What differs from the default. `inputs`: of the node; `settings`, `mixing`, `entangle`, `disentangle`,
     `options`: fields of the pack's dataclasses of these names; `swaps`: names out of `SWAPS`; `half`: bfloat16.
 
-    The values of `entangle`'s block lists may be "all", "early half" or "late half" of the model's blocks.
+    The values of `entangle`'s block lists may be "all", "early half", "late half" of the model's blocks, or "probed".
     """
 
     inputs: Fields = field(default_factory=dict)
@@ -67,6 +69,7 @@ class Pack:
             loaded = sd.load_checkpoint_guess_config(file, output_vae=False, output_clip=False,
                                                      model_options={"dtype": torch.bfloat16})
             self._in_half = loaded[0]
+            self._in_half.model.diffusion_model.register_forward_pre_hook(self.methods.count)
         return self._in_half
 
 
@@ -147,7 +150,7 @@ def applied(change: Change, pack: Pack, family: str) -> Iterator[None]:
         given = dict(model.model_options["transformer_options"])
         for key, fields in ((sampling.ENTANGLE_KEY, change.entangle), (sampling.DISENTANGLE_KEY, change.disentangle)):
             if fields:
-                given[key] = _changed(given[key], {n: _blocks(v, clone, pack) for n, v in fields.items()})
+                given[key] = _changed(given[key], {n: _blocks(n, v, clone, pack, family) for n, v in fields.items()})
         clone.model_options["transformer_options"] = given
         return plain_pair(clone, positive, negative, *rest[:-1], settings)
 
@@ -183,11 +186,17 @@ def _changed(given: Any, fields: Fields) -> Any:
     return replace(given, **fields) if fields else given
 
 
-def _blocks(value: Any, model: Any, pack: Pack) -> Any:
-    """"all", "early half" and "late half" as a list of this model's blocks; anything else unchanged."""
-    if value not in ("all", "early half", "late half"):
+def _blocks(name: str, value: Any, model: Any, pack: Pack, family: str) -> Any:
+    """Words for block lists as a list of this model's blocks; anything else unchanged."""
+    if value not in ("all", "early half", "late half", "probed"):
         return value
     parts = pack.core("host.model_info").attention_blocks(model)
+    if value == "probed":
+        file = pack.methods.models / f"{family}_blocks.json"
+        if not file.is_file():
+            raise UnavailableError(f"there is no {file.name}: run bench probe first")
+        return read_choice(file.read_text(encoding="utf-8"), "detail" if name.startswith("detail") else "structure",
+                           parts, name)
     names = [f"{part}.{number}" for part, numbers in parts.items() for number in numbers]
     middle = (len(names) + 1) // 2
     return ", ".join({"all": names, "early half": names[:middle], "late half": names[middle:]}[value])
