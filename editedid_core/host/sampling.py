@@ -197,6 +197,8 @@ class PairSampler(comfy.samplers.Sampler):
             model_wrap.set_cfg(1.0 if rows is Rows.SOURCES else cfg)
             sigma_row = x.new_full((x.shape[0],), sigma)
             denoised = model_wrap(x, sigma_row, model_options=extra_args["model_options"], seed=extra_args.get("seed"))
+            if self.run is not None:
+                self.run.rows = ()  # whatever else evaluates the model is none of the gates' business
             if rows is Rows.SOURCES and callback is not None:
                 callback(min(step, schedule.steps) - 1, denoised[1:2], x[1:2], 2 * schedule.steps)
             return denoised
@@ -206,8 +208,6 @@ class PairSampler(comfy.samplers.Sampler):
                 callback(schedule.steps + done - 1, denoised, denoised, 2 * schedule.steps)
 
         if is_paper(self.mode):
-            if self.run is not None:
-                self.run.rows = ()  # nothing is gated while embeddings are fitted
             options = extra_args["model_options"]
             done, self.curve = run_paper(model_wrap, options, denoise, space, schedule, latent_image, shared, support,
                                          self.settings.mixing, cfg, self.settings.null_text, on_step)
