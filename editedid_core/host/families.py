@@ -34,14 +34,15 @@ class Blocks:
 class Empty:
     """The conditioning of zeros that stands for no prompt.
 
-    `width`: paths whose product is the width of a text token; `tokens`: how many; `pooled`: path of the width of
-    the pooled text (or the width), only where that path leads to something; `counted`: the model wants the number of
-    tokens. Paths lead into the host's model configuration or into the network.
+    `width`: paths whose product is the width of a text token; `tokens`: how many; `pooled`: the width of the pooled
+    text, by the first path that leads to one; `pooled_if`: path of a setting without which there is no pooled text;
+    `counted`: the model wants the number of tokens. Paths lead into the host's model configuration or into the
+    network; a number stands for itself.
     """
 
     width: tuple[str, ...]
     tokens: int = 1
-    pooled: str | int | None = None
+    pooled: tuple[str | int, ...] = ()
     pooled_if: str = ""
     counted: bool = False
 
@@ -80,24 +81,27 @@ _DOUBLE_SINGLE = (Blocks("double_blocks", "double"), Blocks("single_blocks", "si
 _CLOSED = "its attention does not go through ComfyUI's hooks, so that no gate can reach it"
 _VIDEO = "it makes video, not pictures"
 
+_ANY_POOLED = 768
+"""Asked for by older hosts and then not used."""
+
 FAMILIES: tuple[Family, ...] = (
     Family("SVD, SV3D", "", (Blocks("input_blocks"),), needs="use_temporal_resblocks", refusal=_VIDEO),
     Family("SD 1.5, SD 2.x, SDXL", "",
            (Blocks("input_blocks", "down"), Blocks("middle_block", "mid"), Blocks("output_blocks", "up")),
            located="patch", auto="replay",
-           empty=Empty(("context_dim",), tokens=77, pooled=1280, pooled_if="adm_in_channels")),
+           empty=Empty(("context_dim",), tokens=77, pooled=(1280,), pooled_if="adm_in_channels")),
     Family("SD3, SD3.5", "MMDiT", (Blocks("joint_blocks", "double", ("image", "image only")),),
            located="order", auto="replay", patch="patch_size",
-           empty=Empty(("context_embedder.in_features",), pooled="adm_in_channels")),
+           empty=Empty(("context_embedder.in_features",), pooled=("adm_in_channels",))),
     Family("AuraFlow", "MMDiT", (Blocks("double_layers", "double"), Blocks("single_layers", "single")),
            located="order", empty=Empty(("cond_seq_linear.in_features",))),
-    Family("Chroma", "Chroma", _DOUBLE_SINGLE, empty=Empty(("txt_in.in_features",))),
-    Family("Chroma Radiance", "ChromaRadiance", _DOUBLE_SINGLE, empty=Empty(("txt_in.in_features",))),
+    Family("Chroma, Chroma Radiance", "Chroma", _DOUBLE_SINGLE,
+           empty=Empty(("txt_in.in_features",), pooled=(_ANY_POOLED,))),
     Family("FLUX dev, schnell, Kontext, FLUX.2, LongCat", "Flux", _DOUBLE_SINGLE, references="behind",
-           empty=Empty(("txt_in.in_features",), pooled="params.vec_in_dim")),
+           empty=Empty(("txt_in.in_features",), pooled=("params.vec_in_dim", _ANY_POOLED))),
     Family("Hunyuan Image 2.1, Hunyuan Video as one frame", "HunyuanVideo", _DOUBLE_SINGLE,
            unmapped=("guiding_frame_index",),
-           empty=Empty(("txt_in.input_embedder.in_features",), pooled="params.vec_in_dim")),
+           empty=Empty(("txt_in.input_embedder.in_features",), pooled=("params.vec_in_dim",))),
     Family("Qwen-Image, Qwen-Image-Edit", "QwenImageTransformer2DModel", (Blocks("transformer_blocks", "double"),),
            references="behind", empty=Empty(("txt_in.in_features",))),
     Family("Mage-Flow", "MageFlowTransformer2DModel", (Blocks("transformer_blocks", "double"),), references="behind",
@@ -132,7 +136,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("Kandinsky 5 image", "Kandinsky5", (Blocks("visual_transformer_blocks", "double", ("image", "other")),),
            image="first", unmapped=("time_dim_replace",),
            empty=Empty(("text_embeddings.in_layer.in_features",),
-                       pooled="pooled_text_embeddings.in_layer.in_features")),
+                       pooled=("pooled_text_embeddings.in_layer.in_features",))),
     *(Family(f"Wan for {use}", network, refusal="it is steered by other inputs than a picture; use plain Wan")
       for use, network in (("Vace", "VaceWanModel"), ("camera moves", "CameraWanModel"), ("speech", "WanModel_S2V"),
                            ("animation", "AnimateWanModel"), ("people", "HumoWanModel"), ("poses", "SCAILWanModel"),

@@ -100,10 +100,8 @@ def empty_conditioning(model: Any) -> list[list[Any]]:
     family = find_family(network)
     empty = family.empty if family is not None else None
 
-    def width_of(path: str | int | None) -> int:
-        if not isinstance(path, str):
-            return path or 0
-        return follow(config, path) or follow(network, path) or 0
+    def width_of(path: str | int) -> int:
+        return path if isinstance(path, int) else follow(config, path) or follow(network, path) or 0
 
     width = math.prod(width_of(path) for path in empty.width) if empty is not None else 0
     if empty is None or not width:
@@ -113,7 +111,7 @@ def empty_conditioning(model: Any) -> list[list[Any]]:
         )
     extra: dict[str, Any] = {}
     if not empty.pooled_if or width_of(empty.pooled_if):
-        pooled = width_of(empty.pooled)
+        pooled = next((found for path in empty.pooled if (found := width_of(path))), 0)
         if pooled:
             extra["pooled_output"] = torch.zeros(1, pooled)
     if empty.counted:
