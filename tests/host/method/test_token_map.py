@@ -141,6 +141,8 @@ def test_reference_latents_do_not_move_the_map(host: Host, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["flux2", "qwen", "krea2"])
 def test_ways_of_placing_references_do_not_move_the_map(host: Host, kind: str, method: str) -> None:
     toy = present(kind)
+    if "guidance_embed" in toy.settings:  # the host has not thought of guidance beside a second timestep
+        toy = replace(toy, settings={**toy.settings, "guidance_embed": False})
     model = toys.make(toy)
     size = sizes_of(toy, model)[1]
     layers = check_every_token(toy, size, references=REFERENCES, method=method, model=model)
