@@ -72,14 +72,13 @@ class Runner:
     def run(self, seed: int, variant: Variant) -> Result:
         """The figures of one variant on one triple, all that the quality benchmark measures."""
         pictures = self._pictures(seed, replace(variant.condition, noise=0.0))
-        drifted = pictures.truth.triple.drifted.image
         started = time.perf_counter()
         methods = self.pack.methods
         methods.evaluations = 0
-        given_up = 0.0
+        told = {"given_up": 0.0, "warned": 0.0}
         try:
             if variant.rival is None:
-                picture, given_up = self._restore(seed, variant, pictures)
+                picture, told = self._restore(seed, variant, pictures)
             else:
                 picture = self._rival(seed, variant, pictures)
         except UnavailableError as reason:
@@ -87,8 +86,7 @@ class Runner:
         seconds = time.perf_counter() - started
         found = judge(picture, pictures.truth, self.judges)
         found["joint_rate"] = float(measures.restored_whole(found, pictures.plain))
-        found |= {"evaluations": float(methods.evaluations), "seconds": seconds, "given_up": given_up}
-        found["changed"] = float(np.abs(picture - drifted).max() > 0)
+        found |= {"evaluations": float(methods.evaluations), "seconds": seconds, **told}
         return Result(seed, found)
 
     def same_as_default(self, seed: int, variant: Variant) -> bool:
@@ -106,15 +104,17 @@ class Runner:
         photos = [triple.original.image, *(photo.image for photo in more_photos(seed, condition))]
         return _Pictures(truth, judge(triple.drifted.image, truth, self.judges), photos)
 
-    def _restore(self, seed: int, variant: Variant, pictures: _Pictures) -> tuple[NDArray[np.float32], float]:
-        """The picture, and 1 where the guard kept the edit's face or none was found."""
+    def _restore(self, seed: int, variant: Variant, pictures: _Pictures) -> tuple[NDArray[np.float32], Figures]:
+        """The picture, and what the node says of it: whether the edit's face was kept, and whether it warned."""
         analyzer = self.pack.methods.analyzer
         if variant.condition.noise > 0:
             analyzer = NoisyAnalyzer(analyzer, variant.condition.noise, seed)
         edited = pictures.truth.triple.drifted.image
         with applied(variant.change, self.pack, self.family):
             picture, report = self.pack.methods.restore(pictures.photos, edited, dict(variant.change.inputs), analyzer)
-        return picture, float(not any(face["accepted"] for face in report["faces"]))
+        faces = report["faces"]
+        warned = any(face.get("warnings") for face in faces) or bool(report.get("warnings")) or not faces
+        return picture, {"given_up": float(not any(face["accepted"] for face in faces)), "warned": float(warned)}
 
     def _rival(self, seed: int, variant: Variant, pictures: _Pictures) -> NDArray[np.float32]:
         triple = pictures.truth.triple
