@@ -9,7 +9,7 @@ from pathlib import Path
 COLOURS = ("#0b62a4", "#b0563f", "#3f7f4f")
 COLUMNS = 3
 WIDTH, HEIGHT = 300, 220
-LEFT, TOP, RIGHT, BOTTOM = 40, 30, 12, 58
+LEFT, TOP, RIGHT, BOTTOM = 40, 30, 16, 62
 HEAD = 26
 
 

@@ -55,8 +55,9 @@ def _fixed_point_inversion(core: Core) -> Swaps:
 
 
 def _hard_masks(core: Core) -> Swaps:
-    regions = attribute(core("host.sampling"), "Regions")
-    return [(core("host.sampling"), "Regions", lambda face, element, hard=False: regions(face, element, True))]
+    sampling = core("host.sampling")
+    regions = attribute(sampling, "Regions")
+    return [(sampling, "Regions", lambda face, element, hard=False, *rest: regions(face, element, True, *rest))]
 
 
 def _free_surroundings(core: Core) -> Swaps:
