@@ -3,97 +3,91 @@
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+from lab import toys
 from lab.inprocess import Host
+from lab.toys import TOYS
 
-UNET = dict(image_size=32, in_channels=4, out_channels=4, model_channels=64, num_res_blocks=[1, 1],
-            channel_mult=[1, 2], transformer_depth=[1, 1], transformer_depth_output=[1, 1, 1, 1],
-            transformer_depth_middle=1, context_dim=16, use_spatial_transformer=True, legacy=False,
-            use_temporal_attention=False, use_temporal_resblock=False, num_heads=4)
-SD3 = dict(in_channels=16, out_channels=16, patch_size=2, depth=2, input_size=None, adm_in_channels=16,
-           num_patches=1024, pos_embed_max_size=32, pos_embed_scaling_factor=None, x_block_self_attn_layers=[],
-           context_embedder_config={"target": "torch.nn.Linear", "params": {"in_features": 16, "out_features": 128}})
-FLUX = dict(image_model="flux", in_channels=16, out_channels=16, vec_in_dim=16, context_in_dim=16, hidden_size=64,
-            mlp_ratio=2.0, num_heads=2, depth=2, depth_single_blocks=2, axes_dim=[8, 12, 12], theta=10000,
-            patch_size=2, qkv_bias=True, guidance_embed=True, txt_ids_dims=[])
-QWEN = dict(image_model="qwen_image", patch_size=2, in_channels=64, out_channels=16, num_layers=2,
-            attention_head_dim=32, num_attention_heads=2, joint_attention_dim=16, axes_dims_rope=(8, 12, 12))
-ZIMAGE = dict(image_model="lumina2", patch_size=2, in_channels=16, dim=256, cap_feat_dim=16, n_layers=2, qk_norm=True,
-              n_heads=8, n_kv_heads=8, axes_dims=[8, 12, 12], axes_lens=[300, 512, 512], rope_theta=256.0,
-              ffn_dim_multiplier=8 / 3, z_image_modulation=True, time_scale=1000.0, pad_tokens_multiple=32)
-FAMILIES = {
-    "sd15": ("SD15", dict(UNET, use_linear_in_transformer=False, adm_in_channels=None)),
-    "sdxl": ("SDXL", dict(UNET, use_linear_in_transformer=True, adm_in_channels=2816,
-                          num_classes="sequential")),
-    "sd3": ("SD3", SD3),
-    "sd35m": ("SD3", dict(SD3, x_block_self_attn_layers=[0], qk_norm="rms")),
-    "flux": ("Flux", FLUX),
-    "qwen": ("QwenImage", QWEN),
-    "zimage": ("ZImage", ZIMAGE),
-}
+ALWAYS = dict(structure=0.8, detail=0.8, donor="original", structure_start=0.0, structure_end=1.0, detail_start=0.0,
+              detail_end=1.0, structure_blocks="auto", detail_blocks="auto", agreement_gate=False, agreement=0.0)
 
 
 @pytest.fixture(scope="session")
 def tiny_model(host: Host) -> Callable[[str], Any]:
-    """kind -> a fresh MODEL of that family; its last layer is damped so that inversion means something."""
+    """kind -> a fresh MODEL of that family; skips where the host has no such family."""
 
     def make(kind: str) -> Any:
-        supported = importlib.import_module("comfy.supported_models")
-        patcher = importlib.import_module("comfy.model_patcher")
-        family, config = FAMILIES[kind]
-        model_config = getattr(supported, family)(dict(config))
-        model_config.set_inference_dtype(torch.float32, None)
-        model = model_config.get_model({}, "", device=None)
-        generator = torch.Generator().manual_seed(0)
-        with torch.no_grad():
-            for key, p in model.diffusion_model.named_parameters():
-                if p.ndim >= 2:
-                    p.copy_(torch.randn(p.shape, generator=generator) / math.sqrt(p[0].numel()))
-                else:
-                    p.fill_(0.0 if key.endswith("bias") else 1.0)
-                if key in ("out.2.weight", "final_layer.linear.weight", "proj_out.weight"):
-                    p.mul_(0.2)  # random weights would make the trajectory chaotic, which trained ones do not
-            for name, b in model.diffusion_model.named_buffers():
-                if name == "pos_embed":  # the host leaves it unset until weights are loaded
-                    b.copy_(torch.randn(b.shape, generator=generator) * 0.1)
-        cpu = torch.device("cpu")
-        return patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
+        if not toys.exists(TOYS[kind]):
+            pytest.skip(f"this host has no {TOYS[kind].config}")
+        return toys.make(TOYS[kind])
 
     return make
 
 
 @pytest.fixture(scope="session")
-def latents() -> Callable[[str], tuple[torch.Tensor, torch.Tensor]]:
+def latents(host: Host) -> Callable[[str], tuple[Tensor, Tensor]]:
     """kind -> two random latents of 8 x 12."""
-
-    def make(kind: str) -> tuple[torch.Tensor, torch.Tensor]:
-        generator = torch.Generator().manual_seed(3)
-        channels = 4 if kind in ("sd15", "sdxl") else 16
-        shape = (1, channels, *((1,) if kind == "qwen" else ()), 8, 12)
-        return torch.randn(shape, generator=generator), torch.randn(shape, generator=generator)
-
-    return make
+    return lambda kind: toys.latents(TOYS[kind])
 
 
 @pytest.fixture(scope="session")
 def conditioning() -> Callable[..., list[Any]]:
     """A random prompt of 7 tokens for a kind, as a text encoder would give it."""
+    return lambda kind, seed=1, tokens=7: toys.conditioning(TOYS[kind], seed, tokens)
 
-    def make(kind: str, seed: int = 1, tokens: int = 7) -> list[Any]:
-        generator = torch.Generator().manual_seed(seed)
-        extra: dict[str, Any] = {}
-        if kind == "sdxl":
-            extra["pooled_output"] = torch.randn(1, 1280, generator=generator)
-        elif kind in ("sd3", "sd35m", "flux"):
-            extra["pooled_output"] = torch.randn(1, 16, generator=generator)
-        elif kind == "zimage":
-            extra["num_tokens"] = tokens
-        return [[torch.randn(1, tokens, 16, generator=generator), extra]]
 
-    return make
+@pytest.fixture(scope="session")
+def core(host: Host) -> Any:
+    return importlib.import_module("editedid_core.host.sampling")
+
+
+@pytest.fixture(scope="session")
+def patched(host: Host) -> Callable[..., Any]:
+    """Both nodes applied, gates open over the whole run unless told otherwise."""
+
+    def apply(model: Any, **changes: Any) -> Any:
+        model = host.node("EditedIDAttentionDisentangle").execute(model, 1.0, 0.0, 1.0)[0]
+        return host.node("EditedIDEntanglement").execute(model, **{**ALWAYS, **changes})[0]
+
+    return apply
+
+
+@pytest.fixture(scope="session")
+def run(core: Any) -> Callable[..., Tensor]:
+    """One restoration of the two toy latents of a kind; returns the latent."""
+
+    def sample(model: Any, kind: str, face: Tensor | None = None, prompt: Any = None, negative: Any = None,
+               **settings: Any) -> Tensor:
+        original, edited = toys.latents(TOYS[kind])
+        if face is None:
+            # not everywhere: a target that is the original all over has nothing left to take from it
+            face = torch.zeros(64, 96)
+            face[:, :56] = 1
+        prompt = prompt or toys.conditioning(TOYS[kind])
+        values = {"mode": "replay", "steps": 4, "strength": 1.0, **settings}
+        with torch.inference_mode():  # as the host runs its nodes
+            return core.sample_pair(model, prompt, negative or prompt, original, edited, face, torch.zeros(64, 96),
+                                    core.SampleSettings(**values)).latent
+
+    return sample
+
+
+@pytest.fixture(scope="session")
+def plain(host: Host) -> Callable[[Any, str], Tensor]:
+    """What a stock sampler makes with a model, guided, so that both conditionings run."""
+
+    def sample(model: Any, kind: str) -> Tensor:
+        stock = importlib.import_module("comfy.sample")
+        latent, toy = toys.latents(TOYS[kind])[0], TOYS[kind]
+        noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            return stock.sample(model, noise, 3, 2.0, "euler", "simple", toys.conditioning(toy),
+                                toys.conditioning(toy, 2), latent, disable_pbar=True, seed=1)
+
+    return sample
