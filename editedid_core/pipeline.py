@@ -20,12 +20,13 @@ from .faces import (
     Faces,
     crop_pairs,
     detect,
-    face_similarity,
     match_faces,
     paste,
+    person_similarity,
 )
 from .faces.detail import return_detail
 from .faces.detect import Order, check_pictures
+from .faces.match import Choice
 from .faces.paste import paste_mask
 
 MOST_MOVED = 0.2
@@ -54,7 +55,8 @@ Sample = Callable[[Tensor, Tensor, Tensor, Tensor], Sampled]
 class RestoreOptions:
     """`size`: side of the crops in pixels, a multiple of 16; `min_similarity`: pairs below this cosine are
     left alone; `detail`: how much of what the autoencoder loses is given back, 0 to 1; `guard`: return the
-    face unchanged when it would be further from the person; the rest as in the nodes of the same name."""
+    face unchanged when it would be further from the person; `choice`: which of several photos of the person is
+    used; the rest as in the nodes of the same name."""
 
     size: int = 512
     threshold: float = 0.5
@@ -69,12 +71,14 @@ class RestoreOptions:
     detail: float = 1.0
     guard: bool = True
     no_face: Literal["error", "pass through"] = "error"
+    choice: Choice = "nearest pose"
 
 
 @dataclass(frozen=True)
 class FaceReport:
-    """One restored face. Similarities are cosines to the person's photo; `landmark_error` is the mean distance
-    of the five points before and after, as a share of the eye distance; `None` where no face was found again."""
+    """One restored face. Similarities are cosines to the mean of the person's photos; `landmark_error` is the mean
+    distance of the five points before and after, as a share of the eye distance; `None` where no face was found again.
+    """
 
     frame: int
     box: tuple[float, float, float, float]
@@ -131,7 +135,8 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
         return Restoration(edited, untouched, (), len(found[0].faces), len(found[1].faces), 0, 0, "none")
     # one photo and one face are meant for each other, however far the face has drifted
     alone = all(len(faces.faces) == 1 for faces in found)
-    pairs = match_faces(found[0], found[1], -1.0 if alone else options.min_similarity, options.position_weight)
+    pairs = match_faces(found[0], found[1], -1.0 if alone else options.min_similarity, options.position_weight,
+                        choice=options.choice)
     counts = len(pairs.unmatched_original), len(pairs.unmatched_edited)
     if not pairs.pairs:
         return Restoration(edited, untouched, (), *counts, 0, 0, "none")
@@ -167,12 +172,12 @@ def _judge(crops: CropResult, i: int, restored: Tensor, analyzer: FaceAnalyzer,
     # the whole paste is judged, so that a bad seam counts as well
     before = _central_face(crops.edited[i : i + 1], analyzer, options)
     after = _central_face(composed, analyzer, options)
-    similarity_before = face_similarity(pair.original, before or pair.edited)
+    similarity_before = person_similarity(pair.originals, before or pair.edited)
     box = tuple(round(float(v), 1) for v in pair.edited.box)
     if after is None:
         note = "no face was found after the restoration" + ("; the edit's face is kept" if options.guard else "")
         return FaceReport(crop.frame, box, similarity_before, None, None, not options.guard, note)  # type: ignore[arg-type]
-    similarity_after = face_similarity(pair.original, after)
+    similarity_after = person_similarity(pair.originals, after)
     error = None
     if before is not None:
         eye_distance = float(np.linalg.norm(before.points[1] - before.points[0]))

@@ -6,9 +6,9 @@ from .detect import detect
 from .match import match_faces
 from .paste import paste
 from .record import CropResult, Face, FaceCrop, FacePair, FacePairs, Faces, PasteRecord
-from .similarity import face_similarity
+from .similarity import face_similarity, person_similarity
 
 __all__ = [
     "CropResult", "Face", "FaceAnalyzer", "FaceCrop", "FacePair", "FacePairs", "Faces", "PasteRecord",
-    "crop_pairs", "detect", "face_similarity", "match_faces", "paste",
+    "crop_pairs", "detect", "face_similarity", "match_faces", "paste", "person_similarity",
 ]

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from .record import Face, FacePair, FacePairs, Faces
-from .similarity import face_similarity
+from .similarity import face_similarity, mean_embedding, person_similarity, pose_distance
 
 SAME_PERSON = 0.6
 """Cosine above which two faces of the original photos are taken for one person."""
 
 
+Choice = Literal["nearest pose", "likest"]
+CHOICES: tuple[Choice, ...] = ("nearest pose", "likest")
+"""Which of several photos of a person comes first."""
+
+
 def match_faces(originals: Faces, edited: Faces, min_similarity: float = 0.2, position_weight: float = 0.3,
-                same_person: float = SAME_PERSON) -> FacePairs:
+                same_person: float = SAME_PERSON, choice: Choice = "nearest pose") -> FacePairs:
     """Pair each person of the original photos with at most one face of each edited picture.
 
     The score of a pair is (1 - position_weight) * similarity + position_weight * place, where place is 1 for a face
@@ -24,7 +30,8 @@ def match_faces(originals: Faces, edited: Faces, min_similarity: float = 0.2, po
     embedding by place alone. All pairs together get the highest sum of scores (Hungarian method); pairs under
     `min_similarity` are given up and their faces reported as unmatched.
     Several original photos may show one person: faces of different photos whose cosine is at least `same_person` are
-    one person, and the photo most like the edited face comes first.
+    one person. By `choice` the photo in the nearest pose and expression comes first, or the one most like the edited
+    face; the pair's similarity is that to the mean of all photos.
 
     min_similarity: -1 to 1. position_weight: 0 to 1. Returns pairs in the order of the edited faces.
     Raises ValueError where the two pictures were analysed by different analyzers.
@@ -45,8 +52,8 @@ def match_faces(originals: Faces, edited: Faces, min_similarity: float = 0.2, po
             if scores[row, column] < min_similarity:
                 continue
             face = edited.faces[columns[column]]
-            photos = tuple(sorted(people[row], key=lambda photo: -_preference(photo, face)))
-            pairs[columns[column]] = FacePair(photos[0], face, _cosine(photos[0], face), photos)
+            photos = tuple(sorted(people[row], key=lambda photo: _distance(photo, face, choice)))
+            pairs[columns[column]] = FacePair(photos[0], face, _likeness(photos, face), photos)
             used.add(row)
     return FacePairs(
         pairs=tuple(pairs[i] for i in sorted(pairs)),
@@ -114,11 +121,18 @@ def _same_composition(originals: Faces, edited: Faces) -> bool:
     return abs(math.log(w0 * h1 / (h0 * w1))) < 0.05
 
 
-def _preference(photo: Face, face: Face) -> float:
+def _distance(photo: Face, face: Face, choice: Choice) -> tuple[float, float]:
+    """Smaller is better; of photos in the same pose the likest."""
     cosine = _cosine(photo, face)
-    return place_likeness(photo, face) if cosine is None else cosine
+    unlike = -place_likeness(photo, face) if cosine is None else -cosine
+    return (round(pose_distance(photo, face), 3) if choice == "nearest pose" else 0.0), unlike
 
 
 def _cosine(a: Face, b: Face) -> float | None:
     """Cosine of the two embeddings, or None where one is missing."""
     return None if a.embedding is None or b.embedding is None else face_similarity(a, b)
+
+
+def _likeness(photos: Sequence[Face], face: Face) -> float | None:
+    """Cosine to the mean of a person's photos, or None where an embedding is missing."""
+    return None if mean_embedding([*photos, face]) is None else person_similarity(photos, face)

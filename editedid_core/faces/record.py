@@ -76,7 +76,7 @@ class Faces:
 class FacePair:
     """A face of the edited picture and the same person in the original.
 
-    similarity: cosine in [-1, 1] between the two embeddings, or None where one is missing.
+    similarity: cosine in [-1, 1] of the edited face to the mean of the photos, or None where an embedding is missing.
     originals: all photos of that person, best first; originals[0] is original.
     """
 

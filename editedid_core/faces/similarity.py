@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from .record import Face
+from .align import apply, face_to_face
+from .record import Face, FloatArray
 
 
 def face_similarity(a: Face, b: Face) -> float:
@@ -22,3 +25,39 @@ def face_similarity(a: Face, b: Face) -> float:
             "numbers): use one Load Face Analyzer for both pictures."
         )
     return float(np.clip(np.dot(a.embedding, b.embedding), -1.0, 1.0))
+
+
+def mean_embedding(photos: Sequence[Face]) -> FloatArray | None:
+    """The person's mean over one or more photos, (D,) float32 of length 1; None where an embedding is missing.
+
+    Light, pose and expression differ between photos and average out; the person does not.
+    """
+    known = [photo.embedding for photo in photos if photo.embedding is not None]
+    if not known or len(known) < len(photos):
+        return None
+    mean = np.mean(known, axis=0)
+    length = float(np.linalg.norm(mean))
+    return known[0] if length < 1e-6 else np.asarray(mean / length, dtype=np.float32)
+
+
+def person_similarity(photos: Sequence[Face], face: Face) -> float:
+    """Cosine of a face to the mean of a person's photos, -1 to 1; with one photo `face_similarity`.
+
+    Raises ValueError as `face_similarity` does.
+    """
+    for photo in photos:
+        face_similarity(photo, face)  # its errors say what is missing
+    mean = mean_embedding(photos)
+    assert mean is not None and face.embedding is not None
+    return float(np.clip(np.dot(mean, face.embedding), -1.0, 1.0))
+
+
+def pose_distance(photo: Face, face: Face) -> float:
+    """How differently two faces hold themselves: what remains between their five points after the warp.
+
+    Root mean square distance in eye distances of the second, 0 for the same pose and expression. Roll, size and place
+    do not count, because the warp of METHOD §6 undoes them exactly; yaw, pitch and expression are what it cannot undo.
+    """
+    left = apply(face_to_face(photo.points, face.points), photo.points) - face.points
+    eyes = float(np.linalg.norm(face.points[1] - face.points[0]))
+    return float(np.sqrt(np.square(left).sum(1).mean()) / max(eyes, 1e-6))

@@ -67,8 +67,9 @@ def _panel(panel: Panel) -> list[str]:
             ' text-anchor="middle"'
         size = "8" if crowded else "10"
         parts.append(f'<text x="{x:.1f}" y="{TOP + down + 14}" font-size="{size}"{turned}>{escape(label)}</text>')
-    parts.append(f'<text x="{LEFT + across / 2:.1f}" y="{HEIGHT - 8}" text-anchor="middle" font-size="9" fill="#555">'
-                 f"{escape(panel.axis)}</text>")
+    if not crowded:
+        parts.append(f'<text x="{LEFT + across / 2:.1f}" y="{HEIGHT - 28}" text-anchor="middle" font-size="9" '
+                     f'fill="#555">{escape(panel.axis)}</text>')
     for number, line in enumerate(panel.lines):
         known = [(point, value) for point, value in enumerate(line.values) if not math.isnan(value[0])]
         band = [place(point, value[2]) for point, value in known]

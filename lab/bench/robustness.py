@@ -55,7 +55,7 @@ CURVES = (
           tuple((f"{eyes}", Condition(eyes=eyes)) for eyes in (48, 32, 24, 16, 12, 8))),
     Curve("cover", "Covered faces", "what covers the face in the edit",
           tuple((cover, Condition(cover=cover)) for cover in COVERS)),
-    Curve("drift", "Drift", "identity distance of the edit's face; strangers are about 1.4 apart",
+    Curve("drift", "Drift", "identity distance; strangers are about 1.4 apart",
           tuple((f"{drift}", Condition(drift=drift)) for drift in (0.3, 0.6, 0.9, 1.2, 1.5))),
 )
 

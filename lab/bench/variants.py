@@ -137,6 +137,8 @@ def groups(family: str) -> tuple[Group, ...]:
         Group("precision", "Half precision", "The diffusion network in bfloat16 instead of float32.",
               (Variant("bfloat16", Change(half=True)),)),
         Group("photos", "More than one photo", "Four photos of the person instead of one, in other poses and light.", (
-            Variant("four photos, the likest", condition=Condition(photos=4)),
+            *(Variant(f"four photos, the {choice}{where}", Change(options={"choice": choice}), condition)
+              for where, condition in (("", Condition(photos=4)), (", 30° apart", Condition(photos=4, yaw=30.0)))
+              for choice in ("nearest pose", "likest")),
         )),
     )
