@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+Attend = Callable[..., Tensor]
+"""attend(q, k, v): the host's attention. Where only one row of the batch or some queries of it are given, the keyword
+arguments `row` and `queries` say which, for the model's own attention mask."""
 Keys = tuple[Tensor, Tensor]
 """Keys and values of some tokens, both (1, ...) with the tokens on the same axis as the target's."""
 

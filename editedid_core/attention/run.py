@@ -7,6 +7,7 @@ only the rows and tokens that a gate acts on are computed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -83,7 +84,7 @@ class AttentionRun:
             if self.plan.structure.at(call.layer, call.sigma):
                 self._structure(call, result[target], out[target], sources, tokens)
             if self.plan.detail.at(call.layer, call.sigma):
-                self._detail(call, attend, result[target], out[target], (q[target], k[target], v[target]), sources,
+                self._detail(call, partial(attend, row=row), result[target], out[target], (q[target], k[target], v[target]), sources,
                              tokens)
         return out if result is None else result
 
@@ -155,6 +156,7 @@ class AttentionRun:
                 allowed: list[Keys], other: list[Keys]) -> Tensor | None:
         """Outputs of the queries beside the allowed keys, or as far as they are not divided beside all; None
         where there are no keys beside their own."""
+        attend = partial(attend, queries=queries)
         divide = self.plan.divide.strength if self.plan.divide.at(call.layer, call.sigma) else 0.0
         if not other:
             divide = 1.0  # nothing to be kept apart from

@@ -201,10 +201,11 @@ def _override(run: AttentionRun, before: Any) -> Any:
     def override(func: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None,
                  attn_precision: Any = None, skip_reshape: bool = False, skip_output_reshape: bool = False,
                  **kwargs: Any) -> Tensor:
-        def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        def attend(q: Tensor, k: Tensor, v: Tensor, row: int | None = None, queries: Tensor | None = None) -> Tensor:
+            own = _narrow(mask, row, queries, k.shape[2 if skip_reshape else 1])
             args = (q, k, v, heads)
-            options = dict(mask=_widen(mask, k.shape[2 if skip_reshape else 1]), attn_precision=attn_precision,
-                           skip_reshape=skip_reshape, skip_output_reshape=skip_output_reshape, **kwargs)
+            options = dict(mask=own, attn_precision=attn_precision, skip_reshape=skip_reshape,
+                           skip_output_reshape=skip_output_reshape, **kwargs)
             return func(*args, **options) if before is None else before(func, *args, **options)
 
         options = kwargs.get("transformer_options") or {}
@@ -215,8 +216,18 @@ def _override(run: AttentionRun, before: Any) -> Any:
     return override
 
 
-def _widen(mask: Tensor | None, keys: int) -> Tensor | None:
-    """Let added keys be seen under a mask made for fewer."""
-    if mask is None or mask.shape[-1] >= keys:
+def _narrow(mask: Tensor | None, row: int | None, queries: Tensor | None, keys: int) -> Tensor | None:
+    """The mask for one row and some queries, which lets keys be seen that were added behind its own.
+
+    Masks are (B, ..., queries or 1, keys), with any number of axes between, and one row may stand for all.
+    """
+    if mask is None:
         return mask
-    return F.pad(mask, (0, keys - mask.shape[-1]), value=True if mask.dtype == torch.bool else 0.0)
+    if row is not None and mask.ndim > 2 and mask.shape[0] > 1:
+        mask = mask[row : row + 1]
+    if queries is not None and mask.shape[-2] > 1:
+        mask = mask.index_select(-2, queries)
+    missing = keys - mask.shape[-1]
+    if missing <= 0:
+        return mask
+    return F.pad(mask, (0, missing), value=True if mask.dtype == torch.bool else 0.0)

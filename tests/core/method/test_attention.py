@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -79,7 +81,7 @@ def test_agreement_opens_for_like_tokens_and_closes_for_unlike() -> None:
     torch.testing.assert_close(agreement(heads, heads, 0.5, 10.0, 2), agreement(own, own, 0.5, 10.0, 1))
 
 
-def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **where: Any) -> torch.Tensor:
     return F.scaled_dot_product_attention(q, k, v)
 
 
@@ -221,7 +223,7 @@ def test_only_masked_rows_are_attended_again() -> None:
     face[8:] = 1
     asked: list[tuple[int, int, int]] = []
 
-    def counting(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def counting(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **where: Any) -> torch.Tensor:
         asked.append((q.shape[0], q.shape[1], k.shape[1]))
         return attend(q, k, v)
 
