@@ -84,8 +84,8 @@ class AttentionRun:
             if self.plan.structure.at(call.layer, call.sigma):
                 self._structure(call, result[target], out[target], sources, tokens)
             if self.plan.detail.at(call.layer, call.sigma):
-                self._detail(call, partial(attend, row=row), result[target], out[target], (q[target], k[target], v[target]), sources,
-                             tokens)
+                self._detail(call, partial(attend, row=row), result[target], out[target],
+                             (q[target], k[target], v[target]), sources, tokens)
         return out if result is None else result
 
     def _tokens(self, call: AttentionCall, device: torch.device) -> TokenSets:
