@@ -53,9 +53,9 @@ DIFFUSION: dict[str, float | Ours | None] = {
 class DiffusionMethods:
     """A host in this process with one of the lab's checkpoints; counts the model's sample-evaluations."""
 
-    def __init__(self, family: str, models: Path) -> None:
+    def __init__(self, family: str, models: Path, host: Host | None = None) -> None:
         self.evaluations = 0
-        self.host = Host.start()
+        self.host = Host.start() if host is None else host
         self.model, _, self.vae = self.host.node("CheckpointLoaderSimple")().load_checkpoint(CHECKPOINTS[family])
         self.model.model.diffusion_model.register_forward_pre_hook(self.count)
         self.models = models

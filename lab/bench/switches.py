@@ -143,21 +143,21 @@ def applied(change: Change, pack: Pack, family: str) -> Iterator[None]:
     plain_pair, plain_restore = attribute(node, "sample_pair"), attribute(node, "restore")
 
     def sample_pair(model: Any, positive: Any, negative: Any, *rest: Any) -> Any:
-        settings = _changed(rest[-1], change.settings)
+        settings = changed(rest[-1], change.settings)
         if change.mixing:
-            settings = replace(settings, mixing=_changed(settings.mixing, change.mixing))
+            settings = replace(settings, mixing=changed(settings.mixing, change.mixing))
         clone = pack.in_half(family).clone() if change.half else model.clone()
         given = dict(model.model_options["transformer_options"])
         for key, fields in ((sampling.ENTANGLE_KEY, change.entangle), (sampling.DISENTANGLE_KEY, change.disentangle)):
             if fields:
-                given[key] = _changed(given[key], {n: _blocks(n, v, clone, pack, family) for n, v in fields.items()})
+                given[key] = changed(given[key], {n: _blocks(n, v, clone, pack, family) for n, v in fields.items()})
         clone.model_options["transformer_options"] = given
         return plain_pair(clone, positive, negative, *rest[:-1], settings)
 
     def restore(*arguments: Any, **named: Any) -> Any:
         if not change.options:
             return plain_restore(*arguments, **named)
-        options = _changed(_options_of(arguments, named), change.options)
+        options = changed(_options_of(arguments, named), change.options)
         if "options" in named:
             return plain_restore(*arguments, **{**named, "options": options})
         return plain_restore(*(options if type(a) is type(options) else a for a in arguments), **named)
@@ -179,7 +179,8 @@ def _options_of(arguments: tuple[Any, ...], named: Fields) -> Any:
     return found[0]
 
 
-def _changed(given: Any, fields: Fields) -> Any:
+def changed(given: Any, fields: Fields) -> Any:
+    """A dataclass with other values in some fields; UnavailableError where it has no such field."""
     missing = [name for name in fields if not hasattr(given, name)]
     if missing:
         raise UnavailableError(f"{type(given).__name__} has no field {missing[0]}")
