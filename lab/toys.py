@@ -31,14 +31,15 @@ _LAST = ("out.2.weight", "final_layer.linear.weight", "proj_out.weight", "final_
 class Toy:
     """One family at toy size.
 
-    `config`: class in the host's `supported_models`; `settings`: its network's arguments; `width`: of a text token;
-    `pooled`: width of the pooled text, 0 for none; `counted`: the conditioning brings its number of tokens;
-    `references`: it takes reference latents whose sides are multiples of this, 0 for none; `multiple`: the host's
-    network wants sides that are multiples of this many latent pixels; `extra`: more tensors of the conditioning;
-    `fields`: the host's class that says which settings this version has; `unused`: a part of the network that needs
-    no weights here.
+    `title`: what people call it; `config`: class in the host's `supported_models`; `settings`: its network's
+    arguments; `width`: of a text token; `pooled`: width of the pooled text, 0 for none; `counted`: the conditioning
+    brings its number of tokens; `references`: it takes reference latents whose sides are multiples of this, 0 for
+    none; `multiple`: the host's network wants sides that are multiples of this many latent pixels; `extra`: more
+    tensors of the conditioning; `fields`: the host's class that says which settings this version has; `unused`: a
+    part of the network that needs no weights here.
     """
 
+    title: str
     config: str
     settings: dict[str, Any] = field(repr=False)
     width: int = TEXT
@@ -126,42 +127,64 @@ _PIXELDIT = dict(image_model="pixeldit_t2i", num_groups=2, hidden_size=64, pixel
                  pixel_attn_hidden_size=32, pixel_num_groups=2, patch_depth=2, pixel_depth=1, patch_size=4,
                  txt_embed_dim=TEXT, txt_max_length=32)
 
+_PIXART = dict(image_model="pixart_alpha", input_size=32, hidden_size=64, depth=2, num_heads=2, mlp_ratio=2.0,
+               caption_channels=TEXT, model_max_length=7, pred_sigma=True, micro_condition=False, pe_interpolation=1)
+_HUNYUAN_DIT = dict(image_model="hydit", depth=2, hidden_size=64, num_heads=2, mlp_ratio=2.0, text_states_dim=TEXT,
+                    text_states_dim_t5=TEXT, text_len=7, text_len_t5=7)
+_ERNIE = dict(image_model="ernie", hidden_size=64, num_attention_heads=2, num_layers=2, ffn_hidden_size=64,
+              text_in_dim=TEXT, rope_axes_dim=(8, 12, 12))
+_CASCADE = dict(stable_cascade_stage="c", c_cond=16, c_hidden=[16, 16], nhead=[2, 2], blocks=[[1, 1], [1, 1]],
+                c_clip_text=TEXT, c_clip_text_pooled=TEXT, c_clip_img=16)
+_SVD = dict(_UNET, in_channels=8, use_linear_in_transformer=True, adm_in_channels=768, use_temporal_attention=True,
+            use_temporal_resblock=True, num_classes="sequential", video_kernel_size=[3, 1, 1], num_head_channels=-1,
+            merge_strategy="learned_with_images", merge_factor=0.0)
+
 TOYS: dict[str, Toy] = {
-    "sd15": Toy("SD15", _SD15),
-    "sd2v": Toy("SD20", dict(_SD15, use_linear_in_transformer=True), v_prediction=True),
-    "sdxl": Toy("SDXL", dict(_UNET, use_linear_in_transformer=True, adm_in_channels=2816, num_classes="sequential"),
-                pooled=1280),
-    "sd3": Toy("SD3", _SD3, pooled=16),
-    "sd35m": Toy("SD3", dict(_SD3, x_block_self_attn_layers=[0], qk_norm="rms"), pooled=16),
-    "aura": Toy("AuraFlow", _AURA),
-    "flux": Toy("Flux", _FLUX, pooled=16, references=1),
-    "schnell": Toy("FluxSchnell", dict(_FLUX, guidance_embed=False), pooled=16),
-    "flux2": Toy("Flux2", _FLUX2, pooled=16, references=1),
-    "longcat": Toy("LongCatImage", dict(_FLUX, guidance_embed=False, vec_in_dim=None, txt_ids_dims=[1, 2]),
-                   pooled=16),
-    "chroma": Toy("Chroma", _CHROMA, pooled=16),
-    "radiance": Toy("ChromaRadiance", _RADIANCE, pooled=16,
+    "sd15": Toy("SD 1.5", "SD15", _SD15),
+    "sd2v": Toy("SD 2.x (v-prediction)", "SD20", dict(_SD15, use_linear_in_transformer=True), v_prediction=True),
+    "sdxl": Toy("SDXL", "SDXL", dict(_UNET, use_linear_in_transformer=True, adm_in_channels=2816,
+                                      num_classes="sequential"), pooled=1280),
+    "sd3": Toy("SD3", "SD3", _SD3, pooled=16),
+    "sd35m": Toy("SD3.5 medium (dual attention)", "SD3",
+                 dict(_SD3, x_block_self_attn_layers=[0], qk_norm="rms"), pooled=16),
+    "aura": Toy("AuraFlow", "AuraFlow", _AURA),
+    "flux": Toy("FLUX dev, FLUX Kontext", "Flux", _FLUX, pooled=16, references=1),
+    "schnell": Toy("FLUX schnell", "FluxSchnell", dict(_FLUX, guidance_embed=False), pooled=16),
+    "flux2": Toy("FLUX.2", "Flux2", _FLUX2, pooled=16, references=1),
+    "longcat": Toy("LongCat-Image", "LongCatImage",
+                   dict(_FLUX, guidance_embed=False, vec_in_dim=None, txt_ids_dims=[1, 2]), pooled=16),
+    "chroma": Toy("Chroma", "Chroma", _CHROMA, pooled=16),
+    "radiance": Toy("Chroma Radiance", "ChromaRadiance", _RADIANCE, pooled=16,
                     fields="comfy.ldm.chroma_radiance.model.ChromaRadianceParams"),
-    "qwen": Toy("QwenImage", _QWEN, references=1),
-    "mage": Toy("MageFlow", _MAGE, references=1),
-    "lens": Toy("Lens", _LENS),
-    "lumina2": Toy("Lumina2", _LUMINA, counted=True),
-    "zimage": Toy("ZImage", _ZIMAGE, counted=True, references=2),
-    "zpixel": Toy("ZImagePixelSpace", _ZPIXEL, counted=True),
-    "omnigen2": Toy("Omnigen2", _OMNIGEN, counted=True, references=1),
-    "boogu": Toy("Boogu", _BOOGU, counted=True, references=1),
-    "hidream": Toy("HiDream", _HIDREAM, pooled=16, extra={"conditioning_llama3": (1, 3, 5, TEXT)}),
-    "hunyuan_image": Toy("HunyuanImage21", _HUNYUAN_IMAGE),
-    "hunyuan_video": Toy("HunyuanVideo", _HUNYUAN_VIDEO, pooled=16, multiple=2),
-    "predict2": Toy("CosmosT2IPredict2", _PREDICT2),
-    "anima": Toy("Anima", dict(_PREDICT2, image_model="anima"), unused="llm_adapter"),
-    "kandinsky5": Toy("Kandinsky5Image", _KANDINSKY, pooled=16, multiple=2),
-    "wan": Toy("WAN21_T2V", _WAN),
-    "krea2": Toy("Krea2", _KREA2, references=1),
-    "ideogram4": Toy("Ideogram4", _IDEOGRAM),
-    "joyimage": Toy("JoyImage", _JOY, references=1),
-    "pixeldit": Toy("PixelDiTT2I", _PIXELDIT),
+    "qwen": Toy("Qwen-Image, Qwen-Image-Edit", "QwenImage", _QWEN, references=1),
+    "mage": Toy("Mage-Flow", "MageFlow", _MAGE, references=1),
+    "lens": Toy("Lens", "Lens", _LENS),
+    "lumina2": Toy("Lumina 2", "Lumina2", _LUMINA, counted=True),
+    "zimage": Toy("Z-Image, Z-Image Omni", "ZImage", _ZIMAGE, counted=True, references=2),
+    "zpixel": Toy("Z-Image in pixels", "ZImagePixelSpace", _ZPIXEL, counted=True),
+    "omnigen2": Toy("OmniGen 2", "Omnigen2", _OMNIGEN, counted=True, references=1),
+    "boogu": Toy("Boogu", "Boogu", _BOOGU, counted=True, references=1),
+    "hidream": Toy("HiDream-I1", "HiDream", _HIDREAM, pooled=16, extra={"conditioning_llama3": (1, 3, 5, TEXT)}),
+    "hunyuan_image": Toy("Hunyuan Image 2.1", "HunyuanImage21", _HUNYUAN_IMAGE),
+    "hunyuan_video": Toy("Hunyuan Video as one frame", "HunyuanVideo", _HUNYUAN_VIDEO, pooled=16, multiple=2),
+    "predict2": Toy("Cosmos-Predict 2 image", "CosmosT2IPredict2", _PREDICT2),
+    "anima": Toy("Anima", "Anima", dict(_PREDICT2, image_model="anima"), unused="llm_adapter"),
+    "kandinsky5": Toy("Kandinsky 5 image", "Kandinsky5Image", _KANDINSKY, pooled=16, multiple=2),
+    "wan": Toy("Wan as one frame", "WAN21_T2V", _WAN),
+    "krea2": Toy("Krea 2", "Krea2", _KREA2, references=1),
+    "ideogram4": Toy("Ideogram 4", "Ideogram4", _IDEOGRAM),
+    "joyimage": Toy("JoyImage", "JoyImage", _JOY, references=1),
+    "pixeldit": Toy("PixelDiT", "PixelDiTT2I", _PIXELDIT),
 }
+
+REFUSED: dict[str, Toy] = {
+    "pixart": Toy("PixArt", "PixArtAlpha", _PIXART),
+    "hunyuan_dit": Toy("Hunyuan DiT", "HunyuanDiT", _HUNYUAN_DIT),
+    "ernie": Toy("ERNIE-Image", "ErnieImage", _ERNIE),
+    "cascade": Toy("Stable Cascade", "Stable_Cascade_C", _CASCADE),
+    "svd": Toy("SVD, SV3D", "SVD_img2vid", _SVD),
+}
+"""Families that no gate reaches; the pack says so."""
 
 
 def exists(toy: Toy) -> bool:

@@ -173,12 +173,11 @@ def reach(network: Any) -> Family:
     Raises ValueError, one sentence, for networks that they cannot.
     """
     family = find_family(network)
-    instead = "use another model, or the Adaptive Mixing Sampler without ID Entanglement."
+    ungated = "use another model, or the Adaptive Mixing Sampler without ID Entanglement."
     if family is None:
-        raise ValueError(
-            f"model: {type(network).__name__} has no attention blocks that this pack knows; {instead}"
-        )
+        raise ValueError(f"model: {type(network).__name__} has no attention blocks that this pack knows; {ungated}")
     if family.refusal:
+        instead = ungated if family.refusal == _CLOSED else "use another model."
         raise ValueError(f"model: {family.name} cannot be gated, {family.refusal}; {instead}")
     return family
 

@@ -189,11 +189,3 @@ def test_wrong_latents_are_named(tiny_model: Any, core: Any, latents: Any) -> No
 def test_block_lists_are_checked_on_the_node(tiny_model: Any, patched: Any) -> None:
     with pytest.raises(ValueError, match="detail_blocks.*double.7"):
         patched(tiny_model("flux"), detail_blocks="double.7")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_prompt_is_needed(tiny_model: Any, core: Any, latents: Any, kind: str) -> None:
-    original, edited = latents(kind)
-    out = core.sample_pair(tiny_model(kind), None, None, original, edited, torch.ones(64, 96), torch.zeros(64, 96),
-                           core.SampleSettings(steps=3))
-    assert torch.isfinite(out.latent).all() and out.evaluations > 0

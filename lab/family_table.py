@@ -1,0 +1,96 @@
+"""docs/FAMILIES.md: written from the table that the hooks read and from what the tests measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from editedid_core.host.families import FAMILIES, Family, find_family
+
+from .toys import TOYS, Toy, make
+
+PATH = Path(__file__).resolve().parent.parent / "docs" / "FAMILIES.md"
+_HEAD = """# Model families
+
+What the attention gates reach, tested on toy instances of ComfyUI's own classes with random weights (`lab/toys.py`).
+Written by `EDITEDID_UPDATE=1 python run.py test --ring host -k families`, once for each host version.
+
+* **Token map**: every latent pixel was moved, and the image token that the map names moved in every layer, at square
+  and odd sizes, with and without reference latents (`tests/host/method/test_token_map.py`).
+* **Round trip**: recorded and replayed with the structure gate at full strength, mixing weight 0 gives the edit back
+  and weight 1 the original; error against the difference of the two, in dB (features are kept in half precision).
+* **Gating**: image tokens that took the original's attention output, of those that should, all layers and steps; no
+  other token changed.
+
+| family | hooks | token layout | ComfyUI | round trip, edit / original | gating |
+|---|---|---|---|---|---|
+"""
+_LOCATED = {
+    "numbers": "attention override, the host's block numbers",
+    "order": "attention override, order of the calls",
+    "patch": "attention override, attn1 patch",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`kept`, `back`: round trips in dB; `taken` of `tokens` image tokens were gated."""
+
+    kept: float
+    back: float
+    taken: int
+    tokens: int
+
+
+def layout(family: Family, toy: Toy) -> str:
+    """The order of tokens in words."""
+    if family.located == "patch":
+        return "image; text by cross-attention"
+    if any("other" in blocks.calls for blocks in family.blocks):
+        return "image; text by cross-attention"
+    references = ", references" if toy.references else ""
+    if family.image == "first":
+        return f"image{references}, text"
+    padding = ", padding" if family.padded and family.padded in toy.settings else ""
+    if family.references == "apart":
+        return f"text{references}, image{padding}"
+    return f"text, image{references}"
+
+
+def write_table(measured: Mapping[str, Measured], version: str) -> None:
+    """Write the page when EDITEDID_UPDATE asks for it; figures are those of the newest host that ran."""
+    if os.environ.get("EDITEDID_UPDATE") != "1":
+        return
+    before = {row[0]: row for row in _rows(PATH.read_text("utf8"))} if PATH.exists() else {}
+    lines = []
+    for kind, toy in TOYS.items():
+        old = before.get(toy.title)
+        versions = set(old[3].split(", ")) if old else set()
+        new = measured.get(kind)
+        if new is not None and version == max({version, *versions}, key=_number):
+            family = find_family(make(toy).model.diffusion_model)
+            assert family is not None
+            figures = (_LOCATED[family.located], layout(family, toy), f"{new.kept:.0f} / {new.back:.0f}",
+                       f"{new.taken} of {new.tokens}")
+        elif old:
+            figures = (old[1], old[2], old[4], old[5])
+        else:
+            continue
+        seen = ", ".join(sorted(versions | ({version} if new is not None else set()), key=_number))
+        lines.append(f"| {toy.title} | {figures[0]} | {figures[1]} | {seen} | {figures[2]} | {figures[3]} |")
+    refused = {f.name: f.refusal for f in FAMILIES if f.refusal}
+    closed = "".join(f"| {name} | {why} |\n" for name, why in refused.items())
+    PATH.write_text(
+        f"{_HEAD}{chr(10).join(lines)}\n\n## Refused\n\nThese are refused in one sentence when ID Entanglement or the "
+        f"gated sampler is queued:\n\n| family | why |\n|---|---|\n{closed}", "utf8")
+
+
+def _rows(page: str) -> list[list[str]]:
+    rows = [line.strip("| ").split(" | ") for line in page.split("## Refused")[0].splitlines() if line.startswith("| ")]
+    return [row for row in rows if len(row) == 6 and row[0] != "family"]
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
