@@ -39,7 +39,7 @@ class Condition:
     noise: root mean square displacement of each landmark that the pack gets to see, as a share of the eye distance.
     yaw, pitch: degrees between the photo and the edit, half of them to each side of a frontal face. eyes: distance of
     the eyes in pixels, in all three pictures. cover: one of `COVERS`. drift: identity distance. photos: photos of the
-    person, the triple's own first.
+    person, the triple's own first, to whose mean likeness is measured. used: how many of them the pack gets.
     """
 
     noise: float = 0.0
@@ -49,6 +49,7 @@ class Condition:
     cover: str | None = None
     drift: float | None = None
     photos: int = 1
+    used: int = 1
 
     @property
     def size(self) -> int:

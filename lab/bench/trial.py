@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..portraits import Portrait
 from . import measures, table
 from .conditions import Condition, NoisyAnalyzer, displaced, make, more_photos
 from .diffusion import CHECKPOINTS, DiffusionMethods
@@ -100,9 +101,10 @@ class Runner:
 
     def _make(self, seed: int, condition: Condition) -> _Pictures:
         triple = make(seed, condition)
-        truth = Truth.of(triple, self.judges)
-        photos = [triple.original.image, *(photo.image for photo in more_photos(seed, condition))]
-        return _Pictures(truth, judge(triple.drifted.image, truth, self.judges), photos)
+        photos = [triple.original, *more_photos(seed, condition)]
+        truth = _of_all(Truth.of(triple, self.judges), photos, self.judges)
+        plain = judge(triple.drifted.image, truth, self.judges)
+        return _Pictures(truth, plain, [photo.image for photo in photos[:condition.used]])
 
     def _restore(self, seed: int, variant: Variant, pictures: _Pictures) -> tuple[NDArray[np.float32], Figures]:
         """The picture, and what the node says of it: whether the edit's face was kept, and whether it warned."""
@@ -184,6 +186,20 @@ def cell(results: list[Result], measure: str, digits: int) -> str:
     """The mean for a table, "-" where there is none."""
     mean = table.interval(values(results, measure))[0]
     return "-" if np.isnan(mean) else f"{mean:.{digits}f}"
+
+
+def _of_all(truth: Truth, photos: list[Portrait], judges: Judges) -> Truth:
+    """With likeness measured to the mean of several photos, so that none is favoured for being compared with itself."""
+    if len(photos) == 1:
+        return truth
+    found = [judges.identity(photo.image, photo.landmarks) for photo in photos]
+    means = [np.mean([one[i] / np.linalg.norm(one[i]) for one in found], axis=0).astype(np.float32) for i in (0, 1)]
+    likeness = []
+    for picture in (truth.triple.ideal.image, truth.triple.drifted.image):
+        here = judges.identity(picture, truth.triple.ideal.landmarks)
+        likeness.append((measures.cosine(here[0], means[0]), measures.cosine(here[1], means[1])))
+    return replace(truth, original_identity=(means[0], means[1]), ideal_identity=likeness[0],
+                   drifted_identity=likeness[1])
 
 
 def _work(task: Plan) -> None:

@@ -19,7 +19,7 @@ class Variant:
     @property
     def reference(self) -> Variant:
         """What this row is compared with: the default under the same condition, from one photo."""
-        return Variant("default", condition=replace(self.condition, photos=1))
+        return Variant("default", condition=replace(self.condition, used=1))
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,13 @@ def groups(family: str) -> tuple[Group, ...]:
               )),
         Group("precision", "Half precision", "The diffusion network in bfloat16 instead of float32.",
               (Variant("bfloat16", Change(half=True)),)),
-        Group("photos", "More than one photo", "Four photos of the person instead of one, in other poses and light.", (
-            *(Variant(f"four photos, the {choice}{where}", Change(options={"choice": choice}), condition)
-              for where, condition in (("", Condition(photos=4)), (", 30° apart", Condition(photos=4, yaw=30.0)))
-              for choice in ("nearest pose", "likest")),
-        )),
+        Group("photos", "More than one photo", "Four photos of the person instead of one, in other poses and light; "
+              "likeness is measured to the mean of the four in every row.", tuple(
+                  Variant(f"{name}{where}", change, replace(condition, photos=4, used=used))
+                  for where, condition in (("", Condition()), (", heads 30° apart", Condition(yaw=30.0)))
+                  for name, used, change in (
+                      ("default, one photo", 1, Change()),
+                      ("four photos, the nearest pose", 4, Change(options={"choice": "nearest pose"})),
+                      ("four photos, the likest", 4, Change(options={"choice": "likest"})),
+                  ))),
     )
