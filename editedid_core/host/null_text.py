@@ -18,7 +18,7 @@ from .gradients import differentiable, with_plain_attention
 
 CROSS = "c_crossattn"
 RATE = 0.01
-"""Adam's rate at the first step; it falls to half over the run, as in null-text inversion."""
+"""Adam's rate at the first step, that of null-text inversion; it falls to half over the run."""
 TOLERANCE, TOLERANCE_STEP = 1e-5, 2e-5
 """Mean squared error below which a step is good enough: that of null-text inversion, rising with the steps done."""
 
@@ -26,12 +26,14 @@ TOLERANCE, TOLERANCE_STEP = 1e-5, 2e-5
 class NullTextOptimiser:
     """Fits the embeddings and puts them into the guider, where the next evaluations find them.
 
-    `guider`: the running guider, its model loaded; `cfg` > 1; `iterations`: updates a step, at least 1. Use it as a
-    context manager: on leaving, the guider has its own conditioning again and the memory is given back.
+    `guider`: the running guider, its model loaded; `cfg` > 1; `iterations`: updates a step, at least 1; `rate`: of
+    these updates, 0 leaves the embeddings as they are. Use it as a context manager: on leaving, the guider has its own
+    conditioning again and the memory is given back.
     """
 
-    def __init__(self, guider: Any, model_options: dict[str, Any], cfg: float, iterations: int) -> None:
-        self._guider, self._cfg, self._iterations = guider, cfg, iterations
+    def __init__(self, guider: Any, model_options: dict[str, Any], cfg: float, iterations: int,
+                 rate: float = RATE) -> None:
+        self._guider, self._cfg, self._iterations, self._rate = guider, cfg, iterations, rate
         self._options = with_plain_attention(model_options)
         self._plain_options = model_options
         self._own = guider.conds
@@ -85,7 +87,7 @@ class NullTextOptimiser:
                 tolerance: float, progress: float) -> Tensor:
         """The best embeddings met, for each source its own, (2, tokens, width)."""
         leaf = self._embeddings.clone().requires_grad_()
-        optimiser = torch.optim.Adam([leaf], lr=RATE * (1 - 0.5 * progress))
+        optimiser = torch.optim.Adam([leaf], lr=self._rate * (1 - 0.5 * progress))
         best, kept, scale = torch.full((2,), torch.inf), leaf.detach().clone(), 0.0
         for i in range(self._iterations + 1):
             comfy.model_management.throw_exception_if_processing_interrupted()

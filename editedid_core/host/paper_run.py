@@ -19,11 +19,11 @@ from .null_text import NullTextOptimiser
 
 
 def run_paper(guider: Any, model_options: dict[str, Any], denoise: Denoise, space: NoiseSpace, schedule: Schedule,
-              clean: Tensor, noise: Tensor, mask: Tensor, mixing: Mixing, cfg: float, null_text: int,
+              clean: Tensor, noise: Tensor, mask: Tensor, mixing: Mixing, cfg: float, null_text: int, rate: float,
               on_step: OnStep) -> tuple[PaperResult, tuple[float, ...]]:
     """The result and the mixing curve; arguments as in `invert_mixed` and `descend_paper`.
 
-    `guider`: running, its model loaded; `null_text`: updates of each null-text embedding, 0 for none. Without
+    `guider`: running, its model loaded; `null_text`: updates of each null-text embedding at `rate`, 0 for none. Without
     guidance (`cfg` 1) the embedding has no part in the answer, and where the model ignores its text it has no effect:
     then the recorded states stand in for it.
     """
@@ -31,7 +31,7 @@ def run_paper(guider: Any, model_options: dict[str, Any], denoise: Denoise, spac
     with ExitStack() as stack:
         fitted = None
         if null_text > 0 and cfg != 1.0:
-            optimiser = stack.enter_context(NullTextOptimiser(guider, model_options, cfg, null_text))
+            optimiser = stack.enter_context(NullTextOptimiser(guider, model_options, cfg, null_text, rate))
             top = space.to_model(path.shared.expand_as(clean), schedule.rhos[-1])
             if optimiser.acts(top, space.sigma(schedule.rhos[-1])):
                 fitted = optimiser

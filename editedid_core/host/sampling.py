@@ -29,6 +29,7 @@ from ..diffusion.schedule import Schedule, Window, lambda_grid
 from ..diffusion.trajectory import Rows
 from .attention_hook import install
 from .model_info import attention_blocks, check_latent, empty_conditioning, noise_space, preferred_mode
+from .null_text import RATE
 from .paper_presets import PAPER_PRESETS, is_paper
 from .paper_run import free_mask, run_paper
 from .word_hook import install_words
@@ -43,7 +44,7 @@ RECORD_SHARE = 0.35
 @dataclass(frozen=True)
 class SampleSettings:
     """A run's settings; windows in percent of the denoising run, `strength` the share of it that is redone;
-    `null_text`: updates of each null-text embedding in a guided run of the paper, 0 for none."""
+    `null_text`: updates of each null-text embedding in a guided run of the paper, at `null_text_rate`; 0 for none."""
 
     mode: Mode = "auto"
     steps: int = 10
@@ -54,6 +55,7 @@ class SampleSettings:
     noise_seed: int = 0
     anchor: float = 0.05
     null_text: int = 10
+    null_text_rate: float = RATE
 
     def resolved(self) -> SampleSettings:
         """The same with a preset's numbers where `mode` names one."""
@@ -210,7 +212,8 @@ class PairSampler(comfy.samplers.Sampler):
         if is_paper(self.mode):
             options = extra_args["model_options"]
             done, self.curve = run_paper(model_wrap, options, denoise, space, schedule, latent_image, shared, support,
-                                         self.settings.mixing, cfg, self.settings.null_text, on_step)
+                                         self.settings.mixing, cfg, self.settings.null_text,
+                                         self.settings.null_text_rate, on_step)
             self.source_error = float((done.sources - latent_image).square().mean().sqrt())
             return done.latent
         if self.mode == "lock-step":
