@@ -159,7 +159,8 @@ def install(model: Any, run: AttentionRun | None, counter: Callable[[int], None]
     model.add_wrapper_with_key(wrappers.APPLY_MODEL, KEY, apply_model)
     model.add_wrapper_with_key(wrappers.PREPARE_SAMPLING, KEY, _reserve_three_rows)
     if token_map is not None and token_map.family.located == "patch":
-        model.set_model_attn1_patch(_mark_self_attention)
+        model.set_model_attn1_patch(_self_attention_begins)
+        model.set_model_attn1_output_patch(_self_attention_ended)
 
 
 def _reserve_three_rows(executor: Any, model: Any, noise_shape: Any, conds: Any, *args: Any, **kwargs: Any) -> Any:
@@ -167,11 +168,18 @@ def _reserve_three_rows(executor: Any, model: Any, noise_shape: Any, conds: Any,
     return executor(model, [3, *noise_shape[1:]], conds, *args, **kwargs)
 
 
-def _mark_self_attention(q: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any],
-                         ) -> tuple[Tensor, Tensor, Tensor]:
+def _self_attention_begins(q: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any],
+                           ) -> tuple[Tensor, Tensor, Tensor]:
     if KEY in extra_options:
         extra_options[KEY].self_attention_next = True
     return q, context, value
+
+
+def _self_attention_ended(out: Tensor, extra_options: dict[str, Any]) -> Tensor:
+    """Where another pack replaces self-attention, the next call seen would otherwise be taken for it."""
+    if KEY in extra_options:
+        extra_options[KEY].self_attention_next = False
+    return out
 
 
 def _forward(token_map: _Map, x: Tensor, options: dict[str, Any], kwargs: dict[str, Any],
