@@ -54,14 +54,22 @@ def install_words(model: Any, positive: Any) -> None:
         return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
 
     model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.APPLY_MODEL, KEY, apply_model)
-    model.set_model_attn2_patch(_mark_cross_attention)
+    model.set_model_attn2_patch(_cross_attention_begins)
+    model.set_model_attn2_output_patch(_cross_attention_ended)
 
 
-def _mark_cross_attention(n: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any],
-                          ) -> tuple[Tensor, Tensor, Tensor]:
+def _cross_attention_begins(n: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any],
+                            ) -> tuple[Tensor, Tensor, Tensor]:
     if KEY in extra_options:
         extra_options[KEY].cross_attention_next = True
     return n, context, value
+
+
+def _cross_attention_ended(out: Tensor, extra_options: dict[str, Any]) -> Tensor:
+    """Where another pack replaces cross-attention, the next call seen would otherwise be taken for it."""
+    if KEY in extra_options:
+        extra_options[KEY].cross_attention_next = False
+    return out
 
 
 def _override(before: Any) -> Any:
@@ -73,7 +81,6 @@ def _override(before: Any) -> Any:
         forward = (kwargs.get("transformer_options") or {}).get(KEY)
         if forward is None or not forward.cross_attention_next:
             return out
-        forward.cross_attention_next = False
         first = forward.chunk * ROWS
         rows = [_heads(t[first : first + ROWS], heads) for t in (q, k, v)]
         scale = kwargs.get("scale") or rows[0].shape[-1] ** -0.5

@@ -302,6 +302,16 @@ def test_words_and_gates_and_null_text_work_together_and_leave_no_trace(
     assert state(model) == before
 
 
+def test_where_another_pack_replaces_cross_attention_words_do_nothing(words: Any, frozen: Any, run: Any) -> None:
+    model = frozen("sd15")
+    for block in ("input", "middle", "output"):
+        for number in range(6):
+            model.set_model_attn2_replace(lambda q, k, v, extra: torch.zeros_like(q), block, number)
+    text = "a face with glasses"
+    results = [run(model, "sd15", words(text, w), null_text=0).latent for w in ("", "face")]
+    assert torch.equal(*results)
+
+
 def test_words_on_a_transformer_are_refused(words: Any, frozen: Any, run: Any) -> None:
     with pytest.raises(ValueError, match="positive: marked words act in a UNet's cross-attention"):
         run(frozen("sd3"), "sd3", words("a face", "face"))
