@@ -32,6 +32,7 @@ from .model_info import attention_blocks, check_latent, empty_conditioning, nois
 from .null_text import RATE
 from .paper_presets import PAPER_PRESETS, is_paper
 from .paper_run import free_mask, run_paper
+from .schedules import HookSchedules
 from .word_hook import install_words
 
 Mode = Literal["auto", "replay", "lock-step", "paper", "paper 6 steps", "paper 50 steps"]
@@ -190,6 +191,7 @@ class PairSampler(comfy.samplers.Sampler):
         space, schedule = noise_space(patcher), self.schedule(patcher)
         shared, cfg = noise[:1], self.settings.cfg
         weight, support = self.weight.to(latent_image), self.support.to(latent_image)
+        hooks = HookSchedules(model_wrap)
 
         def denoise(x: Tensor, sigma: float, rows: Rows, step: int) -> Tensor:
             comfy.model_management.throw_exception_if_processing_interrupted()
@@ -197,6 +199,7 @@ class PairSampler(comfy.samplers.Sampler):
                 self.run.rows, self.run.step, self.run.sigma = rows.value, step, sigma
             # guidance in the inversion is what makes null-text optimisation necessary (METHOD §3)
             model_wrap.set_cfg(1.0 if rows is Rows.SOURCES else cfg)
+            hooks.before(upward=rows is Rows.SOURCES)
             sigma_row = x.new_full((x.shape[0],), sigma)
             denoised = model_wrap(x, sigma_row, model_options=extra_args["model_options"], seed=extra_args.get("seed"))
             if self.run is not None:
