@@ -16,13 +16,11 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from door.failure import Failure
 from door.paths import ROOT
 from door.server import Rejected, Server, from_environment
+from lab.checkpoints import CROPS, FILES
 from lab.demo_pictures import triple_pictures
 from lab.workflow import nodes_of, to_api
 
 WORKFLOW = ROOT / "workflows" / "everyday.json"
-LAB_CHECKPOINTS = {"unet": "unet_lab.safetensors", "dit": "dit_lab.safetensors"}
-LAB_CROP = 128
-"""Side of the crops that the lab's models were trained on, in pixels."""
 PANEL = 384
 """Side of a panel of before_after.png."""
 
@@ -57,7 +55,7 @@ def _options(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--original", type=Path)
     parser.add_argument("--edited", type=Path)
     parser.add_argument("--checkpoint")
-    parser.add_argument("--model-family", choices=tuple(LAB_CHECKPOINTS), default="unet")
+    parser.add_argument("--model-family", choices=tuple(FILES), default="unet")
     parser.add_argument("--gpu", action="store_true")
     return parser.parse_args(words)
 
@@ -75,7 +73,7 @@ def restore(server: Server, original: Image.Image, edited: Image.Image,
             options: argparse.Namespace) -> tuple[Image.Image, dict[str, Any]]:
     """Run the everyday workflow on the two pictures; returns the restored picture and the report."""
     prompt = to_api(json.loads(WORKFLOW.read_text(encoding="utf-8")), server.get("/object_info"))
-    checkpoint = options.checkpoint or LAB_CHECKPOINTS[options.model_family]
+    checkpoint = options.checkpoint or FILES[options.model_family]
     (restorer,) = nodes_of(prompt, "EditedIDRestoreIdentity")
     inputs = prompt[restorer]["inputs"]
     for socket, picture in (("original", original), ("edited", edited)):
@@ -83,8 +81,9 @@ def restore(server: Server, original: Image.Image, edited: Image.Image,
         picture.save(server.base / "input" / name)
         prompt[inputs[socket][0]]["inputs"]["image"] = name
     prompt[inputs["model"][0]]["inputs"]["ckpt_name"] = checkpoint
-    if checkpoint in LAB_CHECKPOINTS.values():
-        inputs["crop_size"] = LAB_CROP
+    for family, file in FILES.items():
+        if checkpoint == file:
+            inputs["crop_size"] = CROPS[family]
     outputs = server.run(prompt)
     (saved,) = nodes_of(prompt, "SaveImage")
     (shown,) = nodes_of(prompt, "PreviewAny")

@@ -15,15 +15,11 @@ from torch.nn import functional
 
 from editedid_core.faces.align import apply, crop_frame, invert
 
+from ..checkpoints import CROPS, FILES
 from ..inprocess import Host
 from .rivals import Case, face_mask, relit
 
 Array = NDArray[np.float32]
-
-SIZE = 128
-"""Side of the face crop the lab's models are made for."""
-
-CHECKPOINTS = {"unet": "unet_lab.safetensors", "dit": "dit_lab.safetensors"}
 
 STEPS = 20
 """Steps of a whole denoising run; image-to-image runs its strength's share of them."""
@@ -55,8 +51,9 @@ class DiffusionMethods:
 
     def __init__(self, family: str, models: Path, host: Host | None = None) -> None:
         self.evaluations = 0
+        self.crop_size = CROPS[family]
         self.host = Host.start() if host is None else host
-        self.model, _, self.vae = self.host.node("CheckpointLoaderSimple")().load_checkpoint(CHECKPOINTS[family])
+        self.model, _, self.vae = self.host.node("CheckpointLoaderSimple")().load_checkpoint(FILES[family])
         self.model.model.diffusion_model.register_forward_pre_hook(self.count)
         self.models = models
         self._analyzer: Any = None
@@ -75,10 +72,11 @@ class DiffusionMethods:
 
     def _in_crop(self, case: Case, strength: float | None) -> Array:
         """Latent paste (no strength) or image-to-image over the relit paste, in a face crop, cropped and stitched."""
-        frame = crop_frame(case.edited_points, SIZE)
+        side = (self.crop_size, self.crop_size)
+        frame = crop_frame(case.edited_points, self.crop_size)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         edited, original = (
-            np.asarray(cv2.warpAffine(picture, frame, (SIZE, SIZE), flags=flags, borderMode=cv2.BORDER_REPLICATE))
+            np.asarray(cv2.warpAffine(picture, frame, side, flags=flags, borderMode=cv2.BORDER_REPLICATE))
             for picture in (case.edited, relit(case))
         )
         points = apply(invert(frame), case.edited_points).astype(np.float32)
@@ -117,7 +115,7 @@ class DiffusionMethods:
         with torch.inference_mode():
             entries = self.restore_node.define_schema().inputs
             values = {entry.id: entry.default for entry in entries if getattr(entry, "default", None) is not None}
-            values |= {"crop_size": SIZE, "no_face": "pass through", "min_similarity": -1.0} | inputs
+            values |= {"crop_size": self.crop_size, "no_face": "pass through", "min_similarity": -1.0} | inputs
             photos, picture = torch.from_numpy(np.stack(originals)), torch.from_numpy(np.ascontiguousarray(edited))
             output = self.restore_node.execute(model=self.model, vae=self.vae, original=photos, edited=picture[None],
                                                analyzer=analyzer or self.analyzer, **values)

@@ -22,8 +22,8 @@ from torch import Tensor
 from editedid_core.faces.align import crop_frame
 
 from .. import portraits
+from ..checkpoints import FILES
 from ..inprocess import Host
-from .diffusion import CHECKPOINTS, SIZE
 
 TOKENS, WIDTH = 77, 768
 OPENED = {"to_q": 1.0, "to_k": 1.0, "to_v": 1.0, "to_out.0": 0.5}
@@ -60,7 +60,7 @@ def some_text(seed: int = 1) -> list[Any]:
 def latents(vae: Any, seed: int) -> tuple[Tensor, Tensor]:
     """The original's and the drifted picture's face crop, encoded."""
     triple = portraits.make_triple(seed)
-    crops = (cv2.warpAffine(p.image, crop_frame(p.landmarks, SIZE), (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE)
+    crops = (cv2.warpAffine(p.image, crop_frame(p.landmarks, CROP), (CROP, CROP), borderMode=cv2.BORDER_REPLICATE)
              for p in (triple.original, triple.drifted))
     original, edited = (vae.encode(torch.from_numpy(np.ascontiguousarray(crop))[None]) for crop in crops)
     return original, edited
@@ -68,15 +68,15 @@ def latents(vae: Any, seed: int) -> tuple[Tensor, Tensor]:
 
 def middle_of_crop() -> Tensor:
     """An ellipse where the face is in every crop."""
-    y, x = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
-    return (((x - 0.5 * SIZE) / (0.3 * SIZE)) ** 2 + ((y - 0.55 * SIZE) / (0.38 * SIZE)) ** 2 < 1).float()
+    y, x = torch.meshgrid(torch.arange(CROP), torch.arange(CROP), indexing="ij")
+    return (((x - 0.5 * CROP) / (0.3 * CROP)) ** 2 + ((y - 0.55 * CROP) / (0.38 * CROP)) ** 2 < 1).float()
 
 
 def measure(updates: list[int], faces: int, mode: str) -> list[Row]:
     """Rows: embeddings left as they are, then fitted with each number of updates, then the recorded stand-in."""
     host = Host.start()
     core = importlib.import_module("editedid_core.host.sampling")
-    model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(CHECKPOINTS["unet"])
+    model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES["unet"])
     open_text_layers(model)
     text, face = some_text(), middle_of_crop()
     with torch.inference_mode():

@@ -18,7 +18,8 @@ import torch
 
 from editedid_core.attention.probe import read_choice
 
-from .diffusion import CHECKPOINTS, DiffusionMethods
+from ..checkpoints import FILES
+from .diffusion import DiffusionMethods
 from .swaps import SWAPS, UnavailableError, attribute
 
 Fields = Mapping[str, Any]
@@ -65,7 +66,7 @@ class Pack:
         """The lab's model in bfloat16, loaded once."""
         if self._in_half is None:
             folders, sd = importlib.import_module("folder_paths"), importlib.import_module("comfy.sd")
-            file = folders.get_full_path_or_raise("checkpoints", CHECKPOINTS[family])
+            file = folders.get_full_path_or_raise("checkpoints", FILES[family])
             loaded = sd.load_checkpoint_guess_config(file, output_vae=False, output_clip=False,
                                                      model_options={"dtype": torch.bfloat16})
             self._in_half = loaded[0]

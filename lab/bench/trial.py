@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checkpoints import FILES
 from ..portraits import Portrait
 from . import measures, table
 from .conditions import Condition, NoisyAnalyzer, displaced, make, more_photos
-from .diffusion import CHECKPOINTS, DiffusionMethods
+from .diffusion import DiffusionMethods
 from .judges import Judges, as_bytes
 from .quality import Truth, judge
 from .rivals import PIXEL_RIVALS, Case
@@ -253,7 +254,7 @@ def _state(models: Path, family: str) -> str:
     folders = (ROOT / "editedid_core", ROOT / "nodes", ROOT / "lab" / "portraits")
     files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
     files += [Path(__file__).with_name(f"{name}.py") for name in DECIDING]
-    files += [models / CHECKPOINTS[family], models / f"{family}_blocks.json", *sorted(models.rglob("*.onnx"))]
+    files += [models / FILES[family], models / f"{family}_blocks.json", *sorted(models.rglob("*.onnx"))]
     for file in files:
         digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()

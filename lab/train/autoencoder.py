@@ -86,7 +86,7 @@ class Principal:
 
 
 def enlarge(pictures: torch.Tensor, channels: int) -> torch.Tensor:
-    """Pictures (B,3,H,W) in [0,1] as the autoencoder with that many channels meets them: enlarged as crops are (bicubic)."""
+    """Pictures (B,3,H,W) in [0,1] as the autoencoder of so many channels meets them: enlarged as crops are (bicubic)."""
     if ENLARGED[channels] == 1:
         return pictures
     size = [ENLARGED[channels] * side for side in pictures.shape[2:]]

@@ -46,7 +46,14 @@ CUDA = Effort(
     crops=96_000, workers=16, at_once=16,
     autoencoder=("--batch", "96", "--whole", "--rate", "0.01", "--seconds", "180", "--compile"),
     diffusion=("--batch", "256", "--seconds", "600", "--warmup", "200", "--compile"),
-    judges={"detector": (), "recogniser_a": (), "recogniser_b": (), "critic": ()},
+    judges={
+        "detector": ("--seconds", "560", "--batch", "20", "--workers", "5", "--render", "5", "--pictures", "6000",
+                     "--people", "1500"),
+        "recogniser_a": ("--seconds", "560", "--batch", "128", "--workers", "3", "--render", "2", "--people", "1000",
+                         "--scenes", "4"),
+        "recogniser_b": ("--seconds", "560", "--batch", "144", "--workers", "4", "--render", "5", "--people", "5000"),
+        "critic": ("--seconds", "560", "--batch", "64", "--workers", "3", "--render", "4", "--triples", "8000"),
+    },
 )
 
 
@@ -99,7 +106,7 @@ def _judges(out: Path, device: str, effort: Effort) -> list[Step]:
     for name, (module, file) in commands.items():
         kind = (name[-1],) if module == "recogniser" else ()
         crops = ("--crops", str(out / "crops")) if name == "recogniser_a" else ()
-        steps.append(Step(name, module, (*kind, "--cache", str(out / "judges"), "--out", str(file), *crops,
+        steps.append(Step(name, module, (*kind, "--cache", str(out / name), "--out", str(file), *crops,
                                          "--device", device, *effort.judges[name]), ("crops",)))
     return steps
 

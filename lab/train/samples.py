@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from ..inprocess import Host
+from .autoencoder import enlarge
 from .dataset import open_cache
 
 ROW = 8
@@ -30,7 +31,8 @@ def sheet(host: Host, checkpoint: str, pictures: np.ndarray, rows: int, steps: i
           seed: int) -> tuple[Image.Image, float]:
     """The picture and the round trip's mean PSNR in dB; pictures: uint8 (8,H,W,3)."""
     model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(checkpoint)[:3]
-    truth = torch.from_numpy(np.array(pictures)).float() / 255
+    portraits = enlarge(torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255, vae.latent_channels)
+    truth = portraits.permute(0, 2, 3, 1)
     with torch.inference_mode():
         back = vae.decode(vae.encode(truth)).clamp(0, 1)
         count, side = rows * ROW, truth.shape[1] // 8
