@@ -22,9 +22,10 @@ from torch import Tensor
 from editedid_core.faces.align import crop_frame
 
 from .. import portraits
-from ..checkpoints import FILES
+from ..checkpoints import CROPS, FILES
 from ..inprocess import Host
 
+CROP = CROPS["unet"]
 TOKENS, WIDTH = 77, 768
 OPENED = {"to_q": 1.0, "to_k": 1.0, "to_v": 1.0, "to_out.0": 0.5}
 """Standard deviation of the random weights, times the root of their inputs."""
