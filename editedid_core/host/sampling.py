@@ -232,7 +232,9 @@ class PairSampler(comfy.samplers.Sampler):
         self.curve = trajectory_curve(trajectory, self.settings.mixing)
         weight = weight * 2 * self.curve[-1]
         start = mixed_start(trajectory, schedule.rhos[-1], weight, self.settings.mixing)
-        joint = cfg != 1.0 or (self.run is not None and self.run.record.overflowed)
+        # a record holds the sources under one prompt only
+        prompts = len(model_wrap.conds["positive"])
+        joint = cfg != 1.0 or prompts > 1 or (self.run is not None and self.run.record.overflowed)
         levels = trajectory.levels
         return descend(denoise, space, schedule, lambda i: levels[i - 1], latent_image, start, weight, support,
                        joint, on_step)
