@@ -16,7 +16,7 @@ import torch
 from editedid_core.faces import Faces, crop_pairs, detect, match_faces
 
 from .. import portraits
-from .diffusion import SIZE, DiffusionMethods
+from .diffusion import DiffusionMethods
 from .quality import MODELS
 
 NODE = "EditedIDLayerProbe"
@@ -30,7 +30,7 @@ def crops(methods: DiffusionMethods, seeds: list[int]) -> Iterator[tuple[torch.T
         found: list[Faces] = [detect(picture, methods.analyzer) for picture in pictures]
         pairs = match_faces(found[0], found[1], min_similarity=-1.0)
         if pairs.pairs:
-            made = crop_pairs(pictures[0], pictures[1], pairs, SIZE)
+            made = crop_pairs(pictures[0], pictures[1], pairs, methods.crop_size)
             yield made.original[:1], made.edited[:1], made.face_mask[:1], made.element_mask[:1]
 
 
