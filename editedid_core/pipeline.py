@@ -28,6 +28,7 @@ from .faces.detail import return_detail
 from .faces.detect import Order, check_pictures
 from .faces.match import Choice
 from .faces.paste import paste_mask
+from .faces.similarity import pose_distance
 
 MOST_MOVED = 0.2
 """Landmark error, in eye distances, past which a restoration has come apart or brought another expression."""
@@ -47,8 +48,8 @@ class Sampled:
     mode: str
 
 
-Sample = Callable[[Tensor, Tensor, Tensor, Tensor], Sampled]
-"""(original latent, edited latent, face mask (S, S), element mask (S, S)) -> Sampled."""
+Sample = Callable[[Tensor, Tensor, Tensor, Tensor, float], Sampled]
+"""(original latent, edited latent, face mask (S, S), element mask (S, S), pose distance) -> Sampled."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,9 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     for i in range(len(pairs.pairs)):
         one = slice(i, i + 1)
         latents = encode(crops.original[one]), encode(crops.edited[one])
-        run = sample(*latents, crops.face_mask[i], crops.element_mask[i])
+        pair = crops.record.crops[i].pair
+        pose = pose_distance(pair.original, pair.edited)
+        run = sample(*latents, crops.face_mask[i], crops.element_mask[i], pose)
         evaluations, mode = evaluations + run.evaluations, run.mode
         crop, of_original, of_edited = (decode(z)[..., :3].to(crops.edited) for z in (run.latent, *latents))
         weight = crops.face_mask[i] * (1 - crops.element_mask[i])

@@ -108,6 +108,9 @@ class IDEntanglement(io.ComfyNode):
                 io.Float.Input("overlap", default=standard.overlap, min=0.0, max=1.0, step=0.05, optional=True,
                                advanced=True, tooltip="Paper modes: the face's share where its hard mask and the "
                                "elements' overlap; the elements get the rest."),
+                io.Float.Input("pose", default=standard.pose or 0.0, min=0.0, max=2.0, step=0.01, optional=True,
+                               advanced=True, tooltip="Restore Identity only: difference in pose, in eye distances, at "
+                               "which the gates work half as strongly on the face; 0 works alike in any pose."),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="The model with the gates; connect it to the "
                                      "Adaptive Mixing Sampler or Restore Identity.")],
@@ -117,14 +120,14 @@ class IDEntanglement(io.ComfyNode):
     def execute(cls, model: Any, structure: float, detail: float, donor: str, structure_start: float,
                 structure_end: float, detail_start: float, detail_end: float, structure_blocks: str,
                 detail_blocks: str, agreement_gate: bool, agreement: float,
-                overlap: float = Entangle.overlap) -> io.NodeOutput:
+                overlap: float = Entangle.overlap, pose: float = 0.0) -> io.NodeOutput:
         setting = Entangle(
             structure=structure, detail=detail, donor="original" if donor == "original" else "edited",
             structure_window=_window(structure_start, structure_end, "structure"),
             detail_window=_window(detail_start, detail_end, "detail"),
             structure_blocks=_block_list(structure_blocks, "structure", model),
             detail_blocks=_block_list(detail_blocks, "detail", model),
-            agreement=agreement if agreement_gate else None, overlap=overlap,
+            agreement=agreement if agreement_gate else None, overlap=overlap, pose=pose or None,
         )
         # a wrong block list is told here, on the node that holds it
         make_plan(setting, Disentangle(), attention_blocks(model), lambda percent: percent)

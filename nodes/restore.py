@@ -87,8 +87,10 @@ class RestoreIdentity(io.ComfyNode):
             analyzer = load_analyzer("auto", insightface_packs(), default_pack())
         gated = model if mode in PAPER_PRESETS else with_default_gates(model)  # the presets bring their own
 
-        def sample(first: torch.Tensor, second: torch.Tensor, face: torch.Tensor, element: torch.Tensor) -> Sampled:
-            result = sample_pair(gated, positive, negative, first, second, face, element, settings)
+        def sample(first: torch.Tensor, second: torch.Tensor, face: torch.Tensor, element: torch.Tensor,
+                   pose: float) -> Sampled:
+            result = sample_pair(gated, positive, negative, first, second, face, element,
+                                 replace(settings, pose=pose))
             return Sampled(result.latent, result.evaluations, result.mode)
 
         options = replace(RestoreOptions(), size=crop_size, min_similarity=min_similarity, relight=relight,

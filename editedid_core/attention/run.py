@@ -46,7 +46,8 @@ class AttentionCall:
 class AttentionRun:
     """State of one run; the sampler moves `rows`, `step` and `sigma` along before each evaluation.
 
-    `rows`: names of the batch's rows: sources only (record), target only (replay) or all three.
+    `rows`: names of the batch's rows: sources only (record), target only (replay) or all three; `face_share` in
+    [0, 1]: what pose leaves of the gates' strength in the face.
     """
 
     plan: Plan
@@ -56,6 +57,7 @@ class AttentionRun:
     rows: tuple[str, ...] = ()
     step: int = 0
     sigma: float = 0.0
+    face_share: float = 1.0
     tokens: dict[tuple[tuple[int, int], int, torch.device], TokenSets] = field(default_factory=dict)
 
     def edit(self, call: AttentionCall, attend: Attend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -126,7 +128,7 @@ class AttentionRun:
             if given is None:
                 continue
             before = own.index_select(axis, region.positions)
-            share = region.weights * strength
+            share = region.weights * (strength * self.face_share if judged else strength)
             if judged and self.plan.agreement is not None:
                 share = share * agreement(before, given, self.plan.agreement, self.plan.sharpness, axis)
             result.index_add_(axis, region.positions, move_towards(before, given, share, axis))
@@ -144,7 +146,7 @@ class AttentionRun:
             answer = self._answer(call, attend, target, region.positions, allowed, other)
             if answer is None:
                 continue
-            share = region.weights * self.plan.detail.strength
+            share = region.weights * self.plan.detail.strength * (self.face_share if judged else 1.0)
             if judged and self.plan.agreement is not None and sources.original_face is not None:
                 share = share * agreement(own.index_select(call.out_axis, region.positions), sources.original_face,
                                           self.plan.agreement, self.plan.sharpness, call.out_axis)

@@ -34,7 +34,8 @@ class Entangle:
     in `Disentangle`; `blocks`: lists for the two gates, see `parse_blocks`; `agreement` in [-1, 1]: cosine
     of target and donor outputs at which a gate is half open, None for always open; `sharpness` of it;
     `overlap` in [0, 1], the paper's run only: weight a of the face where its hard mask and the elements' overlap,
-    b = 1 - a goes to the elements.
+    b = 1 - a goes to the elements; `pose`: pose distance in eye distances at which the face's share in both gates is
+    halved, None for the same share in any pose.
     """
 
     structure: float = 0.5
@@ -47,6 +48,11 @@ class Entangle:
     agreement: float | None = 0.0
     sharpness: float = 10.0
     overlap: float = 0.5
+    pose: float | None = None
+
+    def face_share(self, pose_distance: float) -> float:
+        """1 / (1 + (d / pose)^2), the face's share in the gates at a pose distance d >= 0 (**ours**)."""
+        return 1.0 if self.pose is None else 1.0 / (1.0 + (pose_distance / self.pose) ** 2)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ RECORD_SHARE = 0.35
 @dataclass(frozen=True)
 class SampleSettings:
     """A run's settings; windows in percent of the denoising run, `strength` the share of it that is redone;
-    `null_text`: updates of each null-text embedding in a guided run of the paper, at `null_text_rate`; 0 for none."""
+    `null_text`: updates of each null-text embedding in a guided run of the paper, at `null_text_rate`; 0 for none;
+    `pose`: how differently the two faces hold themselves, in eye distances (`faces.similarity.pose_distance`)."""
 
     mode: Mode = "auto"
     steps: int = 10
@@ -57,6 +58,7 @@ class SampleSettings:
     anchor: float = 0.05
     null_text: int = 10
     null_text_rate: float = RATE
+    pose: float = 0.0
 
     def resolved(self) -> SampleSettings:
         """The same with a preset's numbers where `mode` names one."""
@@ -105,7 +107,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
         return SampleResult(edited, (), 0, mode)
     clone = model.clone()
     evaluations: list[int] = []
-    run = _attention_run(clone, face_mask, element_mask, edited, mode)
+    run = _attention_run(clone, face_mask, element_mask, edited, mode, settings.pose)
     install(clone, run, evaluations.append)
     if is_paper(mode):
         install_words(clone, positive)
@@ -145,7 +147,8 @@ def _latent_masks(face: Tensor, element: Tensor, latent: Tensor) -> tuple[Tensor
     return weight.view(shape), support.view(shape)
 
 
-def _attention_run(model: Any, face: Tensor, element: Tensor, latent: Tensor, mode: str) -> AttentionRun | None:
+def _attention_run(model: Any, face: Tensor, element: Tensor, latent: Tensor, mode: str,
+                   pose: float) -> AttentionRun | None:
     options = model.model_options.get("transformer_options", {})
     preset = PAPER_PRESETS.get(mode)
     entangle: Entangle | None = options.get(ENTANGLE_KEY) or (preset.gates if preset else None)
@@ -156,7 +159,7 @@ def _attention_run(model: Any, face: Tensor, element: Tensor, latent: Tensor, mo
     plan = make_plan(entangle, divide, attention_blocks(model), sampling.percent_to_sigma)
     size = (latent.shape[-2], latent.shape[-1])
     regions = Regions(face, element, is_paper(mode), entangle.overlap)
-    return AttentionRun(plan, regions, FeatureRecord(), size)
+    return AttentionRun(plan, regions, FeatureRecord(), size, face_share=entangle.face_share(pose))
 
 
 def _grant_room(record: FeatureRecord, device: torch.device) -> None:

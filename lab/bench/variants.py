@@ -118,7 +118,8 @@ def groups(family: str) -> tuple[Group, ...]:
         Group("agreement", "Agreement gate (§5)", "Gates close where the two pictures disagree. Under landmarks that "
               "are off, and between heads turned apart.", _crossed(
                   MISALIGNED | TURNED, {"no agreement gate": Change(entangle={"agreement": None}),
-                                        "strict agreement gate": Change(entangle={"agreement": 0.5})})),
+                                        "strict agreement gate": Change(entangle={"agreement": 0.5}),
+                                        "pose-dependent strength": Change(entangle={"pose": 0.15})})),
         Group("surroundings", "Around the diffusion (§6)", "The original's warp onto the edit, its light and colour, "
               "and what the autoencoder loses.", (
                   Variant("no warp", Change(swaps=("no warp",))),
