@@ -17,6 +17,8 @@ from .faces import (
     CropResult,
     Face,
     FaceAnalyzer,
+    FacePair,
+    FacePairs,
     Faces,
     crop_pairs,
     detect,
@@ -24,6 +26,7 @@ from .faces import (
     paste,
     person_similarity,
 )
+from .faces.caution import cautions
 from .faces.detail import return_detail
 from .faces.detect import Order, check_pictures
 from .faces.match import Choice
@@ -48,8 +51,12 @@ class Sampled:
     mode: str
 
 
-Sample = Callable[[Tensor, Tensor, Tensor, Tensor, float], Sampled]
-"""(original latent, edited latent, face mask (S, S), element mask (S, S), pose distance) -> Sampled."""
+Sample = Callable[[Tensor, Tensor, Tensor, Tensor, float, "Tensor | None"], Sampled]
+"""(original latent, edited latent, face mask (S, S), element mask (S, S), pose distance, latents of further photos of
+the person or None) -> Sampled."""
+
+MOST_PHOTOS = 4
+"""Photos of one person that are used together, the first included."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,7 @@ class RestoreOptions:
 class FaceReport:
     """One restored face. Similarities are cosines to the mean of the person's photos; `landmark_error` is the mean
     distance of the five points before and after, as a share of the eye distance; `None` where no face was found again.
+    `warnings`: what made this face a hard one, whatever became of it.
     """
 
     frame: int
@@ -88,6 +96,7 @@ class FaceReport:
     landmark_error: float | None
     accepted: bool
     note: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,13 +157,16 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
         latents = encode(crops.original[one]), encode(crops.edited[one])
         pair = crops.record.crops[i].pair
         pose = pose_distance(pair.original, pair.edited)
-        run = sample(*latents, crops.face_mask[i], crops.element_mask[i], pose)
+        others = _other_photos(original, edited, pair, options, element_mask)
+        more = torch.cat([encode(photo[None]) for photo in others]) if len(others) else None
+        run = sample(*latents, crops.face_mask[i], crops.element_mask[i], pose, more)
         evaluations, mode = evaluations + run.evaluations, run.mode
         crop, of_original, of_edited = (decode(z)[..., :3].to(crops.edited) for z in (run.latent, *latents))
         weight = crops.face_mask[i] * (1 - crops.element_mask[i])
         restored.append(return_detail(crop, crops.original[one], crops.edited[one], of_original, of_edited, weight,
                                       options.detail))
-        reports.append(_judge(crops, i, restored[-1], analyzer, options))
+        report = _judge(crops, i, restored[-1], analyzer, options)
+        reports.append(replace(report, warnings=cautions(pair, _covered(crops, i))))
     accepted = [i for i, report in enumerate(reports) if report.accepted]
     record = replace(crops.record, crops=tuple(crops.record.crops[i] for i in accepted),
                      masks=crops.record.masks[accepted])
@@ -163,6 +175,21 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     mask = paste_mask(record, options.feather)
     changed = (image != edited).any(-1) & (mask == 0).to(image.device)
     return Restoration(image, mask, tuple(reports), *counts, int(changed.sum()), evaluations, mode)
+
+
+def _other_photos(original: Tensor, edited: Tensor, pair: FacePair, options: RestoreOptions,
+                  element_mask: Tensor | None) -> Tensor:
+    """Further photos of the person warped onto the edit like the first, (M, S, S, 3); none unless all are used."""
+    photos = pair.originals[1:MOST_PHOTOS] if options.choice == "all together" else ()
+    pairs = FacePairs(tuple(replace(pair, original=photo) for photo in photos), (), ())
+    return crop_pairs(original, edited, pairs, options.size, element_mask, options.relight,
+                      options.auto_elements).original
+
+
+def _covered(crops: CropResult, i: int) -> float:
+    """Share of a face that is covered in the edit."""
+    face = crops.face_mask[i]
+    return float((face * crops.element_mask[i]).sum() / face.sum().clamp_min(1e-6))
 
 
 def _judge(crops: CropResult, i: int, restored: Tensor, analyzer: FaceAnalyzer,

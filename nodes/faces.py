@@ -13,7 +13,7 @@ from ..editedid_core.faces.compare import compare
 from ..editedid_core.faces.crop import with_placeholder
 from ..editedid_core.faces.detect import ORDERS, Order, faces_mask
 from ..editedid_core.faces.find import find_faces
-from ..editedid_core.faces.match import SAME_PERSON
+from ..editedid_core.faces.match import CHOICES, SAME_PERSON, Choice
 from ..editedid_core.faces.paste import paste as paste_crops
 from ..editedid_core.faces.paste import paste_mask
 from ..editedid_core.faces.preview import crop_sheet, numbered_boxes, side_by_side
@@ -148,6 +148,9 @@ class MatchFaces(io.ComfyNode):
                 io.Float.Input("same_person", default=SAME_PERSON, min=-1.0, max=1.0, step=0.01, advanced=True,
                                tooltip="Likeness from which faces of different original photos are taken for one "
                                "person."),
+                io.Combo.Input("photos", options=list(CHOICES[:2]), default=CHOICES[0], optional=True,
+                               advanced=True, tooltip="Which of several photos of a person is used: the one in the "
+                               "nearest pose and expression, or the one most like the edited face."),
             ],
             outputs=[
                 types.Pairs.Output(display_name="pairs", tooltip="For Crop Face Pairs."),
@@ -158,8 +161,8 @@ class MatchFaces(io.ComfyNode):
 
     @classmethod
     def execute(cls, original: Faces, edited: Faces, min_similarity: float, position_weight: float,
-                same_person: float) -> io.NodeOutput:
-        pairs = match_faces(original, edited, min_similarity, position_weight, same_person)
+                same_person: float, photos: Choice = CHOICES[0]) -> io.NodeOutput:
+        pairs = match_faces(original, edited, min_similarity, position_weight, same_person, photos)
         report = pairs.report(original, edited)
         return io.NodeOutput(pairs, len(pairs.pairs), report, ui=ui.PreviewText(report))
 

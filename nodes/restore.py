@@ -10,6 +10,7 @@ from comfy_api.latest import io, ui
 
 from ..editedid_core.attention.settings import Disentangle, Entangle
 from ..editedid_core.faces.analyzers.load import load_analyzer
+from ..editedid_core.faces.match import CHOICES, Choice
 from ..editedid_core.host import vae as host_vae
 from ..editedid_core.host.folders import default_pack, insightface_packs
 from ..editedid_core.host.paper_presets import PAPER_PRESETS
@@ -65,6 +66,9 @@ class RestoreIdentity(io.ComfyNode):
                 io.Mask.Input("element_mask", optional=True, tooltip="Parts of the edited picture that must stay, such "
                               "as glasses; found automatically as well."),
                 *late_inputs(),
+                io.Combo.Input("photos", options=list(CHOICES), default=standard.choice, optional=True, advanced=True,
+                               tooltip="Where original holds several photos of a person: use the one in the nearest "
+                               "pose, the likest one, or up to four together (each further one costs time)."),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with the faces restored."),
@@ -80,7 +84,8 @@ class RestoreIdentity(io.ComfyNode):
     def execute(cls, model: Any, vae: Any, original: torch.Tensor, edited: torch.Tensor, crop_size: int, mode: Mode,
                 min_similarity: float, relight: float, feather: float, guard: bool, no_face: str,
                 analyzer: Any = None, positive: Any = None, negative: Any = None,
-                element_mask: torch.Tensor | None = None, **values: Any) -> io.NodeOutput:
+                element_mask: torch.Tensor | None = None, photos: Choice = RestoreOptions.choice,
+                **values: Any) -> io.NodeOutput:
         started = time.perf_counter()
         settings = make_settings(mode, **values)
         if analyzer is None:
@@ -88,13 +93,14 @@ class RestoreIdentity(io.ComfyNode):
         gated = model if mode in PAPER_PRESETS else with_default_gates(model)  # the presets bring their own
 
         def sample(first: torch.Tensor, second: torch.Tensor, face: torch.Tensor, element: torch.Tensor,
-                   pose: float) -> Sampled:
+                   pose: float, others: torch.Tensor | None) -> Sampled:
             result = sample_pair(gated, positive, negative, first, second, face, element,
-                                 replace(settings, pose=pose))
+                                 replace(settings, pose=pose), others=others)
             return Sampled(result.latent, result.evaluations, result.mode)
 
         options = replace(RestoreOptions(), size=crop_size, min_similarity=min_similarity, relight=relight,
-                          feather=feather, guard=guard, no_face="error" if no_face == "error" else "pass through")
+                          feather=feather, guard=guard, choice=photos,
+                          no_face="error" if no_face == "error" else "pass through")
         done = restore(original, edited, analyzer, lambda p: host_vae.encode(vae, p), sample,
                        lambda z: host_vae.decode(vae, z), options, element_mask)
         report = {**done.report(), "seconds": round(time.perf_counter() - started, 3)}

@@ -47,7 +47,8 @@ class AttentionRun:
     """State of one run; the sampler moves `rows`, `step` and `sigma` along before each evaluation.
 
     `rows`: names of the batch's rows: sources only (record), target only (replay) or all three; `face_share` in
-    [0, 1]: what pose leaves of the gates' strength in the face.
+    [0, 1]: what pose leaves of the gates' strength in the face; `others`: features of further photos of the person,
+    whose face keys join the original's in the detail gate.
     """
 
     plan: Plan
@@ -58,6 +59,7 @@ class AttentionRun:
     step: int = 0
     sigma: float = 0.0
     face_share: float = 1.0
+    others: tuple[FeatureRecord, ...] = ()
     tokens: dict[tuple[tuple[int, int], int, torch.device], TokenSets] = field(default_factory=dict)
 
     def edit(self, call: AttentionCall, attend: Attend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -107,7 +109,8 @@ class AttentionRun:
 
         def cut(wanted: bool, t: Tensor, source: int, positions: Tensor, axis: int) -> Tensor | None:
             row = chunk * call.rows + source
-            return t[row : row + 1].index_select(axis, positions) if wanted and len(positions) else None
+            there = wanted and len(positions) and source < call.rows
+            return t[row : row + 1].index_select(axis, positions) if there else None
 
         return SourceFeatures(
             cut(from_original or compared, out, ORIGINAL, face.positions, call.out_axis),
@@ -137,6 +140,9 @@ class AttentionRun:
                 target: tuple[Tensor, Tensor, Tensor], sources: SourceFeatures, tokens: TokenSets) -> None:
         """Face queries also see the original's face keys, element queries the edit's element keys."""
         from_original = _keys(sources.face_keys, sources.face_values)
+        for record in self.others:
+            more = record.get(self.step, call.layer)
+            from_original += [] if more is None else _keys(more.face_keys, more.face_values)
         from_edited = _keys(sources.element_keys, sources.element_values)
         regions: tuple[tuple[RegionTokens, list[Keys], list[Keys], bool], ...] = (
             (tokens.face, from_original, from_edited, True), (tokens.element, from_edited, from_original, False))

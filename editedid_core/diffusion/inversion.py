@@ -15,8 +15,9 @@ def anchored(clean: Tensor, noise: Tensor, rho: float) -> Tensor:
     return clean + rho * noise
 
 
-def invert(denoise: Denoise, space: NoiseSpace, clean: Tensor, noise: Tensor, schedule: Schedule) -> Trajectory:
-    """Velocity-reuse inversion (Uni-Inv; METHOD §3) of both sources, N evaluations of two rows.
+def invert(denoise: Denoise, space: NoiseSpace, clean: Tensor, noise: Tensor, schedule: Schedule,
+           rows: Rows = Rows.SOURCES) -> Trajectory:
+    """Velocity-reuse inversion (Uni-Inv; METHOD §3) of both sources, N evaluations of two rows; or of what `rows` says.
 
     The exact inverse of Euler needs the slope at the state it leads to. That state is predicted with the
     slope of the step before (the known noise for the first), the model is evaluated there, and the slope
@@ -30,7 +31,7 @@ def invert(denoise: Denoise, space: NoiseSpace, clean: Tensor, noise: Tensor, sc
     for i in range(1, len(rhos)):
         rise = rhos[i] - rhos[i - 1]
         predicted = state + rise * slope
-        denoised = denoise(space.to_model(predicted, rhos[i]), space.sigma(rhos[i]), Rows.SOURCES, i)
+        denoised = denoise(space.to_model(predicted, rhos[i]), space.sigma(rhos[i]), rows, i)
         slope = (predicted - denoised) / rhos[i]
         state = state + rise * slope
         levels.append(SourceLevel(state, predicted - state, denoised))

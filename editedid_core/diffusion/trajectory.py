@@ -13,6 +13,7 @@ class Rows(Enum):
     """Which pictures the rows of one model evaluation hold, in order."""
 
     SOURCES = ("original", "edited")
+    OTHER = ("original",)  # a further photo of the person, by itself
     TARGET = ("target",)
     ALL = ("original", "edited", "target")
 

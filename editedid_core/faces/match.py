@@ -15,9 +15,9 @@ SAME_PERSON = 0.6
 """Cosine above which two faces of the original photos are taken for one person."""
 
 
-Choice = Literal["nearest pose", "likest"]
-CHOICES: tuple[Choice, ...] = ("nearest pose", "likest")
-"""Which of several photos of a person comes first."""
+Choice = Literal["nearest pose", "likest", "all together"]
+CHOICES: tuple[Choice, ...] = ("nearest pose", "likest", "all together")
+"""Which of several photos of a person is used; of all together, the one in the nearest pose comes first."""
 
 
 def match_faces(originals: Faces, edited: Faces, min_similarity: float = 0.2, position_weight: float = 0.3,
@@ -125,7 +125,7 @@ def _distance(photo: Face, face: Face, choice: Choice) -> tuple[float, float]:
     """Smaller is better; of photos in the same pose the likest."""
     cosine = _cosine(photo, face)
     unlike = -place_likeness(photo, face) if cosine is None else -cosine
-    return (round(pose_distance(photo, face), 3) if choice == "nearest pose" else 0.0), unlike
+    return (round(pose_distance(photo, face), 3) if choice != "likest" else 0.0), unlike
 
 
 def _cosine(a: Face, b: Face) -> float | None:

@@ -16,7 +16,7 @@ from ..attention.record import FeatureRecord
 from ..attention.regions import Regions
 from ..attention.run import AttentionRun
 from ..attention.settings import Disentangle, Entangle, make_plan
-from ..diffusion.inversion import invert
+from ..diffusion.inversion import anchored, invert
 from ..diffusion.loop import (
     Mixing,
     descend,
@@ -88,10 +88,11 @@ def resolve_mode(model: Any, mode: Mode) -> str:
 
 
 def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edited: Tensor, face_mask: Tensor,
-                element_mask: Tensor, settings: SampleSettings) -> SampleResult:
+                element_mask: Tensor, settings: SampleSettings, others: Tensor | None = None) -> SampleResult:
     """Restore one face crop: latents (1, C, ..., h, w) of the original and the edit, masks (H, W) in [0, 1].
 
-    `positive`, `negative` None means an empty conditioning. The model is left as it was.
+    `positive`, `negative` None means an empty conditioning. `others`: (M, C, ..., h, w), further photos of the person,
+    warped like the original, for the detail gate; each costs N evaluations. The model is left as it was.
     """
     settings = settings.resolved()
     for latent, name in ((original, "original_latent"), (edited, "edited_latent")):
@@ -123,13 +124,15 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     generator = torch.Generator().manual_seed(settings.noise_seed)
     noise = torch.randn(edited.shape, generator=generator)
     callback = latent_preview.prepare_callback(clone, 2 * schedule.steps)
-    pair = torch.cat([original, edited]).float()
+    more = others is not None and run is not None and run.plan.detail.strength > 0 and not is_paper(mode)
+    pair = torch.cat([original, edited, *([others] if others is not None and more else [])]).float()
     try:
         latent = guider.sample(noise.expand_as(pair), pair, sampler, sigmas, callback=callback, disable_pbar=True,
                                seed=settings.noise_seed)
     finally:
         if run is not None:
-            run.record.clear()  # not when the garbage is next collected: it is most of what the run holds
+            for record in (run.record, *run.others):
+                record.clear()  # not when the garbage is next collected: it is most of what the run holds
     latent = latent.to(comfy.model_management.intermediate_device())
     if not torch.isfinite(latent).all():
         raise RuntimeError("The model returned NaN; run it in fp32 or bf16, or lower the strength.")
@@ -190,6 +193,7 @@ class PairSampler(comfy.samplers.Sampler):
     def sample(self, model_wrap: Any, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, noise: Tensor,
                latent_image: Tensor, denoise_mask: Any = None, disable_pbar: bool = False) -> Tensor:
         """Called by the guider with the model loaded; latents are in the model's own scale."""
+        latent_image, others = latent_image[:2], latent_image[2:]
         patcher = model_wrap.model_patcher
         space, schedule = noise_space(patcher), self.schedule(patcher)
         shared, cfg = noise[:1], self.settings.cfg
@@ -201,7 +205,7 @@ class PairSampler(comfy.samplers.Sampler):
             if self.run is not None:
                 self.run.rows, self.run.step, self.run.sigma = rows.value, step, sigma
             # guidance in the inversion is what makes null-text optimisation necessary (METHOD §3)
-            model_wrap.set_cfg(1.0 if rows is Rows.SOURCES else cfg)
+            model_wrap.set_cfg(1.0 if rows in (Rows.SOURCES, Rows.OTHER) else cfg)
             hooks.before(upward=rows is Rows.SOURCES)
             sigma_row = x.new_full((x.shape[0],), sigma)
             denoised = model_wrap(x, sigma_row, model_options=extra_args["model_options"], seed=extra_args.get("seed"))
@@ -222,6 +226,7 @@ class PairSampler(comfy.samplers.Sampler):
                                          self.settings.null_text_rate, on_step)
             self.source_error = float((done.sources - latent_image).square().mean().sqrt())
             return done.latent
+        self._meet(others, denoise, space, schedule, shared)
         if self.mode == "lock-step":
             source = lock_step_source(latent_image, shared, schedule)
             difference = float((latent_image[0] - latent_image[1]).square().mean())
@@ -241,3 +246,20 @@ class PairSampler(comfy.samplers.Sampler):
         levels = trajectory.levels
         return descend(denoise, space, schedule, lambda i: levels[i - 1], latent_image, start, weight, support,
                        joint, on_step)
+
+    def _meet(self, others: Tensor, denoise: Any, space: Any, schedule: Schedule, noise: Tensor) -> None:
+        """Record the face keys of further photos of the person; one that does not fit into memory is not used."""
+        run = self.run
+        if run is None or not len(others):
+            return
+        first = run.record
+        for other in others.split(1):
+            run.record = FeatureRecord()
+            _grant_room(run.record, other.device)
+            if self.mode == "lock-step":
+                for i, rho in enumerate(schedule.rhos[1:], start=1):
+                    denoise(space.to_model(anchored(other, noise, rho), rho), space.sigma(rho), Rows.OTHER, i)
+            else:
+                invert(denoise, space, other, noise, schedule, Rows.OTHER)
+            run.others += (run.record,)
+        run.record = first

@@ -94,7 +94,7 @@ def defaults(pack: Pack, call: Callable[[], object]) -> Defaults:
     caught: dict[str, Any] = {}
     sampling = pack.core("host.sampling")
 
-    def sample_pair(model: Any, *rest: Any) -> Any:
+    def sample_pair(model: Any, *rest: Any, **named: Any) -> Any:
         given = model.model_options["transformer_options"]
         caught.update(settings=rest[-1], entangle=given.get(sampling.ENTANGLE_KEY),
                       disentangle=given.get(sampling.DISENTANGLE_KEY))
@@ -143,7 +143,7 @@ def applied(change: Change, pack: Pack, family: str) -> Iterator[None]:
     node, sampling = pack.node_module, pack.core("host.sampling")
     plain_pair, plain_restore = attribute(node, "sample_pair"), attribute(node, "restore")
 
-    def sample_pair(model: Any, positive: Any, negative: Any, *rest: Any) -> Any:
+    def sample_pair(model: Any, positive: Any, negative: Any, *rest: Any, **named: Any) -> Any:
         settings = changed(rest[-1], change.settings)
         if change.mixing:
             settings = replace(settings, mixing=changed(settings.mixing, change.mixing))
@@ -153,7 +153,7 @@ def applied(change: Change, pack: Pack, family: str) -> Iterator[None]:
             if fields:
                 given[key] = changed(given[key], {n: _blocks(n, v, clone, pack, family) for n, v in fields.items()})
         clone.model_options["transformer_options"] = given
-        return plain_pair(clone, positive, negative, *rest[:-1], settings)
+        return plain_pair(clone, positive, negative, *rest[:-1], settings, **named)
 
     def restore(*arguments: Any, **named: Any) -> Any:
         if not change.options:

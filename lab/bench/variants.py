@@ -145,5 +145,6 @@ def groups(family: str) -> tuple[Group, ...]:
                       ("default, one photo", 1, Change()),
                       ("four photos, the nearest pose", 4, Change(options={"choice": "nearest pose"})),
                       ("four photos, the likest", 4, Change(options={"choice": "likest"})),
+                      ("four photos, keys together", 4, Change(options={"choice": "all together"})),
                   ))),
     )
