@@ -7,6 +7,7 @@ chaining whatever stands in that slot at that moment. Nothing outlives the forwa
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -158,6 +159,8 @@ def install(model: Any, run: AttentionRun | None, counter: Callable[[int], None]
     wrappers = comfy.patcher_extension.WrappersMP
     model.add_wrapper_with_key(wrappers.APPLY_MODEL, KEY, apply_model)
     model.add_wrapper_with_key(wrappers.PREPARE_SAMPLING, KEY, _reserve_three_rows)
+    if run is not None:
+        model.add_wrapper_with_key(wrappers.OUTER_SAMPLE, KEY, _uncompiled)
     if token_map is not None and token_map.family.located == "patch":
         model.set_model_attn1_patch(_self_attention_begins)
         model.set_model_attn1_output_patch(_self_attention_ended)
@@ -166,6 +169,19 @@ def install(model: Any, run: AttentionRun | None, counter: Callable[[int], None]
 def _reserve_three_rows(executor: Any, model: Any, noise_shape: Any, conds: Any, *args: Any, **kwargs: Any) -> Any:
     """The host estimates memory from the latent it was given; the run evaluates up to three rows."""
     return executor(model, [3, *noise_shape[1:]], conds, *args, **kwargs)
+
+
+def _uncompiled(executor: Any, *args: Any, **kwargs: Any) -> Any:
+    """Run the sampling without compiled graphs.
+
+    Compile nodes drop all guards on the transformer options: a graph made with the gates would fail without them,
+    and one made without them would leave them out.
+    """
+    set_stance = getattr(torch.compiler, "set_stance", None)  # PyTorch 2.6
+    if set_stance is None or "torch._dynamo" not in sys.modules:  # nothing was compiled; importing it takes seconds
+        return executor(*args, **kwargs)
+    with set_stance("force_eager"):
+        return executor(*args, **kwargs)
 
 
 def _self_attention_begins(q: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any],
