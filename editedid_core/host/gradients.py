@@ -49,7 +49,8 @@ def _copy_on_use(module: torch.nn.Module, restore: ExitStack) -> None:
             setattr(module, name, [*getattr(module, name), torch.clone])
         return
     # parameters and buffers that a layer uses directly
-    for store in (module._parameters, module._buffers):
+    stores: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
+    for store in stores:
         for name, tensor in store.items():
             if tensor is None or not tensor.is_inference():
                 continue

@@ -21,10 +21,10 @@ def encode_with_words(clip: Any, text: str, face_words: str, element_words: str)
             "clip: there is no text encoder (this checkpoint brings none), so words of a prompt cannot be found; "
             "connect Load CLIP, or leave Prompt Words out: the sampler works without a prompt."
         )
-    found = tuple(find_words(clip, text, words, name)
-                  for words, name in ((face_words, "face_words"), (element_words, "element_words")))
+    face = find_words(clip, text, face_words, "face_words")
+    element = find_words(clip, text, element_words, "element_words")
     conditioning = clip.encode_from_tokens_scheduled(clip.tokenize(text))
-    return [[cond, {**extra, WORDS_KEY: PromptWords(*found, cond.shape[1])}] for cond, extra in conditioning]
+    return [[cond, {**extra, WORDS_KEY: PromptWords(face, element, cond.shape[1])}] for cond, extra in conditioning]
 
 
 def find_words(clip: Any, text: str, words: str, name: str) -> tuple[int, ...]:

@@ -82,9 +82,9 @@ def _override(before: Any) -> Any:
         if forward is None or not forward.cross_attention_next:
             return out
         first = forward.chunk * ROWS
-        rows = [_heads(t[first : first + ROWS], heads) for t in (q, k, v)]
-        scale = kwargs.get("scale") or rows[0].shape[-1] ** -0.5
-        change = replace_maps(*rows, forward.words, scale)
+        queries, keys, values = (_heads(t[first : first + ROWS], heads) for t in (q, k, v))
+        scale = kwargs.get("scale") or queries.shape[-1] ** -0.5
+        change = replace_maps(queries, keys, values, forward.words, scale)
         target = slice(first + ROWS - 1, first + ROWS)
         result = out.clone()
         result[target] += change.transpose(1, 2).flatten(2)
