@@ -24,8 +24,7 @@ FEWEST = 10
 HEAD = """# Ablation: what each choice does
 
 Made by `python run.py bench ablation --family unet` and `--family dit`, on the lab's tiny models and drawn people
-(tune split); what is found here is claimed for them only. For a checkpoint of your own, replace the lab's by it
-(`--models`) and run the same command.
+(tune split); what is found here is claimed for them only.
 
 Every row is Restore Identity's default with one thing changed, on the same triples. *Joint rate*: the share of faces
 restored whole ([METHOD §8](METHOD.md)). *Recovery*: how much of the lost identity the recogniser that nothing was

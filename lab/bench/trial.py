@@ -193,14 +193,20 @@ def _of_all(truth: Truth, photos: list[Portrait], judges: Judges) -> Truth:
     """With likeness measured to the mean of several photos, so that none is favoured for being compared with itself."""
     if len(photos) == 1:
         return truth
-    found = [judges.identity(photo.image, photo.landmarks) for photo in photos]
+    found = [_seen(photo, judges) for photo in photos]
     means = [np.mean([one[i] / np.linalg.norm(one[i]) for one in found], axis=0).astype(np.float32) for i in (0, 1)]
     likeness = []
-    for picture in (truth.triple.ideal.image, truth.triple.drifted.image):
-        here = judges.identity(picture, truth.triple.ideal.landmarks)
+    for picture in (truth.triple.ideal, truth.triple.drifted):
+        here = _seen(picture, judges)
         likeness.append((measures.cosine(here[0], means[0]), measures.cosine(here[1], means[1])))
     return replace(truth, original_identity=(means[0], means[1]), ideal_identity=likeness[0],
                    drifted_identity=likeness[1])
+
+
+def _seen(portrait: Portrait, judges: Judges) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Both recognisers' embeddings of a face where the detector finds it, as `quality.judge` takes them."""
+    points = judges.points(portrait.image, portrait.landmarks)
+    return judges.identity(portrait.image, portrait.landmarks if points is None else points)
 
 
 def _work(task: Plan) -> None:

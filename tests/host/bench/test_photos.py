@@ -13,7 +13,7 @@ from lab.bench.quality import MODELS
 from lab.inprocess import Host
 
 SEED = 10_000_003
-STEPS = 4
+STEPS = 2
 INPUTS: dict[str, Any] = {"steps": STEPS, "strength": 1.0, "guard": False}
 
 
