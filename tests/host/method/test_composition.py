@@ -1,0 +1,376 @@
+"""What people add to a graph, beside the gates: each keeps its own effect, and the gates keep theirs."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lab import toys
+from lab.inprocess import Host
+from lab.toys import TOYS
+
+Added = Callable[[Any], Any]
+
+
+@pytest.fixture
+def composes(patched: Callable[..., Any], run: Callable[..., Tensor], tiny_model: Callable[[str], Any]) -> Any:
+    """Assert that something added to a model (or its prompt) before or after ours acts, and that the gates act."""
+
+    def check(kind: str, add: Added = lambda model: model, prompt: Any = None, **settings: Any) -> Tensor:
+        def sample(model: Any, with_it: bool = True) -> Tensor:
+            out = run(model, kind, prompt=prompt if with_it else None, **{"steps": 3, **settings})
+            assert torch.isfinite(out).all()
+            return out
+
+        alone = sample(add(tiny_model(kind)))
+        assert not torch.equal(alone, sample(tiny_model(kind), False))
+        assert torch.equal(sample(add(patched(tiny_model(kind), structure=0.0, detail=0.0))), alone)
+        after, before = sample(add(patched(tiny_model(kind)))), sample(patched(add(tiny_model(kind))))
+        torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
+        assert not torch.equal(after, alone)
+        assert not torch.equal(after, sample(patched(tiny_model(kind)), False))
+        return after
+
+    return check
+
+
+def weight_key(model: Any) -> str:
+    names = ("attn1.to_q.weight", "attn.qkv.weight", "attention.qkv.weight", "to_q.weight")
+    return next(k for k in model.model.state_dict() if k.endswith(names))
+
+
+@pytest.mark.parametrize("kind", ["sd15", "sd3", "flux", "qwen", "zimage"])
+def test_a_lora(composes: Any, kind: str) -> None:
+    def add(model: Any) -> Any:
+        model, key = model.clone(), weight_key(model)
+        model.add_patches({key: ("diff", (torch.full_like(model.model.state_dict()[key], 0.1),))})
+        return model
+
+    composes(kind, add)
+
+
+def scheduled(model: Any, prompt: Any, strengths: list[tuple[float, float]]) -> Any:
+    """The prompt with a LoRA on it whose strength changes along the denoising run, (start, strength) each."""
+    hooks = importlib.import_module("comfy.hooks")
+    key = weight_key(model)
+    group = hooks.HookGroup()
+    hook = hooks.WeightHook(strength_model=1.0, strength_clip=0.0)
+    hook.weights = {key: ("diff", (torch.full_like(model.model.state_dict()[key], 0.1),))}
+    hook.need_weight_init = False
+    group.add(hook)
+    keyframes = hooks.HookKeyframeGroup()
+    for start, strength in strengths:
+        keyframes.add(hooks.HookKeyframe(strength, start_percent=start))
+    group.set_keyframes_on_hooks(keyframes)
+    hooked = hooks.set_hooks_for_conditioning(prompt, group)
+    return hooked, group
+
+
+def with_hooks(model: Any, group: Any) -> Any:
+    """The model as CreateHookLora and the guider leave it: it knows the hook's weights."""
+    model = model.clone()
+    for hook in group.hooks:
+        model.add_hook_patches(hook=hook, patches=hook.weights, strength_patch=1.0)
+    return model
+
+
+@pytest.mark.parametrize("kind", ["sd15", "sd3"])
+def test_a_lora_schedule_is_followed_up_and_down(patched: Any, run: Any, tiny_model: Any, kind: str) -> None:
+    def sample(strengths: list[tuple[float, float]]) -> Tensor:
+        model = tiny_model(kind)
+        hooked, group = scheduled(model, toys.conditioning(TOYS[kind]), strengths)
+        return run(with_hooks(patched(model), group), kind, prompt=hooked)
+
+    never, always = sample([(0.0, 0.0)]), sample([(0.0, 1.0)])
+    assert not torch.equal(never, always)
+    assert torch.equal(sample([(0.0, 1.0), (0.5, 1.0)]), always)
+    late, early = sample([(0.0, 0.0), (0.5, 1.0)]), sample([(0.0, 1.0), (0.5, 0.0)])
+    for mixed in (late, early):
+        assert not torch.equal(mixed, never) and not torch.equal(mixed, always)
+    assert not torch.equal(late, early)
+
+
+def test_a_controlnet(composes: Any) -> None:
+    cldm, controlnet = importlib.import_module("comfy.cldm.cldm"), importlib.import_module("comfy.controlnet")
+    toy = TOYS["sd15"]
+    settings = {k: v for k, v in toy.settings.items() if k not in ("out_channels", "transformer_depth_output")}
+    network = cldm.ControlNet(hint_channels=3, operations=importlib.import_module("comfy.ops").disable_weight_init,
+                              **settings)
+    toys.fill(network)
+    control = controlnet.ControlNet(network, load_device=torch.device("cpu"))
+    hint = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    text, extra = toys.conditioning(toy)[0]
+    composes("sd15", prompt=[[text, {**extra, "control": control.copy().set_cond_hint(hint, 0.5),
+                                     "control_apply_to_uncond": True}]])
+
+
+def test_another_packs_attention_patches(composes: Any) -> None:
+    """As IP-Adapter packs do it: cross-attention replaced, its inputs and outputs patched."""
+    attention = importlib.import_module("comfy.ldm.modules.attention").optimized_attention
+    picture = torch.randn(1, 4, 1, generator=torch.Generator().manual_seed(5))
+
+    def replaced(q: Tensor, k: Tensor, v: Tensor, extra_options: Any) -> Tensor:
+        own = attention(q, k, v, extra_options["n_heads"])
+        given = picture.expand(q.shape[0], -1, k.shape[-1]).to(k)
+        return own + 0.3 * attention(q, given, given, extra_options["n_heads"])
+
+    def add(model: Any) -> Any:
+        model = model.clone()
+        model.set_model_attn2_replace(replaced, "input", 1, 0)
+        model.set_model_attn2_patch(lambda n, context, value, options: (n, context * 1.1, value))
+        model.set_model_attn1_patch(lambda n, context, value, options: (n * 1.05, context, value))
+        model.set_model_attn1_output_patch(lambda n, options: n * 0.95)
+        return model
+
+    composes("sd15", add)
+
+
+def test_self_attention_that_another_pack_replaces_is_left_to_it(
+        composes: Any, run: Any, patched: Any, tiny_model: Any) -> None:
+    """As guidance by perturbed attention does it. Nothing after it may be taken for self-attention."""
+    def add(model: Any) -> Any:
+        model = model.clone()
+        for name, number in (("input", 1), ("input", 3), ("middle", 0), ("output", 0), ("output", 1), ("output", 2),
+                             ("output", 3)):
+            model.set_model_attn1_replace(lambda q, k, v, extra_options: v, name, number, 0)
+        return model
+
+    seven_by_eleven = torch.randn(1, 77, 16, generator=torch.Generator().manual_seed(2))
+    prompt = [[seven_by_eleven, {}]]
+    gated = patched(add(tiny_model("sd15")))
+    assert torch.equal(run(gated, "sd15", prompt=prompt), run(add(tiny_model("sd15")), "sd15", prompt=prompt))
+
+
+@pytest.mark.parametrize("kind", ["sd15", "flux"])
+def test_regional_prompts(composes: Any, kind: str) -> None:
+    toy = TOYS[kind]
+    left = torch.zeros(1, 8, 12)
+    left[..., :6] = 1
+    first, second = toys.conditioning(toy, 4)[0], toys.conditioning(toy, 5)[0]
+    composes(kind, prompt=[[first[0], {**first[1], "mask": left, "mask_strength": 1.0}],
+                           [second[0], {**second[1], "mask": 1 - left, "mask_strength": 1.0}]])
+
+
+@pytest.mark.parametrize("kind", ["sd15", "sdxl"])
+def test_merged_tokens_pass_untouched(host: Host, run: Any, patched: Any, tiny_model: Any, kind: str) -> None:
+    def sample(model: Any) -> Tensor:
+        torch.manual_seed(0)  # which tokens are merged is drawn at each call
+        return run(model, kind, mode="lock-step")
+
+    merge = host.node("TomePatchModel").execute
+    merged_level = dict(structure_blocks="down.1", detail_blocks="up.2-3")  # only the finest level is merged
+    alone = sample(merge(tiny_model(kind), 0.5)[0])
+    assert torch.isfinite(alone).all() and not torch.equal(alone, sample(tiny_model(kind)))
+    for both in (merge(patched(tiny_model(kind), **merged_level), 0.5)[0],
+                 patched(merge(tiny_model(kind), 0.5)[0], **merged_level)):
+        assert torch.equal(sample(both), alone)
+    assert not torch.equal(sample(patched(tiny_model(kind), **merged_level)), sample(tiny_model(kind)))
+    assert not torch.equal(sample(patched(merge(tiny_model(kind), 0.5)[0])), alone)  # other levels are gated
+
+
+def tiles(model: Any) -> Any:
+    """Self-attention cut into two tiles side by side, keys and values too, as HyperTile packs do it."""
+    model, shape = model.clone(), []
+
+    def cut(t: Tensor, height: int) -> Tensor:
+        b, n, c = t.shape
+        return t.view(b, height, 2, n // height // 2, c).transpose(1, 2).reshape(b * 2, n // 2, c)
+
+    def enter(n: Tensor, context: Tensor, value: Tensor, options: Any) -> tuple[Tensor, Tensor, Tensor]:
+        height, width = options["activations_shape"][-2:]
+        shape.append((height, width))
+        return cut(n, height), cut(context, height), cut(value, height)
+
+    def leave(n: Tensor, options: Any) -> Tensor:
+        height, width = shape.pop()
+        b, _, c = n.shape
+        return n.view(b // 2, 2, height, width // 2, c).transpose(1, 2).reshape(b // 2, height * width, c)
+
+    model.set_model_attn1_patch(enter)
+    model.set_model_attn1_output_patch(leave)
+    return model
+
+
+def test_tiled_attention_passes_untouched(run: Any, patched: Any, tiny_model: Any) -> None:
+    alone = run(tiles(tiny_model("sd15")), "sd15")
+    assert not torch.equal(alone, run(tiny_model("sd15"), "sd15"))
+    assert torch.equal(run(patched(tiles(tiny_model("sd15"))), "sd15"), alone)
+    assert torch.equal(run(tiles(patched(tiny_model("sd15"))), "sd15"), alone)
+
+
+def test_hypertile_where_it_tiles_nothing_leaves_the_gates_alone(host: Host, run: Any, patched: Any,
+                                                                  tiny_model: Any) -> None:
+    node = host.node("HyperTile")
+    gated = patched(tiny_model("sd15"))
+    assert torch.equal(run(node.execute(gated, 2048, 2, 0, False)[0], "sd15"), run(gated, "sd15"))
+
+
+class Other:
+    """Another pack's attention: one of the host's own back ends in place of the one in use."""
+
+    def __init__(self, backend: Callable[..., Tensor]) -> None:
+        self.backend = backend
+
+    def __call__(self, func: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return self.backend(*args, **kwargs)
+
+
+@pytest.mark.parametrize("backend", ["attention_basic", "attention_sub_quad", "attention_split", "attention_pytorch",
+                                     "attention_xformers", "attention_sage", "attention_flash"])
+@pytest.mark.parametrize("kind", ["sd3", "lens"])
+def test_every_attention_back_end_gives_the_same(
+        host: Host, run: Any, patched: Any, tiny_model: Any, kind: str, backend: str) -> None:
+    package = {"attention_xformers": "xformers", "attention_sage": "sageattention", "attention_flash": "flash_attn"}
+    if importlib.util.find_spec(package.get(backend, "torch")) is None:
+        pytest.skip(f"{package[backend]} is not installed")
+    if backend in package and not torch.cuda.is_available():
+        pytest.skip(f"{package[backend]} needs a GPU")
+    if not toys.exists(TOYS[kind]):
+        pytest.skip(f"this host has no {TOYS[kind].config}")
+    model = patched(tiny_model(kind))
+    expected = run(model, kind, steps=3)
+    chosen = getattr(importlib.import_module("comfy.ldm.modules.attention"), backend)
+    model.model_options["transformer_options"]["optimized_attention_override"] = Other(chosen)
+    torch.testing.assert_close(run(model, kind, steps=3), expected, rtol=1e-2, atol=1e-3)
+
+
+def compiled(model: Any) -> Any:
+    """As TorchCompileModel does it, with its guards, but without a C++ compiler."""
+    node = importlib.import_module("comfy_extras.nodes_torch_compile")
+    model = model.clone()
+    importlib.import_module("comfy_api.torch_helpers").set_torch_compile_wrapper(
+        model=model, backend="eager", options={"guard_filter_fn": node.skip_torch_compile_dict})
+    return model
+
+
+def test_a_compiled_model_honours_the_gates_being_switched(
+        host: Host, run: Any, plain: Any, patched: Any) -> None:
+    """Graphs made with the gates and without them must not be taken for each other."""
+    toy = TOYS["flux"]
+    bare = toys.make(replace(toy, settings={**toy.settings, "depth": 1, "depth_single_blocks": 1}))
+    model, stock = compiled(bare), plain(bare, "flux")
+    torch.testing.assert_close(plain(model, "flux"), stock, rtol=1e-3, atol=1e-4)
+    expected = run(patched(bare), "flux", steps=2)
+    torch.testing.assert_close(run(patched(model), "flux", steps=2), expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(plain(patched(model), "flux"), stock, rtol=1e-3, atol=1e-4)
+    assert torch._dynamo.utils.counters["frames"]["ok"] > 0  # something was compiled
+    torch._dynamo.reset()
+
+
+def cast(model: Any, weights: torch.dtype, compute: torch.dtype) -> Any:
+    """The model with weights stored in one type and computed in another."""
+    network = model.model.diffusion_model
+    with torch.no_grad():
+        for module in network.modules():
+            if hasattr(module, "comfy_cast_weights"):
+                module.comfy_cast_weights = True
+                for name, p in module.named_parameters(recurse=False):
+                    setattr(module, name, torch.nn.Parameter(p.to(weights), requires_grad=False))
+    network.dtype = compute
+    model.model.manual_cast_dtype = compute
+    return model
+
+
+@pytest.mark.parametrize(("weights", "compute"), [
+    (torch.float16, torch.float32), (torch.bfloat16, torch.bfloat16), (torch.float16, torch.float16),
+    (torch.float8_e4m3fn, torch.bfloat16)])
+@pytest.mark.parametrize("kind", ["sd15", "flux"])
+def test_weights_and_arithmetic_in_fewer_bits(
+        run: Any, patched: Any, tiny_model: Any, kind: str, weights: torch.dtype, compute: torch.dtype) -> None:
+    full = run(patched(tiny_model(kind)), kind, steps=2)
+    less, plain = (run(m, kind, steps=2) for m in (patched(cast(tiny_model(kind), weights, compute)),
+                                                   cast(tiny_model(kind), weights, compute)))
+    assert torch.isfinite(less).all() and not torch.equal(less, plain)
+    likeness = torch.nn.functional.cosine_similarity(less.flatten(), full.flatten(), dim=0)
+    assert float(likeness) > (0.9 if weights == torch.float8_e4m3fn else 0.97)
+
+
+def test_weights_that_stay_in_main_memory(
+        run: Any, patched: Any, tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host's low-VRAM path: most layers are cast, and their LoRA applied, at each use."""
+    patcher = importlib.import_module("comfy.model_patcher").ModelPatcher
+
+    def model() -> Any:
+        fresh = tiny_model("flux")
+        key = weight_key(fresh)
+        fresh.add_patches({key: ("diff", (torch.full_like(fresh.model.state_dict()[key], 0.1),))})
+        return patched(fresh)
+
+    expected, load = run(model(), "flux", steps=2), patcher.load
+    partly: list[bool] = []
+
+    def squeezed(self: Any, device_to: Any = None, lowvram_model_memory: int = 0, **kwargs: Any) -> Any:
+        done = load(self, device_to, lowvram_model_memory=50_000, **{**kwargs, "full_load": False})
+        partly.append(bool(self.model.model_lowvram))
+        return done
+
+    monkeypatch.setattr(patcher, "load", squeezed)
+    torch.testing.assert_close(run(model(), "flux", steps=2), expected, rtol=1e-3, atol=1e-4)
+    assert partly and all(partly)
+
+
+def test_two_guiders_at_once_never_see_each_other(
+        run: Any, patched: Any, tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    preview = importlib.import_module("latent_preview")
+    first, second = patched(tiny_model("sd3")), patched(tiny_model("flux"))
+    expected = run(first, "sd3", steps=2), run(second, "flux", steps=2)
+    inner: list[Tensor] = []
+    prepare = preview.prepare_callback
+
+    def interrupted_by_another(model: Any, steps: int, *args: Any) -> Any:
+        callback = prepare(model, steps, *args)
+
+        def call(step: int, *rest: Any) -> Any:
+            if step == 1 and not inner:
+                inner.append(torch.empty(0))
+                inner.append(run(second, "flux", steps=2))
+            return callback(step, *rest)
+
+        return call
+
+    monkeypatch.setattr(preview, "prepare_callback", interrupted_by_another)
+    assert torch.equal(run(first, "sd3", steps=2), expected[0])
+    assert torch.equal(inner[1], expected[1])
+
+
+def test_previews_show_the_picture_in_work(
+        run: Any, patched: Any, tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    args, utils = (importlib.import_module(name) for name in ("comfy.cli_args", "comfy.utils"))
+    shown: list[Any] = []
+    monkeypatch.setattr(args.args, "preview_method", args.LatentPreviewMethod.Latent2RGB)
+    monkeypatch.setattr(utils, "PROGRESS_BAR_HOOK", lambda value, total, preview, **_: shown.append((value, preview)))
+    run(patched(tiny_model("sd15")), "sd15", steps=3)
+    values = [value for value, _ in shown]
+    assert values == sorted(values) and values[-1] == 6
+    pictures = [preview[1] for _, preview in shown if preview is not None]
+    assert pictures and all(picture.size == (12, 8) for picture in pictures)
+
+
+@pytest.mark.parametrize("kind", ["sd15", "flux"])
+def test_guidance_halves_on_two_devices(
+        run: Any, patched: Any, tiny_model: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """The host's multi-GPU path, on two names of the CPU: each half in its own thread on its own copy."""
+    if importlib.util.find_spec("comfy.multigpu") is None:
+        pytest.skip("this host has no multi-GPU sampling")
+    multigpu, management = (importlib.import_module(f"comfy.{name}") for name in ("multigpu", "model_management"))
+    model, negative = patched(tiny_model(kind)), toys.conditioning(TOYS[kind], 2)
+    expected = run(model, kind, negative=negative, cfg=3.0, steps=2)
+    monkeypatch.setattr(management, "set_torch_device", lambda device: None)
+    here, there = torch.device("cpu"), torch.device("cpu", 0)
+    other = tiny_model(kind)
+    other.pre_run()
+    pool = multigpu.MultiGPUThreadPool([here, there])
+    model.model_options["multigpu_clones"] = {here: model, there: other}
+    model.model_options["multigpu_thread_pool"] = pool
+    try:
+        out = run(model, kind, negative=negative, cfg=3.0, steps=2)
+    finally:
+        pool.shutdown()
+    torch.testing.assert_close(out, expected, rtol=1e-3, atol=1e-4)
