@@ -182,8 +182,8 @@ class CropFacePairs(io.ComfyNode):
                 io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
                 types.Pairs.Input("pairs", tooltip="Match Faces."),
                 io.Int.Input("size", default=512, min=64, max=2048, step=8,
-                             tooltip="Side of the crops in pixels, the working size of the model: 512 for SD 1.5, 1024 "
-                             "for SDXL, SD3 and FLUX, 128 for the lab's models."),
+                             tooltip="Side of the crops in pixels, the size of pictures that the model was made for, "
+                             "mostly 512 or 1024; 128 for the lab's models."),
                 io.Float.Input("relight", default=1.0, min=0.0, max=1.0, step=0.05,
                                tooltip="How far the original takes the light and tone of the edit. 0 leaves it be."),
                 io.Float.Input("auto_elements", default=1.0, min=0.0, max=2.0, step=0.05,

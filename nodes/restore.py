@@ -43,8 +43,8 @@ class RestoreIdentity(io.ComfyNode):
                                "people."),
                 io.Image.Input("edited", tooltip="What the editing model returned; a batch is worked through."),
                 io.Int.Input("crop_size", default=standard.size, min=64, max=2048, step=16,
-                             tooltip="Side of the face crop in pixels: 512 for SD 1.5, 1024 for SDXL, SD3, FLUX and "
-                             "Qwen-Image, 128 for the lab's models."),
+                             tooltip="Side of the face crop in pixels, the size of pictures that the model was made "
+                             "for, mostly 512 or 1024; 128 for the lab's models."),
                 mode_input(),
                 *settings_inputs(),
                 io.Float.Input("min_similarity", default=standard.min_similarity, min=-1.0, max=1.0, step=0.05,

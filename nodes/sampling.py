@@ -17,7 +17,7 @@ MODES = ["auto", "replay", "lock-step", "paper", *PAPER_PRESETS]
 def mode_input() -> io.Combo.Input:
     return io.Combo.Input(
         "mode", options=MODES, default="auto",
-        tooltip="auto: replay on UNet and SD3, lock-step on large transformers. replay: invert both pictures and "
+        tooltip="auto: replay, or lock-step on large transformers. replay: invert both pictures and "
         "replay them. lock-step: no inversion, least memory. paper 6 steps, paper 50 steps: EditedID as published, all "
         "of its numbers set. paper: the same with the numbers below and the gates on the model.",
     )

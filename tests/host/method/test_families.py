@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -172,3 +173,14 @@ def test_no_prompt_is_needed(core: Any, tiny_model: Any, kind: str) -> None:
     else:
         out = sample()
         assert torch.isfinite(out.latent).all() and out.evaluations > 0
+
+
+def test_no_other_file_names_a_family() -> None:
+    root = importlib.import_module("lab.family_table").PATH.parent.parent
+    names = re.compile(r"\b(sd ?[123](\.\d)?|sdxl|flux|kontext|chroma|qwen|z-?image|lumina|omnigen|hidream|hunyuan|wan|"
+                       r"kandinsky|cosmos|anima|aura ?flow|pixart|krea|ideogram|cascade|boogu|ernie)\b", re.IGNORECASE)
+    table = root / "editedid_core" / "host" / "families.py"
+    assert names.search(table.read_text("utf8"))
+    for path in [*(root / "editedid_core").rglob("*.py"), *(root / "nodes").glob("*.py")]:
+        if path != table:
+            assert not names.search(path.read_text("utf8")), path
