@@ -131,7 +131,7 @@ class AttentionRun:
             if given is None:
                 continue
             before = own.index_select(axis, region.positions)
-            share = region.weights * (strength * self.face_share if judged else strength)
+            share = region.share(strength * self.face_share if judged else strength, torch.float32)
             if judged and self.plan.agreement is not None:
                 share = share * agreement(before, given, self.plan.agreement, self.plan.sharpness, axis)
             result.index_add_(axis, region.positions, move_towards(before, given, share, axis))
@@ -144,6 +144,7 @@ class AttentionRun:
             more = record.get(self.step, call.layer)
             from_original += [] if more is None else _keys(more.face_keys, more.face_values)
         from_edited = _keys(sources.element_keys, sources.element_values)
+        strength = self.plan.detail.strength
         regions: tuple[tuple[RegionTokens, list[Keys], list[Keys], bool], ...] = (
             (tokens.face, from_original, from_edited, True), (tokens.element, from_edited, from_original, False))
         for region, allowed, other, judged in regions:
@@ -152,12 +153,15 @@ class AttentionRun:
             answer = self._answer(call, attend, target, region.positions, allowed, other)
             if answer is None:
                 continue
-            share = region.weights * self.plan.detail.strength * (self.face_share if judged else 1.0)
-            if judged and self.plan.agreement is not None and sources.original_face is not None:
-                share = share * agreement(own.index_select(call.out_axis, region.positions), sources.original_face,
-                                          self.plan.agreement, self.plan.sharpness, call.out_axis)
             current = result.index_select(call.out_axis, region.positions)
-            weight = along(share, call.out_axis, current.ndim).to(current.dtype)
+            if judged and self.plan.agreement is not None and sources.original_face is not None:
+                structured = self.plan.structure.at(call.layer, call.sigma)
+                before = own.index_select(call.out_axis, region.positions) if structured else current
+                like = agreement(before, sources.original_face, self.plan.agreement, self.plan.sharpness, call.out_axis)
+                share = (like * region.share(strength * self.face_share, torch.float32)).to(current.dtype)
+            else:
+                share = region.share(strength * self.face_share if judged else strength, current.dtype)
+            weight = along(share, call.out_axis, current.ndim)
             result.index_copy_(call.out_axis, region.positions, torch.lerp(current, answer, weight))
 
     def _answer(self, call: AttentionCall, attend: Attend, target: tuple[Tensor, Tensor, Tensor], queries: Tensor,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -26,6 +26,13 @@ class RegionTokens:
     positions: Tensor
     weights: Tensor
     keys: Tensor
+    _shares: dict[tuple[float, torch.dtype], Tensor] = field(default_factory=dict)
+
+    def share(self, strength: float, dtype: torch.dtype) -> Tensor:
+        """Weights times the strength of a gate, (m,) of that type; made once."""
+        if (strength, dtype) not in self._shares:
+            self._shares[strength, dtype] = (self.weights * strength).to(dtype)
+        return self._shares[strength, dtype]
 
 
 @dataclass(frozen=True, eq=False)
