@@ -1,0 +1,169 @@
+"""Memory and launches by count: the host's real networks at full size on tensors without contents.
+
+Every tensor that lives is counted with its bytes, through real code; nothing is computed, so any size fits anywhere.
+Fused attention needs no more than what goes in and comes out, as it does on a graphics card; workspaces inside
+convolutions and the allocator's rounding are not in the figures. A card's own figures are in docs/SPEED.md.
+"""
+from __future__ import annotations
+
+import copy
+import weakref
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from . import published, runs
+from .sizes import Size, Subject, make
+
+MIB = 2**20
+META = torch.device("meta")
+
+
+class Living(TorchDispatchMode):
+    """Counts the bytes of storages that operators make, the most that lived at once, and operators that write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = self.launches = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for tensor in tree_leaves((args, kwargs)):
+            if isinstance(tensor, Tensor) and tensor.device.type == "meta":
+                self._watch(tensor.untyped_storage(), 0)  # there before: weights, inputs
+        result = func(*args, **(kwargs or {}))
+        if not func.is_view and func._schema.name not in ("aten::empty", "aten::empty_like", "aten::_unsafe_view"):
+            self.launches += 1
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor) and tensor.device.type == "meta":
+                storage = tensor.untyped_storage()
+                self._watch(storage, storage.nbytes())
+        return result
+
+    def _watch(self, storage: torch.UntypedStorage, size: int) -> None:
+        address = storage._cdata
+        if address in self._known:
+            return
+        self._known.add(address)
+        self.now += size
+        self.most = max(self.most, self.now)
+        weakref.finalize(storage, self._gone, address, size)
+
+    def _gone(self, address: int, size: int) -> None:
+        self._known.discard(address)
+        self.now -= size
+
+
+@dataclass(frozen=True)
+class Count:
+    """MiB beyond the weights at the highest point, and operators launched."""
+
+    mib: float
+    launches: int
+    record_mib: float = 0.0
+
+
+@dataclass(eq=False)
+class Network:
+    """One model at one size without contents, and what a run of ours asks of it."""
+
+    subject: Subject
+    levels: int = field(default_factory=lambda: runs.levels())
+
+    @classmethod
+    def of(cls, size: Size, dtype: torch.dtype = torch.float16) -> Network:
+        return cls(make(size, META, dtype))
+
+    def evaluate(self, model: Any, samples: int, sigma: float, chunks: int = 1) -> None:
+        """One evaluation through the host's BaseModel, with the model's own wrappers, patches and options."""
+        subject, base = self.subject, model.model
+        options = {**model.model_options["transformer_options"], "wrappers": {**model.wrappers},
+                   "cond_or_uncond": list(range(chunks))[::-1], "sigmas": torch.full((1,), sigma)}
+        dtype = base.get_dtype()
+        shape = subject.original.shape[1:]
+        rows = samples
+        prompt, extra = subject.prompt[0]
+        given: dict[str, Any] = {}
+        if "pooled_output" in extra:
+            width = getattr(base, "adm_channels", 0) or extra["pooled_output"].shape[-1]
+            given["y"] = torch.empty(rows, width, dtype=dtype, device=META)
+        if not runs.is_unet(model):
+            given["guidance"] = torch.full((rows,), 3.5, device=META)
+        schedule = base.model_sampling  # the run reads its values; the evaluation must not
+        base.model_sampling = copy.deepcopy(schedule).to(META)
+        base.apply_model(
+            torch.empty(rows, *shape, device=META), torch.full((rows,), sigma, device=META),
+            c_crossattn=torch.empty(rows, *prompt.shape[1:], dtype=dtype, device=META), transformer_options=options,
+            **given)
+        base.model_sampling = schedule
+
+    def plain(self) -> Count:
+        """The plain model doing the same evaluations in the same batches."""
+        with torch.inference_mode(), Living() as living:
+            model = self.subject.model.clone()
+            model.model_options["transformer_options"]["optimized_attention_override"] = _fused
+            for rows in self._rows():
+                self.evaluate(model, len(rows.value), 1.0)
+        return Count(living.most / MIB, living.launches)
+
+    def ours(self, mode: str | None = None) -> Count:
+        """A whole run of ours: recorded features, gates, all steps of the default preset."""
+        sampling = runs.core("host.sampling")
+        subject = self.subject
+        with torch.inference_mode():
+            model = runs.gated(subject.model)
+            model.model_options["transformer_options"]["optimized_attention_override"] = _fused
+            chosen = mode or sampling.resolve_mode(model, "auto")
+            run = runs.attention_run(subject, model, chosen)
+            run.record.budget = 1 << 40
+            runs.core("host.attention_hook").install(model, run, lambda samples: None)
+            grid = sampling.PairSampler(runs.settings(), chosen, None, None, run).schedule(model)
+            space = runs.core("host.model_info").noise_space(model)
+            used = 0
+            with Living() as living:
+                for step, rows in self._steps(chosen, grid.steps):
+                    run.rows, run.step, run.sigma = rows.value, step, space.sigma(grid.rhos[step])
+                    self.evaluate(model, len(rows.value), run.sigma)
+                    used = run.record.used
+        return Count(living.most / MIB, living.launches, used / MIB)
+
+    def published(self) -> Count:
+        """One step down of the published pattern, a batch of six with explicit matrices: its highest point."""
+        with torch.inference_mode(), Living() as living:
+            model = self.subject.model.clone()
+            options = model.model_options["transformer_options"]
+            options["optimized_attention_override"] = published.explicit_attention(self.subject)
+            self.evaluate(model, 6, 1.0, chunks=2)
+        return Count(living.most / MIB, living.launches)
+
+    def _rows(self) -> list[Any]:
+        mode = runs.core("host.sampling").resolve_mode(self.subject.model, "auto")
+        return [rows for _, rows in self._steps(mode, self.levels)]
+
+    @staticmethod
+    def _steps(mode: str, levels: int) -> list[tuple[int, Any]]:
+        rows = runs.core("diffusion.trajectory").Rows
+        down = range(levels, 0, -1)
+        if mode == "lock-step":
+            return [(i, rows.ALL) for i in down]
+        return [*((i, rows.SOURCES) for i in range(1, levels + 1)), *((i, rows.TARGET) for i in down)]
+
+
+def _fused(func: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Any = None, attn_precision: Any = None,
+           skip_reshape: bool = False, skip_output_reshape: bool = False, **kwargs: Any) -> Tensor:
+    """What fused attention leaves behind: its output."""
+    if skip_reshape and not skip_output_reshape:
+        return q.new_empty(q.shape[0], q.shape[2], q.shape[1] * q.shape[3])
+    return torch.empty_like(q)
+
+
+def memory_ratio(size: Size) -> float:
+    """The published pattern's peak over ours, both beyond the weights."""
+    network = Network.of(size)
+    return network.published().mib / network.ours().mib
+
+
