@@ -70,7 +70,7 @@ def _measure_one(face: ProbeFace, restored: Tensor, analyzer: FaceAnalyzer) -> M
         return LOST
     eyes = max(float(np.linalg.norm(face.edited_face.points[1] - face.edited_face.points[0])), 1e-6)
     moved = float(np.linalg.norm(after.points - face.edited_face.points, axis=1).mean()) / eyes
-    size = restored.shape[1:3]
+    size = (restored.shape[1], restored.shape[2])
     inside, covered = (torch.nn.functional.adaptive_avg_pool2d(mask[None, None].float().cpu(), size)[0, 0]
                        for mask in (face.face_mask, face.element_mask))
     difference = (restored - face.edited_picture).movedim(-1, 1)
