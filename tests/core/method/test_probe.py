@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from editedid_core.attention.blocks import NOWHERE, BlockChoice, parse_blocks
-from editedid_core.attention.probe import GATES, LEAST_SCORE, Measured, Probe, probe_blocks, read_choice
+from editedid_core.attention.probe import GATES, LEAST_SCORE, Gate, Measured, Probe, probe_blocks, read_choice
 
 UNET = {"down": [1, 2], "mid": [0], "up": [3, 4]}
 GOOD = {("structure", "down.2"): Measured(0.04, 0.0, 0.0, 0.0), ("structure", "mid.0"): Measured(0.0, -0.004, 0.0, 0.0),
@@ -16,7 +16,8 @@ GOOD = {("structure", "down.2"): Measured(0.04, 0.0, 0.0, 0.0), ("structure", "m
 BAD = {("structure", "up.3"): Measured(0.01, 0.02, 0.0, 0.0), ("detail", "down.1"): Measured(0.02, 0.0, 0.01, 0.004)}
 
 
-def known_model(effects: Mapping[tuple[str, str], Measured], runs: list[tuple[str, str]]):
+def known_model(effects: Mapping[tuple[str, str], Measured],
+                runs: list[tuple[str, str]]) -> Callable[[str, str], Measured]:
     """A model in which every block adds its own figures."""
 
     def measure(structure: str, detail: str) -> Measured:
@@ -33,7 +34,8 @@ def known_model(effects: Mapping[tuple[str, str], Measured], runs: list[tuple[st
     return measure
 
 
-def probed(effects: Mapping[tuple[str, str], Measured], gates=GATES, together: int = 1) -> tuple[Probe, list]:
+def probed(effects: Mapping[tuple[str, str], Measured], gates: tuple[Gate, ...] = GATES,
+           together: int = 1) -> tuple[Probe, list[tuple[str, str]]]:
     runs: list[tuple[str, str]] = []
     return probe_blocks("toy", UNET, gates, ("down, mid", "up"), 3, known_model(effects, runs), together), runs
 
