@@ -1,6 +1,7 @@
 """Restore Identity: the whole way in one node."""
 
 import json
+import logging
 import time
 from dataclasses import replace
 from typing import Any
@@ -104,6 +105,9 @@ class RestoreIdentity(io.ComfyNode):
         done = restore(original, edited, analyzer, lambda p: host_vae.encode(vae, p), sample,
                        lambda z: host_vae.decode(vae, z), options, element_mask)
         report = {**done.report(), "seconds": round(time.perf_counter() - started, 3)}
+        for number, face in enumerate(done.faces, start=1):
+            for warning in face.warnings:
+                logging.warning("Restore Identity, face %d: %s", number, warning)
         before = [f.id_similarity_before for f in done.faces]
         after = [f.id_similarity_after if f.accepted and f.id_similarity_after is not None else f.id_similarity_before
                  for f in done.faces]
