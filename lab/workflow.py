@@ -35,15 +35,19 @@ def to_api(workflow: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[
 
 
 def _widget_values(node: Mapping[str, Any], definition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and values in the schema's order; a workflow saved before a node's newer widgets leaves those out."""
     values = iter(node.get("widgets_values") or [])
+    nothing = object()
     for group in ("required", "optional"):
         for name, (kind, *options) in definition["input"].get(group, {}).items():
             settings = options[0] if options else {}
             if not (isinstance(kind, list) or kind in WIDGET_TYPES) or settings.get("forceInput"):
                 continue
-            yield name, next(values)
+            if (value := next(values, nothing)) is nothing:
+                return
+            yield name, value
             if name in SEEDS or settings.get("control_after_generate"):
-                next(values)  # the front end's "fixed / randomize" beside a seed
+                next(values, nothing)  # the front end's "fixed / randomize" beside a seed
 
 
 def nodes_of(prompt: Mapping[str, Any], kind: str) -> list[str]:
