@@ -35,19 +35,17 @@ def to_api(workflow: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[
 
 
 def _widget_values(node: Mapping[str, Any], definition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Names and values in the schema's order; a workflow saved before a node's newer widgets leaves those out."""
+    """Names and values in the schema's order; widgets newer than the workflow have their defaults, as in a browser."""
     values = iter(node.get("widgets_values") or [])
-    nothing = object()
     for group in ("required", "optional"):
         for name, (kind, *options) in definition["input"].get(group, {}).items():
             settings = options[0] if options else {}
             if not (isinstance(kind, list) or kind in WIDGET_TYPES) or settings.get("forceInput"):
                 continue
-            if (value := next(values, nothing)) is nothing:
-                return
-            yield name, value
+            choices = kind if isinstance(kind, list) else settings.get("options") or [None]
+            yield name, next(values, settings.get("default", choices[0]))
             if name in SEEDS or settings.get("control_after_generate"):
-                next(values, nothing)  # the front end's "fixed / randomize" beside a seed
+                next(values, None)  # the front end's "fixed / randomize" beside a seed
 
 
 def nodes_of(prompt: Mapping[str, Any], kind: str) -> list[str]:

@@ -30,6 +30,13 @@ def test_widgets_and_links_find_their_inputs():
     assert nodes_of(prompt, "Work") == ["2"]
 
 
+def test_widgets_newer_than_the_workflow_have_their_defaults():
+    newer = {"input": {"required": {"file": [["a", "b"], {}], "way": [["left", "right"], {}]},
+                       "optional": {"share": ["FLOAT", {"default": 0.5}], "mode": ["COMBO", {"options": ["x", "y"]}]}}}
+    prompt = to_api({"nodes": [LOAD], "links": []}, {"Load": newer})
+    assert prompt["1"]["inputs"] == {"file": "b", "way": "left", "share": 0.5, "mode": "x"}
+
+
 @pytest.mark.parametrize(("node", "sentence"), [
     ({"id": 1, "type": "Absent"}, "install its pack"),
     ({**LOAD, "mode": 4}, "muted or bypassed"),
