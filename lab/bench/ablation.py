@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import portraits
 from . import section, table, trial
+from .own import add_own_checkpoint, own_checkpoint
 from .quality import MODELS
 from .variants import Group, Variant, groups
 
@@ -24,7 +25,9 @@ FEWEST = 10
 HEAD = """# Ablation: what each choice does
 
 Made by `python run.py bench ablation --family unet` and `--family dit`, on the lab's tiny models and drawn people
-(tune split); what is found here is claimed for them only.
+(tune split); what is found here is claimed for them only. On a checkpoint of your own:
+`python run.py bench --comfyui PATH ablation --checkpoint NAME --crop-size 512`, with `--family dit` where it is a
+transformer.
 
 Every row is Restore Identity's default with one thing changed, on the same triples. *Joint rate*: the share of faces
 restored whole ([METHOD §8](METHOD.md)). *Recovery*: how much of the lost identity the recogniser that nothing was
@@ -124,6 +127,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--cache", type=Path, default=trial.CACHE, help="where finished figures are kept")
     parser.add_argument("--document", type=Path, default=DOCUMENT, help="the Markdown file to write into")
+    add_own_checkpoint(parser)
     options = parser.parse_args(arguments)
     everything = groups(options.family)
     if options.list:
@@ -133,9 +137,10 @@ def main(arguments: list[str]) -> None:
     chosen = _chosen(list(everything), options.only or [], parser)
     variants = [Variant("default"), *(variant for group in chosen for variant in group.variants)]
     seeds = portraits.triple_split(options.split, options.n)
-    task = trial.plan(options.family, options.models, seeds, variants, options.cache)
+    task = trial.plan(options.family, options.models, seeds, variants, options.cache,
+                      own_checkpoint(options, parser))
     text = report(chosen, trial.run(task, options.workers), task)
-    if options.only:
+    if options.only or options.checkpoint:
         print(text)
         return
     section.write(options.document, HEAD, options.family, section.TITLES[options.family], text)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from editedid_core.faces.align import apply, crop_frame, invert
 
-from ..checkpoints import CROPS, FILES
+from ..checkpoints import Checkpoint, of_the_lab
 from ..inprocess import Host
 from .rivals import Case, face_mask, relit
 
@@ -49,11 +49,14 @@ DIFFUSION: dict[str, float | Ours | None] = {
 class DiffusionMethods:
     """A host in this process with one of the lab's checkpoints; counts the model's sample-evaluations."""
 
-    def __init__(self, family: str, models: Path, host: Host | None = None) -> None:
+    def __init__(self, family: str, models: Path, host: Host | None = None,
+                 checkpoint: Checkpoint | None = None) -> None:
+        checkpoint = checkpoint or of_the_lab(family)
         self.evaluations = 0
-        self.crop_size = CROPS[family]
+        self.crop_size = checkpoint.crop
         self.host = Host.start() if host is None else host
-        self.model, _, self.vae = self.host.node("CheckpointLoaderSimple")().load_checkpoint(FILES[family])
+        self.file = checkpoint.file
+        self.model, _, self.vae = self.host.node("CheckpointLoaderSimple")().load_checkpoint(self.file)
         self.model.model.diffusion_model.register_forward_pre_hook(self.count)
         self.models = models
         self._analyzer: Any = None

@@ -16,7 +16,9 @@ import torch
 from editedid_core.faces import Faces, crop_pairs, detect, match_faces
 
 from .. import portraits
+from ..checkpoints import Checkpoint
 from .diffusion import DiffusionMethods
+from .own import add_own_checkpoint, own_checkpoint
 from .quality import MODELS
 
 NODE = "EditedIDLayerProbe"
@@ -34,9 +36,9 @@ def crops(methods: DiffusionMethods, seeds: list[int]) -> Iterator[tuple[torch.T
             yield made.original[:1], made.edited[:1], made.face_mask[:1], made.element_mask[:1]
 
 
-def probe(family: str, models: Path, seeds: list[int], together: int) -> tuple[str, str]:
+def probe(family: str, models: Path, seeds: list[int], together: int, own: Checkpoint | None) -> tuple[str, str]:
     """The node's report, and the JSON that it saved."""
-    methods = DiffusionMethods(family, models)
+    methods = DiffusionMethods(family, models, checkpoint=own)
     original, edited, face, element = (torch.cat(column) for column in zip(*crops(methods, seeds)))
     node = methods.host.node(NODE)
     values = {entry.id: entry.default for entry in node.define_schema().inputs
@@ -57,13 +59,16 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--n", type=int, default=8, help="number of faces")
     parser.add_argument("--together", type=int, default=1, help="neighbouring blocks that are left out at once")
     parser.add_argument("--models", type=Path, default=MODELS, help="the lab's models; the choice is written there")
+    add_own_checkpoint(parser)
     options = parser.parse_args(arguments)
     # from the far end of the split, so that the ablation's first triples are other people
     seeds = portraits.triple_split("tune")[-options.n:]
-    report, content = probe(options.family, options.models, seeds, options.together)
+    report, content = probe(options.family, options.models, seeds, options.together, own_checkpoint(options, parser))
+    print(report)
+    if options.checkpoint:
+        return
     found = json.loads(content)
     found["model"] = f"{options.family}_lab"
     file = options.models / f"{options.family}_blocks.json"
     file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(report.split("\n\nSaved")[0])
     print(f"\nWritten to {file}")

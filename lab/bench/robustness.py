@@ -14,6 +14,7 @@ import numpy as np
 from .. import portraits
 from . import plot, section, table, trial
 from .conditions import COVERS, Condition
+from .own import add_own_checkpoint, own_checkpoint
 from .quality import MODELS
 from .variants import Variant
 
@@ -130,15 +131,17 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--cache", type=Path, default=trial.CACHE, help="where finished figures are kept")
     parser.add_argument("--document", type=Path, default=DOCUMENT, help="the Markdown file to write into")
+    add_own_checkpoint(parser)
     options = parser.parse_args(arguments)
     curves = [curve for curve in CURVES if not options.only or curve.key in options.only]
     wanted = [variant for curve in curves for variant in (*own(curve), *rivals(curve))]
     seeds = portraits.triple_split(options.split, options.n)
-    task = trial.plan(options.family, options.models, seeds, wanted, options.cache)
+    task = trial.plan(options.family, options.models, seeds, wanted, options.cache,
+                      own_checkpoint(options, parser))
     results = trial.run(task, options.workers)
     picture = options.document.with_name(f"robustness_{options.family}.svg")
     text = report(curves, results, task, picture.name)
-    if options.only:
+    if options.only or options.checkpoint:
         print(text)
         return
     plot.write(_panels(curves, results, task), picture)

@@ -18,7 +18,6 @@ import torch
 
 from editedid_core.attention.probe import read_choice
 
-from ..checkpoints import FILES
 from .diffusion import DiffusionMethods
 from .swaps import SWAPS, UnavailableError, attribute
 
@@ -62,11 +61,11 @@ class Pack:
         except ModuleNotFoundError as missing:
             raise UnavailableError(f"the pack has no module {name}") from missing
 
-    def in_half(self, family: str) -> Any:
-        """The lab's model in bfloat16, loaded once."""
+    def in_half(self) -> Any:
+        """The model in bfloat16, loaded once."""
         if self._in_half is None:
             folders, sd = importlib.import_module("folder_paths"), importlib.import_module("comfy.sd")
-            file = folders.get_full_path_or_raise("checkpoints", FILES[family])
+            file = folders.get_full_path_or_raise("checkpoints", self.methods.file)
             loaded = sd.load_checkpoint_guess_config(file, output_vae=False, output_clip=False,
                                                      model_options={"dtype": torch.bfloat16})
             self._in_half = loaded[0]
@@ -147,7 +146,7 @@ def applied(change: Change, pack: Pack, family: str) -> Iterator[None]:
         settings = changed(rest[-1], change.settings)
         if change.mixing:
             settings = replace(settings, mixing=changed(settings.mixing, change.mixing))
-        clone = pack.in_half(family).clone() if change.half else model.clone()
+        clone = pack.in_half().clone() if change.half else model.clone()
         given = dict(model.model_options["transformer_options"])
         for key, fields in ((sampling.ENTANGLE_KEY, change.entangle), (sampling.DISENTANGLE_KEY, change.disentangle)):
             if fields:

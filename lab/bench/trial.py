@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoints import FILES
+from ..checkpoints import Checkpoint, of_the_lab
 from ..portraits import Portrait
 from . import measures, table
 from .conditions import Condition, NoisyAnalyzer, displaced, make, more_photos
@@ -62,13 +62,14 @@ class Runner:
 
     family: str
     models: Path
+    checkpoint: Checkpoint
     judges: Judges = field(init=False)
     pack: Pack = field(init=False)
     _known: Defaults | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.judges = Judges.open(self.models)
-        self.pack = Pack(DiffusionMethods(self.family, self.models))
+        self.pack = Pack(DiffusionMethods(self.family, self.models, checkpoint=self.checkpoint))
         self._pictures = lru_cache(maxsize=4)(self._make)
 
     def run(self, seed: int, variant: Variant) -> Result:
@@ -133,7 +134,7 @@ class Runner:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: `seeds` by `variants` of a family, with the finished figures under `cache`."""
+    """What to run: `seeds` by `variants` on a checkpoint of a family, with the finished figures under `cache`."""
 
     family: str
     models: Path
@@ -141,6 +142,7 @@ class Plan:
     variants: tuple[Variant, ...]
     cache: Path
     state: str
+    checkpoint: Checkpoint
 
     def key(self, variant: Variant) -> str:
         """Changes with the variant (not with its name), with the code and with the models."""
@@ -151,13 +153,16 @@ class Plan:
         return self.cache / self.family / f"{seed}.jsonl"
 
 
-def plan(family: str, models: Path, seeds: Iterable[int], variants: Iterable[Variant], cache: Path = CACHE) -> Plan:
-    """Each variant's reference is run as well, before it; what is asked for twice is run once."""
+def plan(family: str, models: Path, seeds: Iterable[int], variants: Iterable[Variant], cache: Path = CACHE,
+         own: Checkpoint | None = None) -> Plan:
+    """Each variant's reference is run as well, before it; what is asked for twice is run once. `own`: instead of the
+    lab's checkpoint."""
     wanted: list[Variant] = []
     for variant in variants:
         wanted += [variant.reference, variant]
-    state = _state(models, family)
-    whole = Plan(family, models, tuple(seeds), (), cache, state)
+    checkpoint = own or of_the_lab(family)
+    state = f"{_state(models, family, checkpoint)} {checkpoint}"
+    whole = Plan(family, models, tuple(seeds), (), cache, state, checkpoint)
     return replace(whole, variants=tuple({whole.key(v): v for v in wanted}.values()))
 
 
@@ -211,7 +216,7 @@ def _seen(portrait: Portrait, judges: Judges) -> tuple[NDArray[np.float32], NDAr
 
 def _work(task: Plan) -> None:
     """One worker's triples, every figure written down as soon as it is known."""
-    runner = Runner(task.family, task.models)
+    runner = Runner(task.family, task.models, task.checkpoint)
     started, done = time.monotonic(), 0
     for seed in task.seeds:
         known = _cached(task, seed)
@@ -254,13 +259,13 @@ def _plain(change: Change) -> list[Any]:
             for part in (getattr(change, name) for name in change.__dataclass_fields__)]
 
 
-def _state(models: Path, family: str) -> str:
+def _state(models: Path, family: str, checkpoint: Checkpoint) -> str:
     """A digest of all that decides a figure: the pack's and the lab's code, the model, the judges."""
     digest = hashlib.sha256()
     folders = (ROOT / "editedid_core", ROOT / "nodes", ROOT / "lab" / "portraits")
     files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
     files += [Path(__file__).with_name(f"{name}.py") for name in DECIDING]
-    files += [models / FILES[family], models / f"{family}_blocks.json", *sorted(models.rglob("*.onnx"))]
+    files += [models / checkpoint.file, models / f"{family}_blocks.json", *sorted(models.rglob("*.onnx"))]
     for file in files:
         digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()
