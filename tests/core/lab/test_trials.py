@@ -14,10 +14,11 @@ from lab.bench.conditions import Condition
 from lab.bench.robustness import CURVES, own
 from lab.bench.switches import Change
 from lab.bench.variants import Group, Variant, groups
+from lab.checkpoints import of_the_lab
 
 
 def a_plan(folder: Path, variants: list[Variant], n: int = 3, state: str = "one") -> trial.Plan:
-    return trial.Plan("unet", folder, tuple(range(n)), tuple(variants), folder, state)
+    return trial.Plan("unet", folder, tuple(range(n)), tuple(variants), folder, state, of_the_lab("unet"))
 
 
 def test_a_key_follows_what_is_run_and_not_what_it_is_called(tmp_path: Path) -> None:
