@@ -1,7 +1,6 @@
 """The lab's two checkpoints: their file names and the crops that they were trained on."""
 from dataclasses import dataclass
 
-
 FILES = {"unet": "unet_lab.safetensors", "dit": "dit_lab.safetensors"}
 """By model family, the file in the host's models/checkpoints."""
 
