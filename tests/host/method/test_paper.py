@@ -197,6 +197,23 @@ def test_a_preset_sets_every_number_and_brings_its_gates(
     assert not torch.allclose(run(model, "sd15", **same).latent, done.latent, atol=1e-4)
 
 
+def test_a_workflow_saved_before_these_inputs_came_still_runs(host: Host, frozen: Any, latents: Any) -> None:
+    late = {"null_text", "overlap", "pose"}
+    values = {}
+    for name in ("EditedIDAdaptiveMixingSampler", "EditedIDEntanglement"):
+        entries = host.node(name).define_schema().inputs
+        assert all(entry.optional for entry in entries if entry.id in late)
+        values[name] = {entry.id: entry.default for entry in entries
+                        if getattr(entry, "default", None) is not None and entry.id not in late}
+    original, edited = latents("sd15")
+    with torch.inference_mode():
+        gated = host.node("EditedIDEntanglement").execute(frozen("sd15"), **values["EditedIDEntanglement"])[0]
+        done = host.node("EditedIDAdaptiveMixingSampler").execute(
+            gated, {"samples": original}, {"samples": edited}, torch.ones(1, 64, 96),
+            **{**values["EditedIDAdaptiveMixingSampler"], "mode": "paper", "steps": 2})
+    assert torch.isfinite(done.result[0]["samples"]).all()
+
+
 def test_overlap_weights_act_where_face_and_element_meet(host: Host, frozen: Any, run: Any) -> None:
     model = frozen("sd15")
 
