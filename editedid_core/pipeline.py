@@ -79,7 +79,7 @@ class RestoreOptions:
     detail: float = 1.0
     guard: bool = True
     no_face: Literal["error", "pass through"] = "error"
-    choice: Choice = "nearest pose"
+    choice: Choice = "likest"
 
 
 @dataclass(frozen=True)

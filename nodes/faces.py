@@ -149,8 +149,8 @@ class MatchFaces(io.ComfyNode):
                                tooltip="Likeness from which faces of different original photos are taken for one "
                                "person."),
                 io.Combo.Input("photos", options=list(CHOICES[:2]), default=CHOICES[0], optional=True,
-                               advanced=True, tooltip="Which of several photos of a person is used: the one in the "
-                               "nearest pose and expression, or the one most like the edited face."),
+                               advanced=True, tooltip="Which of several photos of a person is used: the one most like "
+                               "the edited face, or the one in the nearest pose and expression."),
             ],
             outputs=[
                 types.Pairs.Output(display_name="pairs", tooltip="For Crop Face Pairs."),

@@ -68,8 +68,8 @@ class RestoreIdentity(io.ComfyNode):
                               "as glasses; found automatically as well."),
                 *late_inputs(),
                 io.Combo.Input("photos", options=list(CHOICES), default=standard.choice, optional=True, advanced=True,
-                               tooltip="Where original holds several photos of a person: use the one in the nearest "
-                               "pose, the likest one, or up to four together (each further one costs time)."),
+                               tooltip="Where original holds several photos of a person: use the likest one, the "
+                               "one in the nearest pose, or up to four together (each further one costs time)."),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with the faces restored."),

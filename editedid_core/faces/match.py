@@ -15,13 +15,13 @@ SAME_PERSON = 0.6
 """Cosine above which two faces of the original photos are taken for one person."""
 
 
-Choice = Literal["nearest pose", "likest", "all together"]
-CHOICES: tuple[Choice, ...] = ("nearest pose", "likest", "all together")
-"""Which of several photos of a person is used; of all together, the one in the nearest pose comes first."""
+Choice = Literal["likest", "nearest pose", "all together"]
+CHOICES: tuple[Choice, ...] = ("likest", "nearest pose", "all together")
+"""Which of several photos of a person is used; of all together, the likest comes first."""
 
 
 def match_faces(originals: Faces, edited: Faces, min_similarity: float = 0.2, position_weight: float = 0.3,
-                same_person: float = SAME_PERSON, choice: Choice = "nearest pose") -> FacePairs:
+                same_person: float = SAME_PERSON, choice: Choice = "likest") -> FacePairs:
     """Pair each person of the original photos with at most one face of each edited picture.
 
     The score of a pair is (1 - position_weight) * similarity + position_weight * place, where place is 1 for a face
@@ -30,8 +30,8 @@ def match_faces(originals: Faces, edited: Faces, min_similarity: float = 0.2, po
     embedding by place alone. All pairs together get the highest sum of scores (Hungarian method); pairs under
     `min_similarity` are given up and their faces reported as unmatched.
     Several original photos may show one person: faces of different photos whose cosine is at least `same_person` are
-    one person. By `choice` the photo in the nearest pose and expression comes first, or the one most like the edited
-    face; the pair's similarity is that to the mean of all photos.
+    one person. By `choice` the photo most like the edited face comes first, or the one in the nearest pose and
+    expression; the pair's similarity is that to the mean of all photos.
 
     min_similarity: -1 to 1. position_weight: 0 to 1. Returns pairs in the order of the edited faces.
     Raises ValueError where the two pictures were analysed by different analyzers.
@@ -125,7 +125,7 @@ def _distance(photo: Face, face: Face, choice: Choice) -> tuple[float, float]:
     """Smaller is better; of photos in the same pose the likest."""
     cosine = _cosine(photo, face)
     unlike = -place_likeness(photo, face) if cosine is None else -cosine
-    return (round(pose_distance(photo, face), 3) if choice != "likest" else 0.0), unlike
+    return (round(pose_distance(photo, face), 3) if choice == "nearest pose" else 0.0), unlike
 
 
 def _cosine(a: Face, b: Face) -> float | None:
