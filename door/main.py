@@ -132,7 +132,7 @@ def _demo(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _bench(options: argparse.Namespace, rest: Sequence[str]) -> int:
     environment, host = _ready(options)
-    return _module(environment, host, "lab.bench", rest)
+    return _module(environment, host, "lab.bench", [*rest, *(["--gpu"] if options.gpu else [])])
 
 
 def _module(environment: Environment, host: Host, module: str, words: Sequence[str]) -> int:

@@ -110,8 +110,8 @@ class Network:
                 self.evaluate(model, len(rows.value), 1.0)
         return Count(living.most / MIB, living.launches)
 
-    def ours(self, mode: str | None = None) -> Count:
-        """A whole run of ours: recorded features, gates, all steps of the default preset."""
+    def ours(self, mode: str | None = None, **settings: Any) -> Count:
+        """A whole run of ours: recorded features, gates, all steps of the default settings but for those given."""
         sampling = runs.core("host.sampling")
         subject = self.subject
         with torch.inference_mode():
@@ -121,7 +121,7 @@ class Network:
             run = runs.attention_run(subject, model, chosen)
             run.record.budget = 1 << 40
             runs.core("host.attention_hook").install(model, run, lambda samples: None)
-            grid = sampling.PairSampler(runs.settings(), chosen, None, None, run).schedule(model)
+            grid = sampling.PairSampler(runs.settings(**settings), chosen, None, None, run).schedule(model)
             space = runs.core("host.model_info").noise_space(model)
             used = 0
             with Living() as living:
@@ -161,9 +161,35 @@ def _fused(func: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Any = N
     return torch.empty_like(q)
 
 
-def memory_ratio(size: Size) -> float:
-    """The published pattern's peak over ours, both beyond the weights."""
-    network = Network.of(size)
-    return network.published().mib / network.ours().mib
+@dataclass(frozen=True)
+class Memory:
+    """MiB beyond the weights at one size: the plain model, ours, evaluated again instead of recorded, the published
+    pattern; `extra`: ours beyond the plain model; `launches_ratio`: operators that ours launches to the plain's."""
+
+    name: str
+    side: int
+    mode: str
+    weights: float
+    plain: float
+    ours: float
+    extra: float
+    record: float
+    lock_step: float
+    published: float
+    memory_ratio_published_50: float
+    memory_ratio_with_weights: float
+    launches_ratio: float
+
+    @classmethod
+    def of(cls, size: Size) -> Memory:
+        network = Network.of(size)
+        model = network.subject.model
+        mode = runs.core("host.sampling").resolve_mode(model, "auto")
+        weights = sum(p.numel() * p.element_size() for p in model.model.diffusion_model.parameters()) / MIB
+        plain, ours, published = network.plain(), network.ours(), network.published()
+        lock_step = ours if mode == "lock-step" else network.ours("lock-step")
+        return cls(size.name, size.side, mode, weights, plain.mib, ours.mib, ours.mib - plain.mib, ours.record_mib,
+                   lock_step.mib, published.mib, published.mib / ours.mib,
+                   (published.mib + weights) / (ours.mib + weights), ours.launches / plain.launches)
 
 

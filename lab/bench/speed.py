@@ -148,8 +148,8 @@ def main(arguments: Sequence[str]) -> None:
     for what, ratios in grown.items():
         print(f"{what}: " + ", ".join(f"{n}: {r:.2f}" for n, r in ratios.items()))
     if options.json:
-        # the largest model speaks for the benchmark
-        counts = count.memory_ratio("sd15")
+        # the last model speaks for the benchmark
+        counts = count.Memory.of(sizes.SIZES["sd15"]).memory_ratio_published_50
         figures = {"machine": bare_host.machine(device), **asdict(found[-1]), "memory_ratio_published_50": counts,
                    "models": [asdict(f) for f in found], "growth": grown}
         options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,46 @@
+"""The memory benchmark: ``python run.py bench memory``. Peaks beyond the weights, counted at full size in fp16.
+
+lab/bench/count.py says how they are counted; ``bench gpu`` measures the same on a graphics card.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from . import bare_host, count, sizes, speed
+
+
+def table(found: Sequence[count.Memory]) -> str:
+    """A Markdown table in MiB, a row for each model."""
+    head = ("model", "side", "mode", "weights", "plain", "ours", "extra", "of it recorded", "evaluated again",
+            "published", "ratio")
+    rows = [(m.name, f"{m.side} px", m.mode, *(f"{v:.0f}" for v in (m.weights, m.plain, m.ours, m.extra, m.record,
+             m.lock_step, m.published)), f"{m.memory_ratio_published_50:.1f}") for m in found]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="bench memory", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here")
+    parser.add_argument("--models", nargs="+", default=list(sizes.SIZES), choices=sizes.SIZES)
+    parser.add_argument("--no-times", action="store_true", help="leave out the times of a small model")
+    options = parser.parse_args(arguments)
+    device = bare_host.start(False)
+    found = [count.Memory.of(sizes.SIZES[name]) for name in options.models]
+    print("MiB beyond the weights, fp16, by count:\n\n" + table(found), flush=True)
+    network = count.Network.of(sizes.SIZES["sd15"])
+    steps = {n: network.ours(steps=n).mib for n in (5, 10, 20, 40)}
+    sides = {side: count.Network.of(sizes.SIZES["sd15"].at(side)).ours().mib for side in (256, 512, 768, 1024)}
+    for what, grown in (("steps", steps), ("side", sides)):
+        print(f"\nsd15 by {what}: " + ", ".join(f"{n}: {mib:.0f} MiB" for n, mib in grown.items()), flush=True)
+    figures = {**asdict(found[0]), "models": [asdict(m) for m in found], "steps": steps, "sides": sides}
+    if not options.no_times:
+        figures = {**asdict(speed.measure(sizes.lab("lab-dit", speed.MODELS), 3, None, 6)), **figures,
+                   "machine": bare_host.machine(device), "times_of": "lab-dit"}
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
