@@ -13,8 +13,8 @@ ENLARGED = {4: 1, 16: 2}
 two latent cells wide, so its crops are 256 px: a token then covers as much of the face as one of the UNet's."""
 
 
-def _conv(inputs: int, outputs: int, **options) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, padding=1, **options)
+def _conv(inputs: int, outputs: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=bias)
 
 
 def _halving() -> nn.Conv2d:
@@ -33,9 +33,10 @@ class Block(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.Sequential(_conv(WIDTH, WIDTH), nn.ReLU(), _conv(WIDTH, WIDTH), nn.ReLU(), _conv(WIDTH, WIDTH))
-        nn.init.zeros_(self.conv[4].weight)
-        nn.init.zeros_(self.conv[4].bias)
+        last = _conv(WIDTH, WIDTH)
+        self.conv = nn.Sequential(_conv(WIDTH, WIDTH), nn.ReLU(), _conv(WIDTH, WIDTH), nn.ReLU(), last)
+        for start in last.parameters():
+            nn.init.zeros_(start)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.relu(self.conv(x) + x)
@@ -86,7 +87,7 @@ class Principal:
 
 
 def enlarge(pictures: torch.Tensor, channels: int) -> torch.Tensor:
-    """Pictures (B,3,H,W) in [0,1] as the autoencoder of so many channels meets them: enlarged as crops are (bicubic)."""
+    """Pictures (B,3,H,W) in [0,1] as the autoencoder of so many channels meets them: enlarged as crops (bicubic)."""
     if ENLARGED[channels] == 1:
         return pictures
     size = [ENLARGED[channels] * side for side in pictures.shape[2:]]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from .optim import Muon
 from .parallel import batches
+from .session import save_atomically
 
 Network = TypeVar("Network", bound=nn.Module)
 Batch = TypeVar("Batch")
@@ -106,8 +107,7 @@ def train(
             print(f"step {step}  {spent:.0f} s  loss {mean:.4f}", flush=True)
         if now - saved > SAVE_EVERY or spent >= budget.seconds:
             saved = now
-            checkpoint.parent.mkdir(parents=True, exist_ok=True)
             kept = [optimiser.state_dict() for optimiser in optimisers]
-            torch.save({"model": model.state_dict(), "optimisers": kept, "spent": spent, "step": step}, checkpoint)
+            save_atomically({"model": model.state_dict(), "optimisers": kept, "spent": spent, "step": step}, checkpoint)
     model.eval()
     return step

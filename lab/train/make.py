@@ -117,7 +117,10 @@ def run(steps: list[Step], out: Path, at_once: int) -> None:
     A step that fails stops those that need it and no others; RuntimeError then names the logs.
     """
     out.mkdir(parents=True, exist_ok=True)
-    waiting, running, done, failed = list(steps), {}, set(), set()
+    waiting = list(steps)
+    running: dict[Step, tuple[subprocess.Popen[bytes], float]] = {}
+    done: set[str] = set()
+    failed: set[str] = set()
     while running or any(set(s.after) <= done for s in waiting):
         for step in [s for s in waiting if set(s.after) <= done][: max(0, at_once - len(running))]:
             waiting.remove(step)

@@ -20,6 +20,7 @@ from torch import nn
 from . import session
 from .autoencoder import CELL, ENLARGED, Decoder, Encoder, Principal, enlarge, start_from_principal
 from .dataset import SIZE, open_cache
+from .loop import placed
 from .optim import Average, Muon, rate
 
 CROP = 64  # what a CPU trains on most of the time
@@ -58,7 +59,7 @@ def _unit(pictures: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def encode(encoder: Encoder, pictures: np.ndarray, device: str = "cpu", batch: int = 64) -> torch.Tensor:
     """Latents float16 (N,channels,h,w) of uint8 portraits (N,H,W,3), enlarged first as ENLARGED says."""
-    encoder = encoder.to(device).to(memory_format=torch.channels_last)
+    encoder = placed(encoder, torch.device(device))
     parts = []
     with torch.autocast(device, torch.bfloat16):
         for i in range(0, len(pictures), batch):
@@ -68,11 +69,11 @@ def encode(encoder: Encoder, pictures: np.ndarray, device: str = "cpu", batch: i
 
 
 @torch.no_grad()
-def psnr(encoder: Encoder, decoder: Decoder, pictures: np.ndarray, device: str) -> float:
+def psnr(encoder: nn.Module, decoder: nn.Module, pictures: np.ndarray, device: str) -> float:
     """Mean over portraits (N,H,W,3) of the round trip's PSNR in dB."""
-    values = []
+    values, channels = [], int(encoder.get_submodule("14").out_channels)
     for i in range(0, len(pictures), 32):
-        x = enlarge(to_tensor(pictures[i : i + 32], device), encoder.channels)
+        x = enlarge(to_tensor(pictures[i : i + 32], device), channels)
         error = (decoder(encoder(x)).clamp(0, 1) - x).square().mean((1, 2, 3))
         values.append(-10 * error.log10())
     return float(torch.cat(values).mean())
@@ -115,8 +116,7 @@ def train(options: argparse.Namespace) -> Autoencoder:
     encoder, decoder = Encoder(options.channels), Decoder(options.channels)
     start_from_principal(encoder, decoder, principal)
     print(f"principal components alone: {principal.psnr:.2f} dB", flush=True)
-    pair = nn.ModuleDict({"encoder": encoder, "decoder": decoder}).to(options.device)
-    pair = pair.to(memory_format=torch.channels_last)
+    pair = placed(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), torch.device(options.device))
     run = _Run(options, pair, torch.from_numpy(principal.deviations).to(options.device))
     if not options.fresh:
         run.resume()
@@ -206,9 +206,9 @@ class _Run:
         while (progress := self.budget.progress(self.clock.seconds, self.clock.steps)) < 1:
             if not self.frozen and progress >= self.options.joint:
                 self.freeze()
-                if self.options.until_fixed:
-                    return
                 self.clock.pause()
+            if self.frozen and self.options.until_fixed:
+                return
             losses.append(self.step(train))
             self.clock.tick()
             self.average.update(self.clock.steps)
@@ -241,8 +241,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--joint", type=float, default=0.6, help="share of the budget in which the encoder trains too")
     options = parser.parse_args(arguments)
     trained = train(options)
-    parts = (part.to(options.device) for part in (trained.encoder, trained.decoder))
-    value = psnr(*parts, open_cache(options.cache).held_out, options.device)
+    encoder, decoder = trained.encoder.to(options.device), trained.decoder.to(options.device)
+    value = psnr(encoder, decoder, open_cache(options.cache).held_out, options.device)
     print(f"held-out portraits: {value:.2f} dB")
 
 

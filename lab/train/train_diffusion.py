@@ -87,7 +87,7 @@ class Eps:
         return kept.sqrt() * z + (1 - kept).sqrt() * n, t.to(z.device), n
 
 
-FAMILIES = {"dit": Flow, "unet": Eps}
+FAMILIES: dict[str, type[Flow] | type[Eps]] = {"dit": Flow, "unet": Eps}
 
 
 class Run:

@@ -1,4 +1,4 @@
-"""The training scripts at a toy budget: they learn, resume exactly, and export what they trained."""
+"""The autoencoders' and diffusion models' training at a toy budget: it resumes exactly and exports what it trained."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,38 +8,55 @@ import pytest
 import torch
 
 from lab import models_io
-from lab.train import dataset, export, train_autoencoder, train_diffusion
+from lab.train import dataset, export, train_autoencoder, train_diffusion, unet
 from lab.train.autoencoder import ENLARGED, Decoder, Encoder, Principal, cells_of, enlarge, start_from_principal
+from lab.train.dit import DiT
 from lab.train.optim import Average, orthogonalise, rate
 
-QUICK = ["--device", "cpu", "--seed", "3"]
+QUICK = ["--device", "cpu", "--seed", "3", "--batch", "2"]
+CHANNELS = {"unet": 4, "dit": 16}
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 rendered portraits; the first are also the held-out ones."""
+    """12 rendered portraits; the first are also the held-out ones."""
     folder = tmp_path_factory.mktemp("crops")
-    pictures = np.stack([dataset.portrait(dataset.TRAIN_SEED, i) for i in range(24)])
+    pictures = np.stack([dataset.portrait(dataset.TRAIN_SEED, i) for i in range(12)])
     np.save(folder / "train.npy", pictures)
-    np.save(folder / "held_out.npy", pictures[:8])
+    np.save(folder / "held_out.npy", pictures[:2])
     return folder
 
 
-@pytest.fixture(scope="module")
-def autoencoders(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Both autoencoders after three steps; the encoder of each is fixed."""
-    found = {}
-    for channels in (4, 16):
-        out = tmp_path_factory.mktemp(f"ae{channels}")
-        train_autoencoder.main(["--channels", str(channels), "--cache", str(cache), "--out", str(out), "--steps", "3",
-                                "--batch", "2", "--joint", "0.3", *QUICK])
-        found[channels] = out / "autoencoder.pt"
-    return found
+def _autoencoder(channels: int, cache: Path, out: Path, *more: str) -> Path:
+    train_autoencoder.main(["--channels", str(channels), "--cache", str(cache), "--out", str(out), "--steps", "2",
+                            "--joint", "0.5", *QUICK, *more])
+    return out / "autoencoder.pt"
 
 
-def _diffusion(family: str, channels: int, cache: Path, autoencoders: dict[int, Path], out: Path, steps: int) -> dict:
-    train_diffusion.main(["--family", family, "--autoencoder", str(autoencoders[channels]), "--cache", str(cache),
-                          "--out", str(out), "--steps", str(steps), "--batch", "2", *QUICK])
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both diffusion models with a fraction of their weights: Muon's step on the whole ones takes seconds."""
+    for name, value in (("WIDTH", 64), ("HEAD", 16)):
+        monkeypatch.setattr(unet, name, value)
+    monkeypatch.setattr(train_diffusion.Flow, "build", lambda self: DiT(depth=1))
+
+
+def _diffusion(family: str, out: Path, stop: int | None = None) -> dict:
+    """Two steps of training on latents of noise, broken off before step `stop`."""
+    out.mkdir(exist_ok=True)
+    noise = np.random.default_rng(0).standard_normal((6, CHANNELS[family], 4, 4))
+    np.save(out / "latents.npy", noise.astype(np.float16))  # a run folder that has them encodes no pictures
+    step = train_diffusion.Run.step
+
+    def stopped(self: train_diffusion.Run, latents: torch.Tensor) -> torch.Tensor:
+        if self.clock.steps == stop:
+            raise KeyboardInterrupt
+        return step(self, latents)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_diffusion.Run, "step", stopped)
+        train_diffusion.main(["--family", family, "--autoencoder", "none", "--cache", "none", "--out", str(out),
+                              "--steps", "2", *QUICK])
     return torch.load(out / "model.pt", weights_only=True)
 
 
@@ -68,44 +85,58 @@ def test_encoder_starts_as_the_principal_components(cache: Path, channels: int) 
     assert latents.std() == pytest.approx(1, abs=0.4)
 
 
-def test_autoencoder_reports_and_freezes(autoencoders: dict[int, Path]) -> None:
-    for channels, path in autoencoders.items():
-        pair = train_autoencoder.load(path)
-        assert pair.frozen and pair.encoder.channels == channels
+def _pair(folder: Path, channels: int, frozen: bool) -> Path:
+    """A file of train_autoencoder with untrained weights."""
+    torch.manual_seed(0)
+    encoder, decoder = Encoder(channels).state_dict(), Decoder(channels).state_dict()
+    torch.save({"channels": channels, "frozen": frozen, "encoder": encoder, "decoder": decoder}, folder / "pair.pt")
+    return folder / "pair.pt"
 
 
-def test_diffusion_refuses_an_unfinished_encoder(cache: Path, autoencoders: dict[int, Path], tmp_path: Path) -> None:
-    state = torch.load(autoencoders[4], weights_only=True) | {"frozen": False}
-    torch.save(state, tmp_path / "autoencoder.pt")
+def test_latents_are_of_every_picture_and_its_mirror_image(cache: Path, tmp_path: Path) -> None:
+    file = _pair(tmp_path, 4, frozen=True)
+    latents = train_diffusion.latents_of(file, cache, tmp_path / "run", "cpu")
+    train = dataset.open_cache(cache).train
+    assert latents.shape == (2 * len(train), 4, 16, 16) and latents.dtype == torch.float16
+    encoder = train_autoencoder.load(file).encoder
+    for number, picture in ((1, train[1]), (len(train) + 1, train[1, :, ::-1])):
+        assert torch.allclose(latents[number], train_autoencoder.encode(encoder, picture[None])[0], atol=0.02)
+
+
+def test_diffusion_refuses_an_unfinished_encoder(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="still training"):
-        train_diffusion.latents_of(tmp_path / "autoencoder.pt", cache, tmp_path, "cpu")
+        train_diffusion.latents_of(_pair(tmp_path, 16, frozen=False), cache, tmp_path, "cpu")
 
 
-@pytest.mark.parametrize(("family", "channels"), [("unet", 4), ("dit", 16)])
-def test_a_resumed_run_equals_an_unbroken_one(family: str, channels: int, cache: Path, autoencoders: dict[int, Path],
-                                              tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = _diffusion(family, channels, cache, autoencoders, tmp_path / "whole", 4)
-    monkeypatch.setattr(train_diffusion, "SAVE", 2)
-    stopped = train_diffusion.Run.step
-    monkeypatch.setattr(train_diffusion.Run, "step", _stop_at(3, stopped))
+def test_a_resumed_autoencoder_equals_an_unbroken_one(cache: Path, tmp_path: Path,
+                                                      capsys: pytest.CaptureFixture) -> None:
+    whole = torch.load(_autoencoder(4, cache, tmp_path / "whole"), weights_only=True)
+    for _ in range(2):  # given again, the command does not go on past the fixed encoder
+        _autoencoder(4, cache, tmp_path / "parts", "--until-fixed")
+        assert torch.load(tmp_path / "parts" / "state.pt", weights_only=True)["steps"] == 1
+    parts = torch.load(_autoencoder(4, cache, tmp_path / "parts"), weights_only=True)
+    assert capsys.readouterr().out.count("encoder fixed") == 2
+    for part in ("encoder", "decoder"):
+        for name, value in whole[part].items():
+            assert torch.equal(value, parts[part][name]), name
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("family", CHANNELS)
+def test_a_resumed_run_equals_an_unbroken_one(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _diffusion(family, tmp_path / "whole")
+    monkeypatch.setattr(train_diffusion, "SAVE", 1)
     with pytest.raises(KeyboardInterrupt):
-        _diffusion(family, channels, cache, autoencoders, tmp_path / "parts", 4)
-    monkeypatch.setattr(train_diffusion.Run, "step", stopped)
-    parts = _diffusion(family, channels, cache, autoencoders, tmp_path / "parts", 4)
-    assert parts["steps"] == whole["steps"] == 4
+        _diffusion(family, tmp_path / "parts", stop=1)
+    assert torch.load(tmp_path / "parts" / "state.pt", weights_only=True)["steps"] == 1
+    parts = _diffusion(family, tmp_path / "parts")
+    assert parts["steps"] == whole["steps"] == 2
     for name, value in whole["model"].items():
         assert torch.equal(value, parts["model"][name]), name
 
 
-def _stop_at(step: int, original):
-    def interrupted(self: train_diffusion.Run, latents: torch.Tensor) -> torch.Tensor:
-        if self.clock.steps == step:
-            raise KeyboardInterrupt
-        return original(self, latents)
-    return interrupted
-
-
-@pytest.mark.parametrize("family", ["unet", "dit"])
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("family", CHANNELS)
 def test_packed_checkpoint_expands_to_what_was_packed(family: str, tmp_path: Path) -> None:
     diffusion, encoder, decoder = export.untrained(family)
     torch.manual_seed(1)
@@ -119,7 +150,8 @@ def test_packed_checkpoint_expands_to_what_was_packed(family: str, tmp_path: Pat
         assert whole[name].shape == value.shape
         step = np.abs(value).max() / 127 if value.ndim > 1 else np.abs(value).max() / 1000
         assert np.abs(whole[name] - value).max() <= step, name
-    assert (tmp_path / "packed.safetensors").stat().st_size < 40e6
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("packed", "whole")]
+    assert sizes[0] < 0.7 * sizes[1]
 
 
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
