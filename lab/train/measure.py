@@ -98,8 +98,9 @@ def measure(host: Host, checkpoint: str, count: int = HELD_OUT) -> Figures:
         noise = torch.randn(clean.shape[1:], generator=torch.Generator().manual_seed(0))[None]
         top = invert_naive(denoise, space, clean, noise, grid).levels[-1].state
         again = vae.decode(model.model.process_latent_out(reconstruct(denoise, space, top, noise, grid)))
+    returned = decibels(again, back[: INVERTED * SCENES : SCENES].clamp(0, 1))
     spread = float(((top - clean) / grid.rhos[-1]).std())
-    return Figures(decibels(back, truth), error, decibels(again, back[: INVERTED * SCENES : SCENES].clamp(0, 1)), spread)
+    return Figures(decibels(back, truth), error, returned, spread)
 
 
 def main(arguments: list[str] | None = None) -> None:

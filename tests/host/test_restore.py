@@ -14,11 +14,13 @@ import skimage.data
 import torch
 from PIL import Image
 
+from lab.checkpoints import CROPS, FILES
 from lab.demo_pictures import DEMO_SEED, default_triple
 from lab.inprocess import Host
 from lab.portraits import group_picture
+from lab.train.autoencoder import enlarge
 
-FAMILIES = ["unet", "dit"]
+FAMILIES = list(CROPS)
 
 
 def picture(image: np.ndarray) -> torch.Tensor:
@@ -31,7 +33,7 @@ def models(host: Host) -> Callable[[str], tuple[Any, Any]]:
 
     def load(family: str) -> tuple[Any, Any]:
         if family not in loaded:
-            model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(f"{family}_lab.safetensors")[:3]
+            model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES[family])[:3]
             loaded[family] = model, vae
         return loaded[family]
 
@@ -50,7 +52,7 @@ def restore(host: Host, models: Any, analyzer: Any) -> Callable[..., Any]:
 
     def run(original: torch.Tensor, edited: torch.Tensor, family: str = "dit", **changes: Any) -> tuple[Any, ...]:
         model, vae = models(family)
-        arguments = {**values, "crop_size": 128, "analyzer": analyzer, **changes}
+        arguments = {**values, "crop_size": CROPS[family], "analyzer": analyzer, **changes}
         with torch.inference_mode():
             out = node.execute(model=model, vae=vae, original=original, edited=edited, **arguments)
         image, mask, before, after, report = out.result
@@ -188,7 +190,8 @@ def test_round_trip_error_is_half_of_naive_inversion(host: Host, models: Any, fa
     model, vae = models(family)
     triple = default_triple()
     with torch.inference_mode():
-        pair = torch.cat([vae.encode(picture(p.image)[:, 16:144, 32:160]) for p in (triple.original, triple.drifted)])
+        parts = torch.cat([picture(p.image)[:, 16:144, 32:160] for p in (triple.original, triple.drifted)])
+        pair = vae.encode(enlarge(parts.permute(0, 3, 1, 2), vae.latent_channels).permute(0, 2, 3, 1))
     errors: dict[str, float] = {}
 
     class RoundTrip(sampling.PairSampler):

@@ -50,7 +50,7 @@ def _bgr(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.round(image[..., ::-1] * 255).astype(np.uint8))
 
 
-def test_the_points_are_within_four_percent_of_the_eye_distance(
+def test_the_points_are_within_two_percent_of_the_eye_distance(
     judges: Judges, triples: list[portraits.Triple]
 ) -> None:
     errors = []
@@ -58,7 +58,7 @@ def test_the_points_are_within_four_percent_of_the_eye_distance(
         for shot in (triple.original, triple.ideal, triple.drifted):
             errors.append(landmark_error(judges.points(shot.image), shot.landmarks))
     assert max(errors) < 0.5, "a face was missed"
-    assert np.mean(errors) < 0.04
+    assert np.mean(errors) < 0.02
 
 
 def test_every_face_of_a_group_is_found(judges: Judges) -> None:
@@ -80,7 +80,7 @@ def test_people_are_told_apart_across_scenes(judges: Judges, which: int) -> None
     same = [cosine(row[i], row[j]) for row in shots for i, j in ((0, 1), (0, 2), (1, 2))]
     other = [cosine(a, b) for i, row in enumerate(shots) for after in shots[i + 1:] for a in row for b in after]
     auc = np.mean(np.array(same)[:, None] > np.array(other)[None])
-    assert auc >= 0.995  # a small sample; the cards hold the figure of a large one
+    assert auc >= 0.999  # a small sample; the cards hold the figure of a large one
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["a", "b"])

@@ -62,11 +62,10 @@ def from_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("from_root")
-def test_a_failing_step_stops_those_that_need_it_and_no_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    steps = [make.Step("good", NOTHING, ()), make.Step("bad", ABSENT, ()), make.Step("needs_bad", NOTHING, (), ("bad",)),
-             make.Step("needs_good", NOTHING, (), ("good",)), make.Step("far", NOTHING, (), ("needs_bad",))]
+def test_a_failing_step_stops_those_that_need_it_and_no_others(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    steps = [make.Step("good", NOTHING, ()), make.Step("bad", ABSENT, ()),
+             make.Step("needs_good", NOTHING, (), ("good",)), make.Step("needs_bad", NOTHING, (), ("bad",)),
+             make.Step("far", NOTHING, (), ("needs_bad",))]
     with pytest.raises(RuntimeError, match=r"bad failed: see bad\.log in .*; give the same command to go on"):
         make.run(steps, tmp_path, at_once=4)
     lines = capsys.readouterr().out.splitlines()
