@@ -183,7 +183,7 @@ class CropFacePairs(io.ComfyNode):
                 types.Pairs.Input("pairs", tooltip="Match Faces."),
                 io.Int.Input("size", default=512, min=64, max=2048, step=8,
                              tooltip="Side of the crops in pixels, the size of pictures that the model was made for, "
-                             "mostly 512 or 1024; 128 for the lab's models."),
+                             "mostly 512 or 1024; 128 or 256 for the lab's UNet and DiT."),
                 io.Float.Input("relight", default=1.0, min=0.0, max=1.0, step=0.05,
                                tooltip="How far the original takes the light and tone of the edit. 0 leaves it be."),
                 io.Float.Input("auto_elements", default=1.0, min=0.0, max=2.0, step=0.05,

@@ -45,7 +45,7 @@ class RestoreIdentity(io.ComfyNode):
                 io.Image.Input("edited", tooltip="What the editing model returned; a batch is worked through."),
                 io.Int.Input("crop_size", default=standard.size, min=64, max=2048, step=16,
                              tooltip="Side of the face crop in pixels, the size of pictures that the model was made "
-                             "for, mostly 512 or 1024; 128 for the lab's models."),
+                             "for, mostly 512 or 1024; 128 or 256 for the lab's UNet and DiT."),
                 mode_input(),
                 *settings_inputs(),
                 io.Float.Input("min_similarity", default=standard.min_similarity, min=-1.0, max=1.0, step=0.05,
