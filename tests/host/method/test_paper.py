@@ -187,6 +187,8 @@ def test_a_preset_sets_every_number_and_brings_its_gates(
     done = run(model, "sd15", mode=name, steps=3, strength=0.3, cfg=1.0, null_text=99)
     assert done.mode == name and len(done.curve) == preset.steps == int(name.split()[1])
     assert done.curve[-preset.mixing.final_steps:] == (0.5,) * preset.mixing.final_steps
+    if name == "paper 50 steps":  # what follows is the same for both, and cheaper with 6
+        return
     same = dict(steps=preset.steps, cfg=preset.cfg, null_text=preset.null_text, mixing=preset.mixing,
                 solver_window=preset.solver_window)
     gates = preset.gates
