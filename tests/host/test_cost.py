@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lab.bench import count, published, runs, speed
 from lab.bench.sizes import SIZES, Subject, make, tiny
@@ -50,9 +53,30 @@ def test_speed_is_measured_in_ratios(subject: Subject) -> None:
     assert "21" in speed.table([found])
 
 
+def test_a_patched_model_with_nothing_to_act_on_launches_nothing_more(subject: Subject) -> None:
+    def operators(model: Any) -> int:
+        with Operators() as seen:
+            runs.stock(subject, model)
+        return seen.number
+
+    operators(subject.model)  # the first run loads
+    assert operators(runs.gated(subject.model)) == operators(subject.model) > 100
+
+
+class Operators(TorchDispatchMode):
+    """Counts PyTorch's operators."""
+
+    number = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.number += 1
+        return func(*args, **(kwargs or {}))
+
+
 def test_sd15_at_512_keeps_to_its_memory(host: Host) -> None:
     found = count.Memory.of(SIZES["sd15"])
-    assert 0 < found.record < found.extra <= 250
+    # what is recorded lives in our peak, but the plain model's own peak falls at another moment
+    assert 0 < found.record < found.ours and 0 < found.extra <= 250
     assert found.memory_ratio_published_50 >= 3
     assert found.lock_step < found.plain * 3
 
