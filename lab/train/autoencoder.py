@@ -101,6 +101,17 @@ def cells_of(pictures: torch.Tensor) -> np.ndarray:
     return cells.reshape(-1, CELL * CELL * 3).numpy()
 
 
+def _kernels(part: nn.Sequential, number: int) -> nn.Conv2d:
+    layer = part[number]
+    assert isinstance(layer, nn.Conv2d)
+    return layer
+
+
+def _bias(layer: nn.Conv2d) -> torch.Tensor:
+    assert layer.bias is not None
+    return layer.bias
+
+
 @torch.no_grad()
 def start_from_principal(encoder: Encoder, decoder: Decoder, principal: Principal) -> None:
     """Make the encoder compute the principal components exactly, the decoder a smooth picture of cell means.
@@ -110,17 +121,18 @@ def start_from_principal(encoder: Encoder, decoder: Decoder, principal: Principa
     keep their random weights, so that training has something to work with.
     """
     k = encoder.channels
-    encoder[0].weight[:3] = 0
-    encoder[0].bias[:3] = 0
+    entry = _kernels(encoder, 0)
+    entry.weight[:3] = 0
+    _bias(entry)[:3] = 0
     for colour in range(3):
-        encoder[0].weight[colour, colour, TAP, TAP] = 1
+        entry.weight[colour, colour, TAP, TAP] = 1
     for layer, inputs in ((2, 3), (6, 12)):
-        taps = encoder[layer].weight
+        taps = _kernels(encoder, layer).weight
         taps[: 4 * inputs] = 0
         for phase in range(4):
             for c in range(inputs):
                 taps[phase * inputs + c, c, TAP + phase // 2, TAP + phase % 2] = 1
-    taps = encoder[10].weight
+    taps = _kernels(encoder, 10).weight
     taps[: 2 * k] = 0
     matrix = torch.from_numpy(principal.matrix).reshape(k, CELL, CELL, 3)
     for y in range(CELL):
@@ -130,27 +142,27 @@ def start_from_principal(encoder: Encoder, decoder: Decoder, principal: Principa
                 # A stride-2 kernel with padding 1 sees the cell's first row at tap 1, the second at tap 2.
                 taps[:k, base + colour, TAP + (y >> 2), TAP + (x >> 2)] = matrix[:, y, x, colour]
     taps[k : 2 * k] = -taps[:k]
-    last = encoder[14]
+    last = _kernels(encoder, 14)
     last.weight.zero_()
     for i in range(k):
         last.weight[i, i, TAP, TAP] = 1
         last.weight[i, k + i, TAP, TAP] = -1
-    last.bias.copy_(torch.from_numpy(-(principal.matrix @ principal.mean)))
+    _bias(last).copy_(torch.from_numpy(-(principal.matrix @ principal.mean)))
 
     colour_of_latent = torch.from_numpy(principal.inverse).reshape(CELL * CELL, 3, k).mean(0)
-    first = decoder[1]
+    first = _kernels(decoder, 1)
     first.weight[:3] = 0
     first.weight[:3, :, TAP, TAP] = colour_of_latent
-    first.bias[:3] = torch.from_numpy(principal.mean).reshape(-1, 3).mean(0)
+    _bias(first)[:3] = torch.from_numpy(principal.mean).reshape(-1, 3).mean(0)
     kernel = torch.tensor([0.25, 0.5, 0.25])
     for layer in (7, 12, 17):
-        weight = decoder[layer].weight
+        weight = _kernels(decoder, layer).weight
         weight[:3] = 0
         for colour in range(3):
             weight[colour, colour] = kernel[:, None] * kernel
-    out = decoder[19]
+    out = _kernels(decoder, 19)
     out.weight.mul_(0.1)
-    out.bias.zero_()
+    _bias(out).zero_()
     for colour in range(3):
         out.weight[colour] = 0
         out.weight[colour, colour, TAP, TAP] = 1

@@ -6,6 +6,7 @@ is fed, the model ignores it. One context token is what it was trained with.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -129,6 +130,11 @@ class JointBlock(nn.Module):
 
 class DiT(nn.Module):
     """(B,16,H,W) noisy latents and sigma*1000 (B,) to the flow's velocity (noise minus picture), same shape."""
+
+    x_embedder: Any  # containers in containers: their parts have no types of their own
+    t_embedder: Any
+    joint_blocks: Any
+    final_layer: Any
 
     def __init__(self, depth: int) -> None:
         super().__init__()

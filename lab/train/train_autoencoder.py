@@ -69,11 +69,11 @@ def encode(encoder: Encoder, pictures: np.ndarray, device: str = "cpu", batch: i
 
 
 @torch.no_grad()
-def psnr(encoder: nn.Module, decoder: nn.Module, pictures: np.ndarray, device: str) -> float:
+def psnr(encoder: Encoder, decoder: Decoder, pictures: np.ndarray, device: str) -> float:
     """Mean over portraits (N,H,W,3) of the round trip's PSNR in dB."""
-    values, channels = [], int(encoder.get_submodule("14").out_channels)
+    values = []
     for i in range(0, len(pictures), 32):
-        x = enlarge(to_tensor(pictures[i : i + 32], device), channels)
+        x = enlarge(to_tensor(pictures[i : i + 32], device), encoder.channels)
         error = (decoder(encoder(x)).clamp(0, 1) - x).square().mean((1, 2, 3))
         values.append(-10 * error.log10())
     return float(torch.cat(values).mean())
@@ -116,8 +116,8 @@ def train(options: argparse.Namespace) -> Autoencoder:
     encoder, decoder = Encoder(options.channels), Decoder(options.channels)
     start_from_principal(encoder, decoder, principal)
     print(f"principal components alone: {principal.psnr:.2f} dB", flush=True)
-    pair = placed(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), torch.device(options.device))
-    run = _Run(options, pair, torch.from_numpy(principal.deviations).to(options.device))
+    encoder, decoder = placed(encoder, torch.device(options.device)), placed(decoder, torch.device(options.device))
+    run = _Run(options, encoder, decoder, torch.from_numpy(principal.deviations).to(options.device))
     if not options.fresh:
         run.resume()
     pictures = torch.from_numpy(cache.train)
@@ -128,8 +128,10 @@ def train(options: argparse.Namespace) -> Autoencoder:
 
 
 class _Run:
-    def __init__(self, options: argparse.Namespace, pair: nn.ModuleDict, deviations: torch.Tensor) -> None:
-        self.options, self.pair, self.deviations = options, pair, deviations
+    def __init__(self, options: argparse.Namespace, encoder: Encoder, decoder: Decoder,
+                 deviations: torch.Tensor) -> None:
+        self.options, self.encoder, self.decoder, self.deviations = options, encoder, decoder, deviations
+        self.pair = pair = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
         self.budget = session.Budget(options.seconds if options.steps is None else None, options.steps)
         self.clock = session.Clock()
         self.frozen = False
@@ -220,7 +222,7 @@ class _Run:
 
     def report(self, losses: list[torch.Tensor], held_out: np.ndarray) -> None:
         self.average.swap()
-        value = psnr(self.pair["encoder"], self.pair["decoder"], held_out[:32], self.options.device)
+        value = psnr(self.encoder, self.decoder, held_out[:32], self.options.device)
         self.average.swap()
         mean = float(torch.stack(losses).mean()) if losses else math.nan
         done = f"{self.clock.steps} steps {self.clock.seconds:.0f} s"

@@ -17,6 +17,7 @@ from torch import nn
 from . import session
 from .dataset import open_cache
 from .dit import DiT
+from .loop import placed
 from .optim import Average, Muon, rate
 from .train_autoencoder import encode, load
 from .unet import UNet
@@ -54,7 +55,7 @@ def even(count: int) -> torch.Tensor:
 class Flow:
     """SD3's rectified flow: x = (1-s)*z + s*n, target n - z, time 1000*s."""
 
-    def build(self) -> nn.Module:
+    def build(self) -> DiT | UNet:
         return DiT(depth=4)
 
     def corrupt(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -76,7 +77,7 @@ class Eps:
         betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
         self.kept = torch.cumprod(1 - betas, dim=0).float()
 
-    def build(self) -> nn.Module:
+    def build(self) -> DiT | UNet:
         return UNet()
 
     def corrupt(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -98,8 +99,8 @@ class Run:
         session.prepare(options.threads, options.seed)
         self.family = FAMILIES[options.family]()
         self.model = self.family.build().to(options.device)
-        if options.family == "unet":
-            self.model = self.model.to(memory_format=torch.channels_last)
+        if isinstance(self.model, UNet):
+            self.model = placed(self.model, torch.device(options.device))
         self.budget = session.Budget(options.seconds if options.steps is None else None, options.steps)
         self.clock = session.Clock()
         groups = self.model.matrix_groups()

@@ -6,6 +6,8 @@ embedding's 1280 channels 320 are in use. Both are exported as zeros.
 """
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -27,11 +29,11 @@ class Residual(nn.Module):
         super().__init__()
         self.in_layers = nn.Sequential(nn.GroupNorm(GROUPS, inputs), nn.SiLU(), nn.Conv2d(inputs, WIDTH, 3, padding=1))
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(WIDTH, WIDTH))
-        self.out_layers = nn.Sequential(nn.GroupNorm(GROUPS, WIDTH), nn.SiLU(), nn.Identity(),
-                                        nn.Conv2d(WIDTH, WIDTH, 3, padding=1))
+        last = nn.Conv2d(WIDTH, WIDTH, 3, padding=1)
+        self.out_layers = nn.Sequential(nn.GroupNorm(GROUPS, WIDTH), nn.SiLU(), nn.Identity(), last)
         self.skip_connection = nn.Conv2d(inputs, WIDTH, 1) if inputs != WIDTH else nn.Identity()
-        nn.init.zeros_(self.out_layers[3].weight)
-        nn.init.zeros_(self.out_layers[3].bias)
+        for start in last.parameters():
+            nn.init.zeros_(start)
 
     def forward(self, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
         h = self.in_layers(x) + self.emb_layers(c)[:, :, None, None]
@@ -43,8 +45,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("to_q", "to_k", "to_v"):
-            setattr(self, name, nn.Linear(WIDTH, WIDTH, bias=False))
+        self.to_q, self.to_k, self.to_v = (nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(3))
         self.to_out = nn.Sequential(nn.Linear(WIDTH, WIDTH))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -86,8 +87,8 @@ class Transformer(nn.Module):
         self.norm = nn.GroupNorm(GROUPS, WIDTH, eps=1e-6)
         self.proj_in, self.proj_out = nn.Conv2d(WIDTH, WIDTH, 1), nn.Conv2d(WIDTH, WIDTH, 1)
         self.transformer_blocks = nn.ModuleList([TransformerBlock()])
-        nn.init.zeros_(self.proj_out.weight)
-        nn.init.zeros_(self.proj_out.bias)
+        for start in self.proj_out.parameters():
+            nn.init.zeros_(start)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         h = self.proj_in(self.norm(x))
@@ -97,6 +98,11 @@ class Transformer(nn.Module):
 
 class UNet(nn.Module):
     """(B,4,H,W) latents scaled to unit variance and time step (B,) in 0..999 to the noise. H and W even."""
+
+    input_blocks: Any  # containers in containers: their parts have no types of their own
+    middle_block: Any
+    output_blocks: Any
+    out: Any
 
     def __init__(self) -> None:
         super().__init__()
