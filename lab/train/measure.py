@@ -8,6 +8,7 @@ round trip, the error of the model's prediction on held-out portraits, and how e
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ class Denoiser:
         return self.model.apply_model(x, torch.as_tensor(sigma).expand(count), c_crossattn=context, **pooled)
 
 
-def prediction_error(denoise: Denoiser, latents: torch.Tensor, flow: bool, sigmas: torch.Tensor) -> float:
+def prediction_error(denoise: Callable[..., torch.Tensor], latents: torch.Tensor, flow: bool,
+                     sigmas: torch.Tensor) -> float:
     """Mean squared error of the noise (flow: of the velocity), the levels spread evenly as in training.
 
     sigmas: (1000,), the model's own; a flow model's levels are spread over (0, 1) instead.

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lab import models_io
-from lab.train import dataset, export, train_autoencoder, train_diffusion, unet
+from lab.train import dataset, export, measure, train_autoencoder, train_diffusion, unet
 from lab.train.autoencoder import ENLARGED, Decoder, Encoder, Principal, cells_of, enlarge, start_from_principal
 from lab.train.dit import DiT
 from lab.train.optim import Average, orthogonalise, rate
@@ -184,3 +184,15 @@ def test_average_swaps_and_returns() -> None:
 def test_rate_rises_then_falls_to_zero() -> None:
     assert rate(0, 0, 10) == pytest.approx(0.1) and rate(0, 10, 10) == 1
     assert rate(1, 100, 10) == pytest.approx(0) and rate(2, 100, 10) == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("flow", "nothing_learnt"), [(False, 1.0), (True, 2.0)])
+def test_prediction_error_is_zero_for_the_truth_and_as_the_cards_say_for_nothing(
+    flow: bool, nothing_learnt: float
+) -> None:
+    torch.manual_seed(1)
+    latents, sigmas = torch.randn(32, 4, 16, 16), torch.linspace(0.03, 14, 1000)
+    truth = iter(latents.split(measure.BATCH))
+    assert measure.prediction_error(lambda x, sigma: next(truth), latents, flow, sigmas) == pytest.approx(0, abs=1e-6)
+    none = measure.prediction_error(lambda x, sigma: x, latents, flow, sigmas)
+    assert none == pytest.approx(nothing_learnt, rel=0.05)
