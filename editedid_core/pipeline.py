@@ -62,7 +62,8 @@ MOST_PHOTOS = 4
 @dataclass(frozen=True)
 class RestoreOptions:
     """`size`: side of the crops in pixels, a multiple of 16; `min_similarity`: pairs below this cosine are
-    left alone; `detail`: how much of what the autoencoder loses is given back, 0 to 1; `guard`: return the
+    left alone; `detail`: how much of what the autoencoder loses is given back, 0 to 1; `head_shape`: how far jaw and
+    cheeks take the person's outline, 0 to 1; `guard`: return the
     face unchanged when it would be further from the person; `choice`: which of several photos of the person is
     used; the rest as in the nodes of the same name."""
 
@@ -73,10 +74,11 @@ class RestoreOptions:
     min_similarity: float = 0.0
     position_weight: float = 0.25
     relight: float = 1.0
-    auto_elements: float = 1.0
+    auto_elements: float = 0.7
     feather: float = 0.03
     colour: float = 0.0
     detail: float = 1.0
+    head_shape: float = 0.7
     guard: bool = True
     no_face: Literal["error", "pass through"] = "error"
     choice: Choice = "likest"
@@ -150,7 +152,8 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     counts = len(pairs.unmatched_original), len(pairs.unmatched_edited)
     if not pairs.pairs:
         return Restoration(edited, untouched, (), *counts, 0, 0, "none")
-    crops = crop_pairs(original, edited, pairs, options.size, element_mask, options.relight, options.auto_elements)
+    crops = crop_pairs(original, edited, pairs, options.size, element_mask, options.relight, options.auto_elements,
+                       head_shape=options.head_shape)
     restored, reports, evaluations, mode = [], [], 0, "none"
     for i in range(len(pairs.pairs)):
         one = slice(i, i + 1)
@@ -200,7 +203,7 @@ def _judge(crops: CropResult, i: int, restored: Tensor, analyzer: FaceAnalyzer,
     mask = crops.record.masks[i][None, ..., None].to(restored)
     composed = torch.lerp(crops.edited[i : i + 1].to(restored), restored, mask.expand_as(restored))
     # the whole paste is judged, so that a bad seam counts as well
-    before = _central_face(crops.edited[i : i + 1], analyzer, options)
+    before = _central_face(crops.as_edited[i : i + 1], analyzer, options)
     after = _central_face(composed, analyzer, options)
     similarity_before = person_similarity(pair.originals, before or pair.edited)
     box = tuple(round(float(v), 1) for v in pair.edited.box)

@@ -19,6 +19,7 @@ from ..editedid_core.faces.paste import paste_mask
 from ..editedid_core.faces.preview import crop_sheet, numbered_boxes, side_by_side
 from ..editedid_core.host.folders import default_pack, insightface_packs
 from ..editedid_core.host.progress import step_counter
+from ..editedid_core.pipeline import RestoreOptions
 from . import types
 
 CATEGORY = "image/identity restoration"
@@ -167,6 +168,12 @@ class MatchFaces(io.ComfyNode):
         return io.NodeOutput(pairs, len(pairs.pairs), report, ui=ui.PreviewText(report))
 
 
+def head_shape_input() -> io.Float.Input:
+    return io.Float.Input("head_shape", default=RestoreOptions().head_shape, min=0.0, max=1.0, step=0.05, optional=True,
+                          advanced=True, tooltip="How far jaw and cheeks of the edit take the outline that the person "
+                          "has. 0 keeps the edit's head.")
+
+
 class CropFacePairs(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -186,7 +193,7 @@ class CropFacePairs(io.ComfyNode):
                              "mostly 512 or 1024; 128 or 256 for the lab's UNet and DiT."),
                 io.Float.Input("relight", default=1.0, min=0.0, max=1.0, step=0.05,
                                tooltip="How far the original takes the light and tone of the edit. 0 leaves it be."),
-                io.Float.Input("auto_elements", default=1.0, min=0.0, max=2.0, step=0.05,
+                io.Float.Input("auto_elements", default=RestoreOptions().auto_elements, min=0.0, max=2.0, step=0.05,
                                tooltip="How readily glasses, hat, hair or a hand over the face are found by comparing "
                                "the two pictures. 0 turns it off."),
                 io.Boolean.Input("piecewise", default=False, advanced=True,
@@ -196,6 +203,7 @@ class CropFacePairs(io.ComfyNode):
                                  tooltip="Leave elements out of what is pasted: they stay the edit's own pixels."),
                 io.Mask.Input("element_mask", optional=True,
                               tooltip="Mask on the edited picture of things that must stay as they are over the face."),
+                head_shape_input(),
             ],
             outputs=[
                 io.Image.Output(display_name="original", tooltip="Original faces warped onto the edited ones."),
@@ -209,9 +217,10 @@ class CropFacePairs(io.ComfyNode):
     @classmethod
     def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
                 relight: float, auto_elements: float, piecewise: bool, keep_elements: bool,
-                element_mask: torch.Tensor | None = None) -> io.NodeOutput:
+                element_mask: torch.Tensor | None = None,
+                head_shape: float = RestoreOptions.head_shape) -> io.NodeOutput:
         crops = crop_pairs(original_image, edited_image, pairs, size, element_mask, relight, auto_elements, piecewise,
-                           keep_elements)
+                           keep_elements, head_shape)
         shown = with_placeholder(crops, edited_image, size)
         return io.NodeOutput(shown.original, shown.edited, shown.face_mask, shown.element_mask, shown.record,
                              ui=ui.PreviewImage(crop_sheet(shown), cls=cls))

@@ -53,17 +53,23 @@ def late_inputs() -> list[Any]:
         io.Int.Input("null_text", default=SampleSettings().null_text, min=0, max=500, optional=True, advanced=True,
                      tooltip="Mode paper with cfg above 1: updates of each null-text embedding, 0 for none. More "
                      "brings both pictures back more exactly and costs time."),
+        io.Float.Input("freedom", default=SampleSettings().freedom, min=0.0, max=1.0, step=0.05, optional=True,
+                       advanced=True, tooltip="How far the model may leave the two pictures inside the face: 0 only "
+                       "joins them, 1 lets it paint as it would. More helps with a strong model and a difficult pose, "
+                       "and costs likeness with a weak one."),
     ]
 
 
 def make_settings(mode: Mode, steps: int, strength: float, init_weight: float, final_steps: int, solver_start: float,
                   solver_end: float, cfg: float, noise_pattern: int,
-                  null_text: int = SampleSettings.null_text) -> SampleSettings:
+                  null_text: int = SampleSettings.null_text, freedom: float = SampleSettings.freedom,
+                  ) -> SampleSettings:
     """Node values to the core's settings."""
     if solver_end < solver_start:
         raise ValueError(f"solver_end ({solver_end}) lies before solver_start ({solver_start}); swap the two.")
     return SampleSettings(mode, steps, strength, Mixing(init_weight=init_weight, final_steps=final_steps),
-                          (solver_start, solver_end), cfg, noise_pattern, null_text=null_text)
+                          (solver_start, solver_end), cfg, noise_pattern, null_text=null_text,
+                          freedom=freedom)
 
 
 class AdaptiveMixingSampler(io.ComfyNode):

@@ -76,13 +76,14 @@ def mixed_start(trajectory: Trajectory, rho: float, weight: Tensor, mixing: Mixi
 
 def descend(denoise: Denoise, space: NoiseSpace, schedule: Schedule, source: Callable[[int], SourceLevel],
             clean: Tensor, start: Tensor, weight: Tensor, support: Tensor, joint: bool,
-            on_step: OnStep | None = None) -> Tensor:
+            on_step: OnStep | None = None, freedom: Tensor | float = 1.0) -> Tensor:
     """Carry the target from the top level down; returns its clean latent (1, C, ..., h, w).
 
     `source(i)`: both sources at level i (1..N); `clean`: (2, C, ..., h, w); `start`: offset at the top;
     `weight`: as in `mixed_start`; `support` in [0, 1]: where the target may differ from the edit at all
     (blended diffusion: 0 keeps the edit's trajectory); `joint`: evaluate the sources beside the target
-    (their features are read from the same batch) instead of relying on recorded ones.
+    (their features are read from the same batch) instead of relying on recorded ones; `freedom` in [0, 1],
+    broadcastable: how much of what the model says of the target beyond its sources counts, 1 for all of it.
     """
     offset = start * support
     previous, h_last = None, 1.0
@@ -98,7 +99,7 @@ def descend(denoise: Denoise, space: NoiseSpace, schedule: Schedule, source: Cal
         else:
             denoised = denoise(space.to_model(target, rhos[i]), space.sigma(rhos[i]), Rows.TARGET, i)
             sources = level.denoised
-        deviation = denoised - _blend(sources, weight)
+        deviation = freedom * (denoised - _blend(sources, weight))
         h = log_step(rhos[i], rhos[i - 1])
         estimate = extrapolate(deviation, previous, schedule.order[i - 1], h, h_last)
         gap = _blend(level.denoised, weight) - level.denoised[1:] + estimate

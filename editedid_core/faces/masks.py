@@ -18,8 +18,10 @@ _SUPERSAMPLE = 4
 
 # Distance of a face's outline from its middle in eye distances, by the angle from straight up: the 20th percentile of
 # landmark outlines of 100 photographed people (Labeled Faces in the Wild) and of 300 drawn portraits
-_OUTLINE_DEGREES = (0, 15, 30, 45, 60, 75, 90, 105, 120, 135, 150, 165, 180)
-_OUTLINE_RADII = (1.22, 1.22, 1.20, 1.17, 1.10, 1.00, 0.96, 0.95, 0.95, 0.97, 1.01, 1.06, 1.08)
+AVERAGE_OUTLINE = (
+    (0, 15, 30, 45, 60, 75, 90, 105, 120, 135, 150, 165, 180),
+    (1.22, 1.22, 1.20, 1.17, 1.10, 1.00, 0.96, 0.95, 0.95, 0.97, 1.01, 1.06, 1.08),
+)
 
 
 def face_mask(points: ArrayLike, dense: ArrayLike | None, size: int, softness: float = 0.02) -> torch.Tensor:
@@ -30,7 +32,7 @@ def face_mask(points: ArrayLike, dense: ArrayLike | None, size: int, softness: f
     Returns (size, size) float32.
     """
     p = np.asarray(points, dtype=np.float64)
-    outline = _average_outline(p) if dense is None else _hull(p, np.asarray(dense, dtype=np.float64))
+    outline = _average_outline(p) if dense is None else hull_with_forehead(p, np.asarray(dense, dtype=np.float64))
     return soft_inside(fill(outline, size), softness * size)
 
 
@@ -70,20 +72,26 @@ def face_axes(p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.f
     return eyes, right, below, float(max(np.hypot(*(p[1] - p[0])), 0.9 * np.hypot(*down)))
 
 
-def _average_outline(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Outline that stays inside four of five faces with these five points."""
+def face_centre(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The middle of a face's outline (2,), from its five points (5, 2)."""
     eyes, right, below, unit = face_axes(p)
     # the nose moves to the side to which the head is turned, and the visible cheek with it the other way
     turn = float((p[2] - eyes) @ right) / unit
-    centre = eyes + unit * (0.58 * below - 0.35 * turn * right)
+    return eyes + unit * (0.58 * below - 0.35 * turn * right)
+
+
+def _average_outline(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Outline that stays inside four of five faces with these five points."""
+    _, right, below, unit = face_axes(p)
+    centre = face_centre(p)
     angles = np.linspace(-math.pi, math.pi, 72, endpoint=False)
     # from straight up (0 degrees) over the side (90) to straight down (180), the same on both sides
     from_up = np.abs((np.degrees(angles) + 270) % 360 - 180)
-    radii = unit * np.interp(from_up, _OUTLINE_DEGREES, _OUTLINE_RADII)[:, None]
+    radii = unit * np.interp(from_up, *AVERAGE_OUTLINE)[:, None]
     return centre + radii * (np.cos(angles)[:, None] * right + np.sin(angles)[:, None] * below)
 
 
-def _hull(p: NDArray[np.float64], dense: NDArray[np.float64]) -> NDArray[np.float64]:
+def hull_with_forehead(p: NDArray[np.float64], dense: NDArray[np.float64]) -> NDArray[np.float64]:
     """Convex hull of dense landmarks and of a forehead that rises half as far over the brows as hair would allow."""
     from scipy.spatial import ConvexHull
 

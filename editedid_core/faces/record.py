@@ -143,10 +143,12 @@ class CropResult:
     original: (N, S, S, 3) the original photo warped onto the edited face. edited: (N, S, S, 3).
     face_mask: (N, S, S) soft, 1 on the face; it includes elements that lie over the face.
     element_mask: (N, S, S) soft, 1 where something that belongs to the edit covers or touches the face.
+    as_edited: (N, S, S, 3) the edit before its head took the person's shape; `edited` itself where it did not.
     """
 
     original: torch.Tensor
     edited: torch.Tensor
     face_mask: torch.Tensor
     element_mask: torch.Tensor
+    as_edited: torch.Tensor
     record: PasteRecord

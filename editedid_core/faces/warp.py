@@ -43,6 +43,11 @@ def sample(picture: torch.Tensor, positions: NDArray[np.float64], step: float, p
     return out.clamp(low, high)[0].permute(1, 2, 0)
 
 
+def read(picture: torch.Tensor, positions: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Picture (H, W, C) read bilinearly at positions (h, w, 2), as an array (h, w, C)."""
+    return sample(picture, positions, 1.0, padding="border", mode="bilinear").numpy()
+
+
 def blur(x: torch.Tensor, sigma: float) -> torch.Tensor:
     """Gaussian low-pass of (N, C, H, W) with standard deviation `sigma` in pixels; the border is replicated."""
     from kornia.filters import gaussian_blur2d

@@ -45,12 +45,13 @@ RECORD_SHARE = 0.35
 @dataclass(frozen=True)
 class SampleSettings:
     """A run's settings; windows in percent of the denoising run, `strength` the share of it that is redone;
+    `freedom` in [0, 1]: how far the model may leave the two pictures inside the face (at its rim it is always free);
     `null_text`: updates of each null-text embedding in a guided run of the paper, at `null_text_rate`; 0 for none;
     `pose`: how differently the two faces hold themselves, in eye distances (`faces.similarity.pose_distance`)."""
 
     mode: Mode = "auto"
     steps: int = 10
-    strength: float = 0.7
+    strength: float = 0.5
     mixing: Mixing = field(default_factory=Mixing)
     solver_window: tuple[float, float] = (0.0, 1.0)
     cfg: float = 1.0
@@ -59,6 +60,7 @@ class SampleSettings:
     null_text: int = 10
     null_text_rate: float = RATE
     pose: float = 0.0
+    freedom: float = 0.3
 
     def resolved(self) -> SampleSettings:
         """The same with a preset's numbers where `mode` names one."""
@@ -198,6 +200,7 @@ class PairSampler(comfy.samplers.Sampler):
         space, schedule = noise_space(patcher), self.schedule(patcher)
         shared, cfg = noise[:1], self.settings.cfg
         weight, support = self.weight.to(latent_image), self.support.to(latent_image)
+        freedom = 1 - (1 - self.settings.freedom) * weight
         hooks = HookSchedules(model_wrap)
 
         def denoise(x: Tensor, sigma: float, rows: Rows, step: int) -> Tensor:
@@ -233,7 +236,8 @@ class PairSampler(comfy.samplers.Sampler):
             self.curve = mixing_curve([difference] * schedule.steps, self.settings.mixing)
             weight = weight * 2 * self.curve[-1]
             start = weight * (latent_image[:1] - latent_image[1:])
-            return descend(denoise, space, schedule, source, latent_image, start, weight, support, True, on_step)
+            return descend(denoise, space, schedule, source, latent_image, start, weight, support, True, on_step,
+                           freedom)
         if self.run is not None:
             _grant_room(self.run.record, latent_image.device)
         trajectory = invert(denoise, space, latent_image, shared, schedule)
@@ -245,7 +249,7 @@ class PairSampler(comfy.samplers.Sampler):
         joint = cfg != 1.0 or prompts > 1 or (self.run is not None and self.run.record.overflowed)
         levels = trajectory.levels
         return descend(denoise, space, schedule, lambda i: levels[i - 1], latent_image, start, weight, support,
-                       joint, on_step)
+                       joint, on_step, freedom)
 
     def _meet(self, others: Tensor, denoise: Any, space: Any, schedule: Schedule, noise: Tensor) -> None:
         """Record the face keys of further photos of the person; one that does not fit into memory is not used."""
