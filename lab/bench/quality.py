@@ -46,8 +46,9 @@ class Truth:
         original = judges.identity(triple.original.image, triple.original.landmarks)
         points = triple.ideal.landmarks
         likeness = []
-        for picture in (triple.ideal.image, triple.drifted.image):
-            found = judges.identity(picture, points)
+        for picture in (triple.ideal, triple.drifted):
+            seen = judges.points(picture.image, picture.landmarks)
+            found = judges.identity(picture.image, picture.landmarks if seen is None else seen)
             likeness.append((measures.cosine(found[0], original[0]), measures.cosine(found[1], original[1])))
         eyes = float(np.linalg.norm(points[1] - points[0]))
         return cls(triple, original, likeness[0], likeness[1], eyes)
@@ -56,12 +57,14 @@ class Truth:
 def judge(out: Array, truth: Truth, judges: Judges) -> dict[str, float]:
     """All measures of one picture but the joint rate and the costs, by name.
 
-    Faces are aligned for the recognisers and the critic at the true landmarks of the ideal picture, the same for
-    every method, so that only appearance differs; the landmark error itself is the detector's.
+    The recognisers and the critic see the face where the detector finds it in the picture itself, as recognisers are
+    used everywhere; how far the features are from where they belong is the landmark error's matter.
     """
     ideal, drifted = truth.triple.ideal, truth.triple.drifted
     face = ideal.masks.face
-    found = judges.identity(out, ideal.landmarks)
+    points = judges.points(out, ideal.landmarks)
+    seen = ideal.landmarks if points is None else points
+    found = judges.identity(out, seen)
     likeness = [measures.cosine(a, b) for a, b in zip(found, truth.original_identity)]
     anywhere = np.maximum.reduce([face, ideal.elements, drifted.masks.face, drifted.elements])
     return {
@@ -72,10 +75,10 @@ def judge(out: Array, truth: Truth, judges: Judges) -> dict[str, float]:
         "face_psnr": measures.face_psnr(out, ideal.image, face),
         "face_ssim": measures.face_ssim(out, ideal.image, face),
         "face_perceptual": measures.face_perceptual(out, ideal.image, face),
-        "landmark_error": measures.landmark_error(judges.points(out, ideal.landmarks), ideal.landmarks),
+        "landmark_error": measures.landmark_error(points, ideal.landmarks),
         "light_error": measures.light_error(out, ideal.image, face, truth.eyes),
         "seam_error": measures.seam_error(out, ideal.image, face, truth.eyes),
-        "realism_error": judges.damage(out, ideal.landmarks),
+        "realism_error": judges.damage(out, seen),
         "element_error": measures.element_error(out, ideal.image, ideal.elements),
         "outside_changed": measures.outside_changed(out, drifted.image, anywhere, truth.eyes),
     }
