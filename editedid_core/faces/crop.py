@@ -15,6 +15,7 @@ from .outline import Polar, dense_outline, find_outline, inside, reshaping, shap
 from .record import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
 from .warp import sample
 
+
 def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
                element_mask: torch.Tensor | None = None, relight: float = 1.0, auto_elements: float = 1.0,
                piecewise: bool = False, keep_elements: bool = True, head_shape: float = 0.0) -> CropResult:
