@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 P = TypeVar("P", bound=Hashable)
+Self = TypeVar("Self", bound="Features")
 AHEAD = 2
 """How many places are brought back before they are asked for."""
 
@@ -18,21 +19,23 @@ class Features(Protocol):
 
     def tensors(self) -> list[Tensor]: ...
 
-    def each(self, change: Callable[[Tensor], Tensor]) -> Features: ...
+    def each(self: Self, change: Callable[[Tensor], Tensor]) -> Self: ...
 
 
-class MainMemory(Generic[P]):
+F = TypeVar("F", bound=Features)
+
+class MainMemory(Generic[P, F]):
     """Plain copies; what a device without streams of its own gets."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._kept: dict[P, Features] = {}
+        self._kept: dict[P, F] = {}
 
-    def put(self, place: P, features: Features) -> None:
+    def put(self, place: P, features: F) -> None:
         """Copy the features of a place to main memory."""
         self._kept[place] = features.each(Tensor.cpu)
 
-    def get(self, place: P) -> Features | None:
+    def get(self, place: P) -> F | None:
         """The features of a place on the device, or None."""
         kept = self._kept.get(place)
         return None if kept is None else kept.each(lambda t: t.to(self.device))
@@ -41,7 +44,7 @@ class MainMemory(Generic[P]):
         return place in self._kept
 
 
-class PinnedMemory(MainMemory[P]):
+class PinnedMemory(MainMemory[P, F]):
     """Pinned copies on a CUDA stream of their own, so that they travel while the model works.
 
     Places (step, layer) are asked for step by step downwards and within a step in the order in which they were put;
@@ -51,10 +54,10 @@ class PinnedMemory(MainMemory[P]):
     def __init__(self, device: torch.device) -> None:
         super().__init__(device)
         self._stream = torch.cuda.Stream(device)
-        self._coming: dict[P, tuple[Features, torch.cuda.Event]] = {}
+        self._coming: dict[P, tuple[F, torch.cuda.Event]] = {}
         self._next: dict[P, P] = {}
 
-    def put(self, place: P, features: Features) -> None:
+    def put(self, place: P, features: F) -> None:
         self._stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(self._stream):
             self._kept[place] = features.each(_to_pinned)
@@ -62,7 +65,7 @@ class PinnedMemory(MainMemory[P]):
             tensor.record_stream(self._stream)  # its memory is not to be used again before the copy has run
         self._next.clear()
 
-    def get(self, place: P) -> Features | None:
+    def get(self, place: P) -> F | None:
         if place not in self._kept:
             return None
         if not self._next:

@@ -67,7 +67,7 @@ class FeatureRecord:
     host_used: int = 0
     overflowed: bool = False
     _on_device: dict[Place, SourceFeatures] = field(default_factory=dict)
-    _in_main_memory: MainMemory[Place] | None = None
+    _in_main_memory: MainMemory[Place, SourceFeatures] | None = None
 
     def put(self, step: int, layer: Layer, features: SourceFeatures) -> None:
         """Keep the features where there is room for them; a layer met again at a step is kept once."""
