@@ -30,6 +30,7 @@ _JAW_EDGE, _BROW_EDGE = 0.2, 0.08  # widths of the mask's edge
 _REACH = 0.42  # how far beyond the outlines the edit is moved
 
 _MOST = 0.25  # change of the outline, in face units
+_SMOOTHNESS = 4.0  # standard deviation of the change's low-pass, in angles
 _STILL = 0.75  # of the outline's radius: within it the edit is not moved
 
 Radii = NDArray[np.float64]
@@ -100,9 +101,16 @@ def dense_outline(points: ArrayLike, dense: ArrayLike, polar: Polar) -> Radii:
 
 
 def shaped(own: Radii, person: Radii, polar: Polar, strength: float = 1.0) -> Radii:
-    """The outline to give the edit: the person's below the eyes, its own above, where hair and hats are. (A,)."""
-    wanted = own + strength * polar.lower() * np.clip(person - own, -_MOST, _MOST)
-    return ndimage.gaussian_filter1d(wanted, 1.5, mode="wrap")
+    """The outline to give the edit: the person's below the eyes, its own above, where hair and hats are. (A,).
+
+    Only what both sides of the face agree on is taken, the smaller of the two, and smoothly: a lock of hair taken for a
+    cheek then makes no bump.
+    """
+    change = np.clip(person - own, -_MOST, _MOST)
+    mirrored = change[(_ANGLES // 2 - np.arange(_ANGLES)) % _ANGLES]
+    agreed = np.where(change * mirrored > 0, np.sign(change) * np.minimum(np.abs(change), np.abs(mirrored)), 0.0)
+    agreed = ndimage.gaussian_filter1d(agreed, _SMOOTHNESS, mode="wrap")
+    return ndimage.gaussian_filter1d(own, 1.5, mode="wrap") + strength * polar.lower() * agreed
 
 
 def reshaping(size: int, polar: Polar, own: Radii, wanted: Radii) -> tuple[NDArray[np.float64], torch.Tensor]:
