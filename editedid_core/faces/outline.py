@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 
 from .align import pixel_grid
 from .masks import AVERAGE_OUTLINE, face_axes, face_centre, hull_with_forehead
@@ -77,7 +76,7 @@ def find_outline(picture: torch.Tensor, polar: Polar) -> Radii:
     positions = polar.centre + polar.unit * _RADII[None, :, None] * polar.directions[:, None]
     colours = _smooth(_to_lab(read(picture, positions)), 0.8)
     before, after = _means(colours, -1), _means(colours, 1)
-    skin = ndimage.gaussian_filter(np.median(colours[:, _RADII < _SKIN], 1), (4, 0), mode=("wrap", "nearest"))[:, None]
+    skin = _around(np.median(colours[:, _RADII < _SKIN], 1), 4.0)[:, None]
     off_before, off_after = (np.linalg.norm(c - skin, axis=-1) for c in (before, after))
     edge = np.minimum(np.linalg.norm(after - before, axis=-1), _CONTRAST) / _CONTRAST
     edge = edge * (0.3 + 0.7 * np.exp(-((off_before / 14) ** 2)))
@@ -109,14 +108,14 @@ def shaped(own: Radii, person: Radii, polar: Polar, strength: float = 1.0) -> Ra
     change = np.clip(person - own, -_MOST, _MOST)
     mirrored = change[(_ANGLES // 2 - np.arange(_ANGLES)) % _ANGLES]
     agreed = np.where(change * mirrored > 0, np.sign(change) * np.minimum(np.abs(change), np.abs(mirrored)), 0.0)
-    agreed = ndimage.gaussian_filter1d(agreed, _SMOOTHNESS, mode="wrap")
-    return ndimage.gaussian_filter1d(own, 1.5, mode="wrap") + strength * polar.lower() * agreed
+    agreed = _around(agreed, _SMOOTHNESS)
+    return _around(own, 1.5) + strength * polar.lower() * agreed
 
 
 def reshaping(size: int, polar: Polar, own: Radii, wanted: Radii) -> tuple[NDArray[np.float64], torch.Tensor]:
     """For every pixel of the reshaped crop its place (S, S, 2) in the crop as it was, and where the two differ, (S, S)
     in [0, 1], soft and at most a little wider."""
-    own = ndimage.gaussian_filter1d(own, 1.5, mode="wrap")
+    own = _around(own, 1.5)
     radius, angle = polar.of_grid(size)
     inner, outer = polar.at(own, angle), polar.at(wanted, angle)
     end = polar.at(np.maximum(own, wanted) + _REACH, angle)
@@ -150,7 +149,16 @@ def _to_lab(colours: NDArray[np.float32]) -> NDArray[np.float64]:
     return lab.double().numpy() * [0.5, 1.0, 1.0]
 
 
+def _around(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Values by angle (A, ...), low-passed over the angles."""
+    from scipy.ndimage import gaussian_filter1d
+
+    return gaussian_filter1d(values, sigma, axis=0, mode="wrap")
+
+
 def _smooth(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    from scipy import ndimage
+
     return ndimage.gaussian_filter(values, (sigma, sigma, 0), mode=("wrap", "nearest", "nearest"))
 
 

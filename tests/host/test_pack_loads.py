@@ -11,6 +11,8 @@ NODES = {
     "EditedIDAttentionDisentangle",
     "EditedIDEntanglement",
     "EditedIDRestoreIdentity",
+    "EditedIDPromptWords",
+    "EditedIDLayerProbe",
 }
 
 
