@@ -42,7 +42,7 @@ def _widget_values(node: Mapping[str, Any], definition: Mapping[str, Any]) -> It
             settings = options[0] if options else {}
             if not (isinstance(kind, list) or kind in WIDGET_TYPES) or settings.get("forceInput"):
                 continue
-            choices = kind if isinstance(kind, list) else settings.get("options") or [None]
+            choices = (kind if isinstance(kind, list) else settings.get("options")) or [None]  # no file yet: none
             yield name, next(values, settings.get("default", choices[0]))
             if name in SEEDS or settings.get("control_after_generate"):
                 next(values, None)  # the front end's "fixed / randomize" beside a seed
