@@ -44,3 +44,9 @@ def test_widgets_newer_than_the_workflow_have_their_defaults():
 def test_what_cannot_run_is_refused(node, sentence):
     with pytest.raises(ValueError, match=sentence):
         to_api({"nodes": [node], "links": []}, DEFINITIONS)
+
+
+def test_an_empty_list_of_files_is_no_hindrance():
+    definitions = {"Load": {"input": {"required": {"image": [[]], "upscale": [["no", "yes"]]}}}}
+    prompt = to_api({"nodes": [{**LOAD, "widgets_values": ["b"]}], "links": []}, definitions)
+    assert prompt["1"]["inputs"] == {"image": "b", "upscale": "no"}
