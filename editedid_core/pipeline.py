@@ -78,7 +78,7 @@ class RestoreOptions:
     feather: float = 0.03
     colour: float = 0.0
     detail: float = 1.0
-    head_shape: float = 1.0
+    head_shape: float = 0.0
     guard: bool = True
     no_face: Literal["error", "pass through"] = "error"
     choice: Choice = "likest"
