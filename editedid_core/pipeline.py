@@ -21,11 +21,14 @@ from .faces import (
     FacePairs,
     Faces,
     crop_pairs,
+    cut_crops,
     detect,
     match_faces,
     paste,
     person_similarity,
+    reshape_faces,
 )
+from .faces.align import scale_of
 from .faces.caution import cautions
 from .faces.detail import return_detail
 from .faces.detect import Order, check_pictures
@@ -62,8 +65,8 @@ MOST_PHOTOS = 4
 @dataclass(frozen=True)
 class RestoreOptions:
     """`size`: side of the crops in pixels, a multiple of 16; `min_similarity`: pairs below this cosine are
-    left alone; `detail`: how much of what the autoencoder loses is given back, 0 to 1; `head_shape`: how far jaw and
-    cheeks take the person's outline, 0 to 1; `guard`: return the
+    left alone; `detail`: how much of what the autoencoder loses is given back, 0 to 1; `face_shape`: how far the
+    edit's features and outline are moved to where the person has them, 0 to 1; `guard`: return the
     face unchanged when it would be further from the person; `choice`: which of several photos of the person is
     used; the rest as in the nodes of the same name."""
 
@@ -74,11 +77,11 @@ class RestoreOptions:
     min_similarity: float = 0.0
     position_weight: float = 0.25
     relight: float = 1.0
-    auto_elements: float = 0.7
+    auto_elements: float = 1.4
     feather: float = 0.03
     colour: float = 0.0
     detail: float = 1.0
-    head_shape: float = 0.0
+    face_shape: float = 1.0
     guard: bool = True
     no_face: Literal["error", "pass through"] = "error"
     choice: Choice = "likest"
@@ -152,15 +155,17 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     counts = len(pairs.unmatched_original), len(pairs.unmatched_edited)
     if not pairs.pairs:
         return Restoration(edited, untouched, (), *counts, 0, 0, "none")
-    crops = crop_pairs(original, edited, pairs, options.size, element_mask, options.relight, options.auto_elements,
-                       head_shape=options.head_shape)
+    shaped = reshape_faces(edited, pairs, options.face_shape)
+    crops = crop_pairs(original, shaped.image, shaped.pairs, options.size, element_mask, options.relight,
+                       options.auto_elements)
+    before = cut_crops(edited, crops.record)
     restored, reports, evaluations, mode = [], [], 0, "none"
     for i in range(len(pairs.pairs)):
         one = slice(i, i + 1)
         latents = encode(crops.original[one]), encode(crops.edited[one])
-        pair = crops.record.crops[i].pair
+        pair = pairs.pairs[i]
         pose = pose_distance(pair.original, pair.edited)
-        others = _other_photos(original, edited, pair, options, element_mask)
+        others = _other_photos(original, shaped.image, shaped.pairs.pairs[i], options, element_mask)
         more = torch.cat([encode(photo[None]) for photo in others]) if len(others) else None
         run = sample(*latents, crops.face_mask[i], crops.element_mask[i], pose, more)
         evaluations, mode = evaluations + run.evaluations, run.mode
@@ -168,14 +173,17 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
         weight = crops.face_mask[i] * (1 - crops.element_mask[i])
         restored.append(return_detail(crop, crops.original[one], crops.edited[one], of_original, of_edited, weight,
                                       options.detail))
-        report = _judge(crops, i, restored[-1], analyzer, options)
+        report = _judge(crops, i, before[one], pair, restored[-1], analyzer, options)
         reports.append(replace(report, warnings=cautions(pair, _covered(crops, i))))
     accepted = [i for i, report in enumerate(reports) if report.accepted]
+    if len(accepted) < len(reports):  # a face that is given up keeps its shape too
+        kept = replace(pairs, pairs=tuple(pairs.pairs[i] for i in accepted))
+        shaped = reshape_faces(edited, kept, options.face_shape)
     record = replace(crops.record, crops=tuple(crops.record.crops[i] for i in accepted),
                      masks=crops.record.masks[accepted])
     crop_batch = torch.cat(restored)[accepted]
-    image = paste(edited, crop_batch, record, options.feather, options.colour)
-    mask = paste_mask(record, options.feather)
+    image = paste(shaped.image, crop_batch, record, options.feather, options.colour)
+    mask = torch.maximum(paste_mask(record, options.feather), shaped.mask)
     changed = (image != edited).any(-1) & (mask == 0).to(image.device)
     return Restoration(image, mask, tuple(reports), *counts, int(changed.sum()), evaluations, mode)
 
@@ -190,20 +198,20 @@ def _other_photos(original: Tensor, edited: Tensor, pair: FacePair, options: Res
 
 
 def _covered(crops: CropResult, i: int) -> float:
-    """Share of a face that is covered in the edit."""
+    """Share of a face that stays the edit's own."""
     face = crops.face_mask[i]
     return float((face * crops.element_mask[i]).sum() / face.sum().clamp_min(1e-6))
 
 
-def _judge(crops: CropResult, i: int, restored: Tensor, analyzer: FaceAnalyzer,
+def _judge(crops: CropResult, i: int, as_edited: Tensor, pair: FacePair, restored: Tensor, analyzer: FaceAnalyzer,
            options: RestoreOptions) -> FaceReport:
-    """Compare the face before and after, both seen in the same crop by the same analyzer."""
+    """Compare the face before (`as_edited`, (1, S, S, 3)) and after, both seen in the same crop by the same analyzer.
+    `pair`: as it was found, before it was shaped."""
     crop = crops.record.crops[i]
-    pair = crop.pair
     mask = crops.record.masks[i][None, ..., None].to(restored)
     composed = torch.lerp(crops.edited[i : i + 1].to(restored), restored, mask.expand_as(restored))
     # the whole paste is judged, so that a bad seam counts as well
-    before = _central_face(crops.as_edited[i : i + 1], analyzer, options)
+    before = _central_face(as_edited, analyzer, options)
     after = _central_face(composed, analyzer, options)
     similarity_before = person_similarity(pair.originals, before or pair.edited)
     box = tuple(round(float(v), 1) for v in pair.edited.box)
@@ -213,8 +221,11 @@ def _judge(crops: CropResult, i: int, restored: Tensor, analyzer: FaceAnalyzer,
     similarity_after = person_similarity(pair.originals, after)
     error = None
     if before is not None:
+        # the face's new shape moves its points on purpose
+        shift = (crop.pair.edited.points - pair.edited.points) / scale_of(crop.to_image)
         eye_distance = float(np.linalg.norm(before.points[1] - before.points[0]))
-        error = float(np.linalg.norm(after.points - before.points, axis=1).mean()) / max(eye_distance, 1e-6)
+        away = np.linalg.norm(after.points - before.points - shift, axis=1).mean()
+        error = float(away) / max(eye_distance, 1e-6)
     note = "restored"
     if options.guard and similarity_after < similarity_before:
         note = "the restored face was further from the person; the edit's face is kept"

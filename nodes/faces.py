@@ -1,4 +1,4 @@
-"""Load Face Analyzer, Detect Faces, Match Faces, Crop Face Pairs, Paste Faces, Face Similarity."""
+"""Load Face Analyzer, Detect Faces, Match Faces, Face Similarity."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from typing import Any
 import torch
 from comfy_api.latest import io, ui
 
-from ..editedid_core.faces import FaceAnalyzer, FacePairs, Faces, PasteRecord, crop_pairs, match_faces
+from ..editedid_core.faces import FaceAnalyzer, Faces, match_faces
 from ..editedid_core.faces.analyzers.load import AUTO_PACK, BACKENDS, Backend, load_analyzer
 from ..editedid_core.faces.compare import compare
-from ..editedid_core.faces.crop import with_placeholder
 from ..editedid_core.faces.detect import ORDERS, Order, faces_mask
 from ..editedid_core.faces.find import find_faces
 from ..editedid_core.faces.match import CHOICES, SAME_PERSON, Choice
-from ..editedid_core.faces.paste import paste as paste_crops
-from ..editedid_core.faces.paste import paste_mask
-from ..editedid_core.faces.preview import crop_sheet, numbered_boxes, side_by_side
+from ..editedid_core.faces.preview import numbered_boxes, side_by_side
 from ..editedid_core.host.folders import default_pack, insightface_packs
 from ..editedid_core.host.progress import step_counter
-from ..editedid_core.pipeline import RestoreOptions
 from . import types
 
 CATEGORY = "image/identity restoration"
@@ -168,97 +164,6 @@ class MatchFaces(io.ComfyNode):
         return io.NodeOutput(pairs, len(pairs.pairs), report, ui=ui.PreviewText(report))
 
 
-def head_shape_input() -> io.Float.Input:
-    return io.Float.Input("head_shape", default=RestoreOptions().head_shape, min=0.0, max=1.0, step=0.05, optional=True,
-                          advanced=True, tooltip="How far jaw and cheeks of the edit take the outline that the person "
-                          "has. 0 keeps the edit's head.")
-
-
-class CropFacePairs(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="EditedIDCropFacePairs",
-            display_name="Crop Face Pairs",
-            category=CATEGORY,
-            description="Cuts each edited face upright at the model's working size, and warps the original of the same "
-            "person onto it, in the edit's light. Also gives the masks of the face and of what covers it.",
-            search_aliases=["face crop", "align face", "warp face", "face mask", "glasses mask", "editedid"],
-            inputs=[
-                io.Image.Input("original_image", tooltip="The picture given to Detect Faces for the original faces."),
-                io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
-                types.Pairs.Input("pairs", tooltip="Match Faces."),
-                io.Int.Input("size", default=512, min=64, max=2048, step=8,
-                             tooltip="Side of the crops in pixels, the size of pictures that the model was made for, "
-                             "mostly 512 or 1024; 128 or 256 for the lab's UNet and DiT."),
-                io.Float.Input("relight", default=1.0, min=0.0, max=1.0, step=0.05,
-                               tooltip="How far the original takes the light and tone of the edit. 0 leaves it be."),
-                io.Float.Input("auto_elements", default=RestoreOptions().auto_elements, min=0.0, max=2.0, step=0.05,
-                               tooltip="How readily glasses, hat, hair or a hand over the face are found by comparing "
-                               "the two pictures. 0 turns it off."),
-                io.Boolean.Input("piecewise", default=False, advanced=True,
-                                 tooltip="Bend the original to the edited landmarks where both faces have dense ones: "
-                                 "follows the expression, and alters the shape of the face."),
-                io.Boolean.Input("keep_elements", default=True, advanced=True,
-                                 tooltip="Leave elements out of what is pasted: they stay the edit's own pixels."),
-                io.Mask.Input("element_mask", optional=True,
-                              tooltip="Mask on the edited picture of things that must stay as they are over the face."),
-                head_shape_input(),
-            ],
-            outputs=[
-                io.Image.Output(display_name="original", tooltip="Original faces warped onto the edited ones."),
-                io.Image.Output(display_name="edited", tooltip="Edited faces, upright."),
-                io.Mask.Output(display_name="face_mask", tooltip="Soft mask of each face."),
-                io.Mask.Output(display_name="element_mask", tooltip="Soft mask of what covers each face in the edit."),
-                types.Paste.Output(display_name="paste", tooltip="Where the crops belong, for Paste Faces."),
-            ],
-        )
-
-    @classmethod
-    def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
-                relight: float, auto_elements: float, piecewise: bool, keep_elements: bool,
-                element_mask: torch.Tensor | None = None,
-                head_shape: float = RestoreOptions.head_shape) -> io.NodeOutput:
-        crops = crop_pairs(original_image, edited_image, pairs, size, element_mask, relight, auto_elements, piecewise,
-                           keep_elements, head_shape)
-        shown = with_placeholder(crops, edited_image, size)
-        return io.NodeOutput(shown.original, shown.edited, shown.face_mask, shown.element_mask, shown.record,
-                             ui=ui.PreviewImage(crop_sheet(shown), cls=cls))
-
-
-class PasteFaces(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="EditedIDPasteFaces",
-            display_name="Paste Faces",
-            category=CATEGORY,
-            description="Puts restored faces back into the edited picture, turned and scaled as they were. Every pixel "
-            "outside the faces stays exactly as it was.",
-            search_aliases=["paste back", "uncrop", "stitch", "composite face", "editedid"],
-            inputs=[
-                io.Image.Input("edited_image", tooltip="The picture given to Crop Face Pairs."),
-                io.Image.Input("crops", tooltip="The restored crops, in the order of Crop Face Pairs."),
-                types.Paste.Input("paste", tooltip="Crop Face Pairs."),
-                io.Float.Input("feather", default=0.03, min=0.0, max=0.25, step=0.01,
-                               tooltip="Width of the soft edge, as a part of the crop's side; it lies inside."),
-                io.Float.Input("colour", default=0.0, min=0.0, max=1.0, step=0.05,
-                               tooltip="How far the light and tone of the restored face are brought to the edited "
-                               "picture's."),
-            ],
-            outputs=[
-                io.Image.Output(display_name="image", tooltip="The edited picture with the restored faces."),
-                io.Mask.Output(display_name="mask", tooltip="Where the picture may have changed; 0 is as before."),
-            ],
-        )
-
-    @classmethod
-    def execute(cls, edited_image: torch.Tensor, crops: torch.Tensor, paste: PasteRecord, feather: float,
-                colour: float) -> io.NodeOutput:
-        image = paste_crops(edited_image, crops, paste, feather, colour)
-        return io.NodeOutput(image, paste_mask(paste, feather), ui=ui.PreviewImage(image, cls=cls))
-
-
 class FaceSimilarity(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -300,4 +205,4 @@ class FaceSimilarity(io.ComfyNode):
         return io.NodeOutput(result.before, result.after, result.text(), preview, ui=shown)
 
 
-NODES = [LoadFaceAnalyzer, DetectFaces, MatchFaces, CropFacePairs, PasteFaces, FaceSimilarity]
+NODES = [LoadFaceAnalyzer, DetectFaces, MatchFaces, FaceSimilarity]

@@ -91,28 +91,6 @@ def face_to_face(source: ArrayLike, target: ArrayLike) -> Matrix:
     return fit_similarity(source, target, weights=[1.0, 1.0, 1.0, 0.5, 0.5])
 
 
-def piecewise_grid(source: ArrayLike, target: ArrayLike, base: ArrayLike, size: int) -> NDArray[np.float64]:
-    """Where each pixel of a crop comes from when dense landmarks of both faces are known.
-
-    source: (K, 2) dense landmarks in the picture to be sampled. target: (K, 2) the same landmarks in crop pixels.
-    base: similarity from crop pixels to the sampled picture, followed away from the landmarks.
-    Inside the triangles of the target landmarks the map is affine per triangle; the departure from `base` fades to
-    nothing towards a frame of fixed points around the crop, so the map stays continuous.
-    Returns (size, size, 2) float64, x and y in the sampled picture.
-    """
-    from scipy.interpolate import LinearNDInterpolator
-
-    t = np.asarray(target, dtype=np.float64)
-    departure = np.asarray(source, dtype=np.float64) - apply(base, t)
-    ticks = np.linspace(-0.25, 1.25, 7) * (size - 1)
-    frame = np.array([(x, y) for x in ticks for y in ticks if x in ticks[[0, -1]] or y in ticks[[0, -1]]])
-    interpolate = LinearNDInterpolator(
-        np.concatenate([t, frame]), np.concatenate([departure, np.zeros_like(frame)]), fill_value=0.0
-    )
-    grid = pixel_grid(size, size)
-    return apply(base, grid) + interpolate(grid)
-
-
 def pixel_grid(height: int, width: int, x0: int = 0, y0: int = 0) -> NDArray[np.float64]:
     """(height, width, 2) x and y of every pixel of a window whose top-left pixel is (x0, y0)."""
     y, x = np.mgrid[y0:y0 + height, x0:x0 + width].astype(np.float64)

@@ -13,8 +13,8 @@ SMALLEST = 20.0
 MOST_TURNED = 0.09
 """Pose distance in eye distances: about 35 degrees of yaw between the lab's pictures, or a wide smile."""
 
-MOST_COVERED = 0.1
-"""Share of the face that is covered in the edit."""
+MOST_COVERED = 0.5
+"""Share of the face that stays the edit's, because it is covered or differs too much."""
 
 LEAST_LIKE = 0.3
 """Likeness (cosine) under which recognisers hardly take two faces for one person."""
@@ -23,7 +23,7 @@ LEAST_LIKE = 0.3
 def cautions(pair: FacePair, covered: float = 0.0) -> tuple[str, ...]:
     """One sentence each, with the remedy; empty where nothing speaks against a good result.
 
-    covered: share of the edited face under glasses, hair or a hand, 0 to 1.
+    covered: share of the edited face under glasses, hair or a hand, or unlike the photo, 0 to 1.
     """
     found = []
     edit, photo = eye_distance(pair.edited), eye_distance(pair.original)
@@ -36,7 +36,8 @@ def cautions(pair: FacePair, covered: float = 0.0) -> tuple[str, ...]:
         found.append("Photo and edit show the face from different sides or with different expressions: use a photo in "
                      "a similar pose, or several photos.")
     if covered > MOST_COVERED:
-        found.append(f"About {covered:.0%} of the face is covered in the edit and stays as it is there.")
+        found.append(f"About {covered:.0%} of the face is covered in the edit, or too different from the photo to be mixed "
+                     "with it: only its shape is the person's there.")
     if pair.similarity is not None and pair.similarity < LEAST_LIKE:
         found.append(f"The face in the edit hardly resembles the person any more (likeness {pair.similarity:.2f}): "
                      "check that it is meant to be this person.")

@@ -6,27 +6,32 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .align import apply, compose, crop_frame, face_to_face, invert, piecewise_grid, pixel_grid, scale_of
+from .align import apply, compose, crop_frame, face_to_face, fit_similarity, invert, pixel_grid, scale_of
 from .colour import relight as bring_light
 from .detect import check_pictures, to_rgb
-from .elements import automatic_elements, features_mask
+from .elements import automatic_elements, disagreement, features_mask
+from .landmarks import as_68
 from .masks import face_mask
-from .outline import Polar, dense_outline, find_outline, inside, reshaping, shaped
 from .record import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
+from .reshape import bend
 from .warp import sample
+
+_LIGHT = 0.03
+"""Standard deviation, in parts of a crop's side, of the low-pass in which the original takes the edit's light: as fine
+as shading, so that what the original gives is its skin, its brows and its eyes."""
 
 
 def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
                element_mask: torch.Tensor | None = None, relight: float = 1.0, auto_elements: float = 1.0,
-               piecewise: bool = False, keep_elements: bool = True, head_shape: float = 0.0) -> CropResult:
+               piecewise: bool = False, keep_elements: bool = True) -> CropResult:
     """Cut the edited face of every pair upright, and warp the original of the same person onto it.
 
     original_image: (B, H, W, C), edited_image: (B', H', W', C'), the pictures in which the faces were found.
     size: side S of the crops in pixels, 16 or more. element_mask: (B' or 1, H', W') in [0, 1], what of the edit covers
     the face, or None. relight: how far the original takes the edit's light, 0 to 1. auto_elements: sensitivity of
-    finding elements by comparison, 0 (off) to 2. piecewise: follow dense landmarks where both faces have the same kind.
+    finding elements by comparison, 0 (off) to 2. piecewise: bend the original to the edited landmarks where both faces
+    have dense ones; pairs of Shape Faces are bent in any case, since only pose and expression differ there.
     keep_elements: leave elements out of what is pasted back, so they stay the edit's own pixels.
-    head_shape: how far jaw and cheeks of the edit take the outline that the person has, 0 to 1.
     Crops over the border of a picture are filled by reflection; those parts are never pasted.
     Returns tensors on the CPU; N = 0 when there is no pair. Raises ValueError for input that does not fit together.
     """
@@ -38,64 +43,64 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
     _check_pairs(pairs, original_image, edited_image)
     mask = None if element_mask is None else _checked_mask(element_mask, edited_image)
     rows = [
-        _crop_pair(pair, original_image, edited_image, mask, size, relight, auto_elements, piecewise, head_shape)
+        _crop_pair(pair, original_image, edited_image, mask, size, relight, auto_elements, piecewise or pair.shaped)
         for pair in pairs.pairs
     ]
     if not rows:
         empty = torch.zeros(0, size, size)
         pictures = torch.zeros(0, size, size, 3)
         record = PasteRecord((), empty, image_size, edited_image.shape[0])
-        return CropResult(pictures, pictures, empty, empty, pictures, record)
+        return CropResult(pictures, pictures, empty, empty, record)
     crops = tuple(row[0] for row in rows)
-    original, edited, face, elements, as_edited, moved = (torch.stack(column) for column in list(zip(*rows))[1:])
-    paste_masks = torch.maximum(face * (1 - elements) if keep_elements else face, moved)
-    return CropResult(original, edited, face, elements, as_edited,
+    original, edited, face, elements = (torch.stack(column) for column in list(zip(*rows))[1:])
+    paste_masks = face * (1 - elements) if keep_elements else face
+    return CropResult(original, edited, face, elements,
                       PasteRecord(crops, paste_masks, image_size, edited_image.shape[0]))
 
 
 def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch.Tensor, mask: torch.Tensor | None,
-               size: int, relight: float, auto_elements: float, piecewise: bool, head_shape: float,
-               ) -> tuple[FaceCrop, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Record, original (S, S, 3), edited (S, S, 3), face mask (S, S), element mask (S, S), edited as it was, and where
-    that was reshaped (S, S), of one pair."""
+               size: int, relight: float, auto_elements: float, bent: bool,
+               ) -> tuple[FaceCrop, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Record, original (S, S, 3), edited (S, S, 3), face mask (S, S) and element mask (S, S) of one pair."""
     to_image = crop_frame(pair.edited.points, size)
-    to_original = compose(face_to_face(pair.edited.points, pair.original.points), to_image)
     from_image = invert(to_image)
     points = apply(from_image, pair.edited.points)
     dense = None if pair.edited.dense is None else apply(from_image, pair.edited.dense)
 
     grid = pixel_grid(size, size)
     edited = _cut(edited_image[pair.edited.frame], apply(to_image, grid), scale_of(to_image))
-    positions = apply(to_original, grid)
-    if piecewise and dense is not None and pair.original.dense is not None and len(dense) == len(pair.original.dense):
-        positions = piecewise_grid(pair.original.dense, dense, to_original, size)
-    original = _cut(original_image[pair.original.frame], positions, scale_of(to_original))
+    here, there = as_68(dense), as_68(pair.original.dense)
+    if bent and here is not None and there is not None:
+        to_original = fit_similarity(here, there)
+        grid = grid + bend(here, apply(invert(to_original), there)).at((0, 0, size, size))
+    else:
+        to_original = compose(face_to_face(pair.edited.points, pair.original.points), to_image)
+    original = _cut(original_image[pair.original.frame], apply(to_original, grid), scale_of(to_original))
 
-    face, moved, as_edited = face_mask(points, dense, size), torch.zeros(size, size), edited
-    if head_shape > 0:
-        polar = Polar.around(points)
-        if dense is not None and pair.original.dense is not None:
-            own = dense_outline(points, dense, polar)
-            person = dense_outline(points, apply(invert(to_original), pair.original.dense), polar)
-        else:
-            own, person = find_outline(edited, polar), find_outline(original, polar)
-        wanted = shaped(own, person, polar, head_shape)
-        grid, moved = reshaping(size, polar, own, wanted)
-        face = inside(size, polar, np.minimum(wanted, person))
-        edited = _cut(edited_image[pair.edited.frame], apply(to_image, grid), scale_of(to_image))
+    face = face_mask(points, dense, size)
     features = features_mask(points, size)
     given = torch.zeros(size, size)
     if mask is not None:
         whole = mask[pair.edited.frame % mask.shape[0]][..., None]
-        given = sample(whole, apply(to_image, grid), scale_of(to_image), padding="zeros", mode="bilinear")[..., 0]
+        positions = apply(to_image, pixel_grid(size, size))
+        given = sample(whole, positions, scale_of(to_image), padding="zeros", mode="bilinear")[..., 0]
     skin = face * (1 - given)
     in_light = bring_light(original, edited, skin, strength=1.0)
     found = automatic_elements(in_light, edited, face, features, auto_elements)
     elements = torch.maximum(given, found).clamp(0, 1)
     # elements are not lit like skin: compare light once more without them
-    original = bring_light(original, edited, face * (1 - elements), strength=relight)
+    in_light = bring_light(original, edited, face * (1 - elements), 1.0, _LIGHT)
+    original = in_light if relight == 1 else bring_light(original, edited, face * (1 - elements), relight, _LIGHT)
+    elements = torch.maximum(elements, face * disagreement(in_light, edited, auto_elements))
     crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)
-    return crop, original, edited, face, elements, as_edited, moved
+    return crop, original, edited, face, elements
+
+
+def cut_crops(image: torch.Tensor, record: PasteRecord) -> torch.Tensor:
+    """What a picture (B, H, W, C) of the record's size holds at its crops, (N, S, S, 3)."""
+    cuts = [_cut(image[crop.frame], apply(crop.to_image, pixel_grid(crop.size, crop.size)), scale_of(crop.to_image))
+            for crop in record.crops]
+    return torch.stack(cuts)
 
 
 def _cut(picture: torch.Tensor, positions: NDArray[np.float64], step: float) -> torch.Tensor:
@@ -140,4 +145,4 @@ def with_placeholder(result: CropResult, edited_image: torch.Tensor, size: int) 
     positions = pixel_grid(size, size) * (side / size) + [(width - side) / 2, (height - side) / 2]
     middle = _cut(edited_image[0], positions, side / size)[None]
     empty = torch.zeros(1, size, size)
-    return CropResult(middle, middle, empty, empty, middle, result.record)
+    return CropResult(middle, middle, empty, empty, result.record)

@@ -78,12 +78,15 @@ class FacePair:
 
     similarity: cosine in [-1, 1] of the edited face to the mean of the photos, or None where an embedding is missing.
     originals: all photos of that person, best first; originals[0] is original.
+    shaped: whether the edited face has taken the person's shape (reshape.py), so that what differs between the two
+    faces' landmarks is pose and expression only.
     """
 
     original: Face
     edited: Face
     similarity: float | None
     originals: tuple[Face, ...]
+    shaped: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,12 +146,10 @@ class CropResult:
     original: (N, S, S, 3) the original photo warped onto the edited face. edited: (N, S, S, 3).
     face_mask: (N, S, S) soft, 1 on the face; it includes elements that lie over the face.
     element_mask: (N, S, S) soft, 1 where something that belongs to the edit covers or touches the face.
-    as_edited: (N, S, S, 3) the edit before its head took the person's shape; `edited` itself where it did not.
     """
 
     original: torch.Tensor
     edited: torch.Tensor
     face_mask: torch.Tensor
     element_mask: torch.Tensor
-    as_edited: torch.Tensor
     record: PasteRecord

@@ -1,4 +1,4 @@
-"""The four small networks that judge pictures of the lab's world: detector, two recognisers, critic."""
+"""The small networks that look at faces of the lab's world: detector, landmarks, two recognisers, critic."""
 from __future__ import annotations
 
 import torch
@@ -7,6 +7,7 @@ from torch.nn import functional
 
 STRIDES = (8, 16, 32)
 ANCHORS = 2
+LANDMARKS = 68
 
 
 def conv(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> nn.Sequential:
@@ -82,6 +83,41 @@ class Detector(nn.Module):
     def _rows(x: Tensor, width: int) -> Tensor:
         """(B, 2·width, h, w) to (B, h·w·2, width): the two anchors of a cell stand side by side."""
         return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, width)
+
+
+class DenseLandmarks(nn.Module):
+    """68 points (iBUG order) of a face, each the centre of mass of a map of its own: less than a pixel comes easy.
+
+    Input (B, 3, 192, 192), RGB, (value - 127.5) / 128, as insightface tells such networks; it is looked at by 128 px.
+    Output (B, 136), x and y of each point, -1 to 1 over the square.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths, width = (48, 80, 112), 56
+        self.stem = conv(3, 24, 2)
+        self.down = nn.ModuleList([
+            nn.Sequential(conv(inputs, outputs, 2), *[Residual(outputs) for _ in range(depth)])
+            for inputs, outputs, depth in zip((24, *widths), widths, (1, 2, 2))
+        ])
+        self.lateral = nn.ModuleList([nn.Conv2d(inputs, width, 1) for inputs in widths])
+        self.mix = nn.Sequential(conv(width, width), conv(width, width))
+        self.map = nn.Conv2d(width, LANDMARKS, 1)
+        ticks = (torch.arange(32) + 0.5) / 16 - 1
+        y, x = torch.meshgrid(ticks, ticks, indexing="ij")
+        self.register_buffer("places", torch.stack([x.flatten(), y.flatten()], -1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(functional.interpolate(x, size=(128, 128), mode="bilinear"))
+        levels = []
+        for stage, lateral in zip(self.down, self.lateral):
+            x = stage(x)
+            levels.append(lateral(x))
+        up = levels[2]
+        for fine in (1, 0):
+            up = levels[fine] + functional.interpolate(up, scale_factor=2.0, mode="nearest")
+        chance = self.map(self.mix(up)).flatten(2).softmax(-1)
+        return (chance @ self.places.to(chance)).reshape(-1, 2 * LANDMARKS)
 
 
 class Regressor(nn.Module):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..align import apply, crop_frame, scale_of
+from ..landmarks import five_of_68
 from ..record import Face
 from .dlib_mean import MEAN_DESCRIPTOR
 from .licences import DLIB_WEIGHTS
@@ -46,11 +47,6 @@ def _weights_folder() -> Path | None:
     if spec is None or not spec.submodule_search_locations:
         return None
     return Path(spec.submodule_search_locations[0]) / "models"
-
-
-def five_of_68(dense: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The five points from the 68 of iBUG: mean of each eye's six points, tip of the nose, corners of the mouth."""
-    return np.stack([dense[36:42].mean(0), dense[42:48].mean(0), dense[30], dense[48], dense[54]])
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Faces with insightface packs (SCRFD detector, ArcFace recogniser, 106 landmarks where the pack has them).
+"""Faces with insightface packs (SCRFD detector, ArcFace recogniser, dense landmarks where the pack has them).
 
 Works with insightface 0.7 and 1.x to 2.x: each ONNX file is opened by itself, and the detection size is given when
 the detector is prepared (in 2.x setting `input_size` on it does nothing).
@@ -66,7 +66,7 @@ class InsightFaceAnalyzer:
                 )
         self._detector: Any = models["detection"]
         self._recogniser: Any = models["recognition"]
-        self._landmarks: Any = models.get("landmark_2d_106")
+        self._landmarks: Any = next((m for task, m in models.items() if task.startswith("landmark_2d_")), None)
         self._detector.prepare(0, input_size=(self._side, self._side), det_thresh=_LEAST_SCORE)
 
     @property
@@ -114,7 +114,7 @@ class InsightFaceAnalyzer:
         dense = None
         if self._landmarks is not None:
             self._landmarks.get(bgr, record)
-            dense = _enlarged(np.asarray(record["landmark_2d_106"]), factor).astype(np.float32)
+            dense = _enlarged(np.asarray(record[self._landmarks.taskname]), factor).astype(np.float32)
         return Face(
             box=box.astype(np.float32), points=points.astype(np.float32), score=min(1.0, score),
             embedding=embedding / max(float(np.linalg.norm(embedding)), 1e-9), dense=dense, frame=0,

@@ -1,0 +1,138 @@
+"""Shape Faces, Crop Face Pairs, Paste Faces."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io, ui
+
+from ..editedid_core.faces import FacePairs, PasteRecord, crop_pairs, reshape_faces
+from ..editedid_core.faces.crop import with_placeholder
+from ..editedid_core.faces.paste import paste as paste_crops
+from ..editedid_core.faces.paste import paste_mask
+from ..editedid_core.faces.preview import crop_sheet
+from ..editedid_core.pipeline import RestoreOptions
+from . import types
+from .faces import CATEGORY
+
+
+def face_shape_input(optional: bool) -> io.Float.Input:
+    return io.Float.Input("face_shape", default=RestoreOptions().face_shape, min=0.0, max=1.0, step=0.05,
+                          optional=optional, tooltip="How far eyes, nose, mouth, jaw and cheeks are moved to where the "
+                          "person has them. The edit's pose and expression stay. 0 keeps the edit's shapes.")
+
+
+class ShapeFaces(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDShapeFaces",
+            display_name="Shape Faces",
+            category=CATEGORY,
+            description="Moves the features and the outline of each edited face to where the person has them, in the "
+            "edit's own pose and with its expression. Faces without dense landmarks stay as they are.",
+            search_aliases=["liquify", "face shape", "jaw", "reshape face", "warp face", "editedid"],
+            inputs=[
+                io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
+                types.Pairs.Input("pairs", tooltip="Match Faces."),
+                face_shape_input(optional=False),
+            ],
+            outputs=[
+                io.Image.Output(display_name="edited_image", tooltip="The edit with its faces shaped: for Crop Face "
+                                "Pairs and Paste Faces."),
+                types.Pairs.Output(display_name="pairs", tooltip="The pairs with their landmarks moved along, for Crop "
+                                   "Face Pairs."),
+                io.Mask.Output(display_name="mask", tooltip="Where the picture changed; 0 is as before."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, edited_image: torch.Tensor, pairs: FacePairs, face_shape: float) -> io.NodeOutput:
+        done = reshape_faces(edited_image, pairs, face_shape)
+        return io.NodeOutput(done.image, done.pairs, done.mask, ui=ui.PreviewImage(done.image, cls=cls))
+
+
+class CropFacePairs(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDCropFacePairs",
+            display_name="Crop Face Pairs",
+            category=CATEGORY,
+            description="Cuts each edited face upright at the model's working size, and warps the original of the same "
+            "person onto it, in the edit's light. Also gives the masks of the face and of what covers it.",
+            search_aliases=["face crop", "align face", "warp face", "face mask", "glasses mask", "editedid"],
+            inputs=[
+                io.Image.Input("original_image", tooltip="The picture given to Detect Faces for the original faces."),
+                io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
+                types.Pairs.Input("pairs", tooltip="Match Faces."),
+                io.Int.Input("size", default=512, min=64, max=2048, step=8,
+                             tooltip="Side of the crops in pixels, the size of pictures that the model was made for, "
+                             "mostly 512 or 1024; 128 or 256 for the lab's UNet and DiT."),
+                io.Float.Input("relight", default=1.0, min=0.0, max=1.0, step=0.05,
+                               tooltip="How far the original takes the light and tone of the edit. 0 leaves it be."),
+                io.Float.Input("auto_elements", default=RestoreOptions().auto_elements, min=0.0, max=2.0, step=0.05,
+                               tooltip="How readily glasses, hat, hair or a hand over the face are found by comparing "
+                               "the two pictures. 0 turns it off."),
+                io.Boolean.Input("piecewise", default=False, advanced=True,
+                                 tooltip="Bend the original to the edited landmarks where both faces have dense ones: "
+                                 "follows the expression, and alters the shape of the face. Faces of Shape Faces are "
+                                 "bent in any case."),
+                io.Boolean.Input("keep_elements", default=True, advanced=True,
+                                 tooltip="Leave elements out of what is pasted: they stay the edit's own pixels."),
+                io.Mask.Input("element_mask", optional=True,
+                              tooltip="Mask on the edited picture of things that must stay as they are over the face."),
+            ],
+            outputs=[
+                io.Image.Output(display_name="original", tooltip="Original faces warped onto the edited ones."),
+                io.Image.Output(display_name="edited", tooltip="Edited faces, upright."),
+                io.Mask.Output(display_name="face_mask", tooltip="Soft mask of each face."),
+                io.Mask.Output(display_name="element_mask", tooltip="Soft mask of what covers each face in the edit."),
+                types.Paste.Output(display_name="paste", tooltip="Where the crops belong, for Paste Faces."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
+                relight: float, auto_elements: float, piecewise: bool, keep_elements: bool,
+                element_mask: torch.Tensor | None = None) -> io.NodeOutput:
+        crops = crop_pairs(original_image, edited_image, pairs, size, element_mask, relight, auto_elements, piecewise,
+                           keep_elements)
+        shown = with_placeholder(crops, edited_image, size)
+        return io.NodeOutput(shown.original, shown.edited, shown.face_mask, shown.element_mask, shown.record,
+                             ui=ui.PreviewImage(crop_sheet(shown), cls=cls))
+
+
+class PasteFaces(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDPasteFaces",
+            display_name="Paste Faces",
+            category=CATEGORY,
+            description="Puts restored faces back into the edited picture, turned and scaled as they were. Every pixel "
+            "outside the faces stays exactly as it was.",
+            search_aliases=["paste back", "uncrop", "stitch", "composite face", "editedid"],
+            inputs=[
+                io.Image.Input("edited_image", tooltip="The picture given to Crop Face Pairs."),
+                io.Image.Input("crops", tooltip="The restored crops, in the order of Crop Face Pairs."),
+                types.Paste.Input("paste", tooltip="Crop Face Pairs."),
+                io.Float.Input("feather", default=0.03, min=0.0, max=0.25, step=0.01,
+                               tooltip="Width of the soft edge, as a part of the crop's side; it lies inside."),
+                io.Float.Input("colour", default=0.0, min=0.0, max=1.0, step=0.05,
+                               tooltip="How far the light and tone of the restored face are brought to the edited "
+                               "picture's."),
+            ],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The edited picture with the restored faces."),
+                io.Mask.Output(display_name="mask", tooltip="Where the picture may have changed; 0 is as before."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, edited_image: torch.Tensor, crops: torch.Tensor, paste: PasteRecord, feather: float,
+                colour: float) -> io.NodeOutput:
+        image = paste_crops(edited_image, crops, paste, feather, colour)
+        return io.NodeOutput(image, paste_mask(paste, feather), ui=ui.PreviewImage(image, cls=cls))
+
+
+NODES = [ShapeFaces, CropFacePairs, PasteFaces]
