@@ -36,8 +36,8 @@ def cautions(pair: FacePair, covered: float = 0.0) -> tuple[str, ...]:
         found.append("Photo and edit show the face from different sides or with different expressions: use a photo in "
                      "a similar pose, or several photos.")
     if covered > MOST_COVERED:
-        found.append(f"About {covered:.0%} of the face is covered in the edit, or too different from the photo to be mixed "
-                     "with it: only its shape is the person's there.")
+        found.append(f"About {covered:.0%} of the face is covered in the edit, or too different from the photo to be "
+                     "mixed with it: only its shape is the person's there.")
     if pair.similarity is not None and pair.similarity < LEAST_LIKE:
         found.append(f"The face in the edit hardly resembles the person any more (likeness {pair.similarity:.2f}): "
                      "check that it is meant to be this person.")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .align import apply, compose, crop_frame, face_to_face, fit_similarity, invert, pixel_grid, scale_of
 from .colour import relight as bring_light
 from .detect import check_pictures, to_rgb
-from .elements import automatic_elements, disagreement, features_mask
+from .elements import automatic_elements, disagreement, features_in_one_state, features_mask
 from .landmarks import as_68
 from .masks import face_mask
 from .record import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
@@ -91,7 +91,8 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     # elements are not lit like skin: compare light once more without them
     in_light = bring_light(original, edited, face * (1 - elements), 1.0, _LIGHT)
     original = in_light if relight == 1 else bring_light(original, edited, face * (1 - elements), relight, _LIGHT)
-    elements = torch.maximum(elements, face * disagreement(in_light, edited, auto_elements))
+    alike = features_in_one_state(points, size, there, here)
+    elements = torch.maximum(elements, face * disagreement(in_light, edited, face, alike, auto_elements))
     crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)
     return crop, original, edited, face, elements
 

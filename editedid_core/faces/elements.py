@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 
 from .align import pixel_grid
+from .landmarks import openness
 from .masks import face_axes
 from .warp import blur
 
@@ -26,11 +27,12 @@ _ORDINARY = 3.5  # times the median disagreement of this pair's skin
 _LEAST_AREA = 0.004  # of the face, that an element shows outside the features
 _LEAST_SHARE = 0.2  # of an element that lies outside the features
 _AROUND = 0.03  # standard deviation of the neighbourhood in which two pictures agree or not
-_DISAGREES = (0.042, 0.07)  # mean difference in parts of a colour channel's range: nowhere yet, and wholly
+_DISAGREES = 0.042  # least mean difference at which they begin not to, in parts of a colour channel's range
+_SAME_STATE = 0.08  # change of how far eyes or mouth are open, in parts of their width
 
 
-def features_mask(points: ArrayLike, size: int) -> torch.Tensor:
-    """Where a face has its own features (eyes with brows, nose, mouth): soft, (size, size) float32.
+def feature_spots(points: ArrayLike, size: int) -> tuple[torch.Tensor, ...]:
+    """Where a face has its own features: both eyes with their brows, nose, mouth; soft, (size, size) float32 each.
 
     Two pictures of a face that has drifted differ there because the identity differs, not because something covers it.
     points: (5, 2) in crop pixels.
@@ -45,12 +47,30 @@ def features_mask(points: ArrayLike, size: int) -> torch.Tensor:
         (p[3:5].mean(0), mouth_width, 0.28 * unit),
     ]
     grid = pixel_grid(size, size)
-    mask = np.zeros((size, size))
+    masks = []
     for centre, half_width, half_height in spots:
         d = grid - centre
         radius = np.hypot(d @ right / half_width, d @ below / half_height)
-        mask = np.maximum(mask, np.clip((1.25 - radius) / 0.5, 0, 1))
-    return torch.from_numpy(mask.astype(np.float32))
+        masks.append(torch.from_numpy(np.clip((1.25 - radius) / 0.5, 0, 1).astype(np.float32)))
+    return tuple(masks)
+
+
+def features_mask(points: ArrayLike, size: int) -> torch.Tensor:
+    """All of `feature_spots` in one mask, (size, size) float32."""
+    return torch.stack(feature_spots(points, size)).amax(0)
+
+
+def features_in_one_state(points: ArrayLike, size: int, photo: NDArray[np.float64] | None,
+                          edit: NDArray[np.float64] | None) -> torch.Tensor:
+    """Those of `feature_spots` that hold themselves alike in both pictures, (size, size) float32: lids and mouth as far
+    open, corners of the mouth as high. photo, edit: 68 landmarks each; without them only the nose is known to be.
+    """
+    left, right, nose, mouth = feature_spots(points, size)
+    if photo is None or edit is None:
+        return nose
+    change = np.abs(openness(photo) - openness(edit)) < _SAME_STATE
+    alike = (change[0], change[1], True, change[2] and change[3])
+    return torch.stack([spot * float(same) for spot, same in zip((left, right, nose, mouth), alike)]).amax(0)
 
 
 def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, features: torch.Tensor,
@@ -79,18 +99,21 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
     return _smoothed(_things(evidence, face, features), 0.01 * size) * near
 
 
-def disagreement(original: torch.Tensor, edited: torch.Tensor, strength: float = 1.0) -> torch.Tensor:
+def disagreement(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, features: torch.Tensor,
+                 strength: float = 1.0) -> torch.Tensor:
     """Where the two aligned pictures show different things, whatever they are: (S, S) float32 in [0, 1]. METHOD §4.
 
     original, edited: (S, S, 3), the original in the edit's light. Open mouth against closed, a shadow, a curl, an eye
-    behind dark glasses: mixing the two there makes ghosts, and who the person is shows in shape and in what agrees.
-    strength: 0 gives none, 1 the normal sensitivity.
+    behind dark glasses: mixing the two there makes ghosts. face: (S, S). features: (S, S), those that differ because
+    the identity does; three times as much is allowed there. strength: 0 gives none, 1 the normal sensitivity.
     """
     if strength <= 0:
         return torch.zeros(edited.shape[:2])
-    difference = (original - edited).abs().mean(-1)[None, None]
-    low, high = (limit / strength for limit in _DISAGREES)
-    d = ((blur(difference, _AROUND * edited.shape[0])[0, 0] - low) / (high - low)).clamp(0, 1)
+    difference = blur((original - edited).abs().mean(-1)[None, None], _AROUND * edited.shape[0])[0, 0]
+    # a picture that is coarser or noisier than the other differs from it everywhere
+    ordinary = float(difference[face > 0.5].median()) if bool((face > 0.5).any()) else 0.0
+    low = max(_DISAGREES, ordinary) / strength * (1 + 2 * features)
+    d = ((difference - low) / (0.67 * low)).clamp(0, 1)
     return d * d * (3 - 2 * d)
 
 

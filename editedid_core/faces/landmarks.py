@@ -42,3 +42,19 @@ def as_68(dense: ArrayLike | None) -> NDArray[np.float64] | None:
 def five_of_68(dense: NDArray[np.float64]) -> NDArray[np.float64]:
     """Middles of the eyes, tip of the nose, corners of the mouth, (5, 2), of 68 points (68, 2)."""
     return np.stack([dense[36:42].mean(0), dense[42:48].mean(0), dense[30], dense[48], dense[54]])
+
+
+def openness(dense: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far the left and the right eye are open, how far the mouth is, and how high its corners are over its middle,
+    each in parts of its width, (4,), of 68 points (68, 2)."""
+
+    def apart(a: int, b: int) -> float:
+        return float(np.linalg.norm(dense[a] - dense[b]))
+
+    left = (apart(37, 41) + apart(38, 40)) / (2 * max(apart(36, 39), 1e-6))
+    right = (apart(43, 47) + apart(44, 46)) / (2 * max(apart(42, 45), 1e-6))
+    across = dense[54] - dense[48]
+    width = max(float(np.linalg.norm(across)), 1e-6)
+    gap = (apart(61, 67) + apart(62, 66) + apart(63, 65)) / (3 * width)
+    lift = (dense[[48, 54]].mean(0) - dense[[51, 57]].mean(0)) @ np.array([-across[1], across[0]]) / width**2
+    return np.array([left, right, gap, lift])
