@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .align import apply, compose, crop_frame, face_to_face, fit_similarity, invert, pixel_grid, scale_of
 from .colour import relight as bring_light
-from .detect import check_pictures, to_rgb
+from .detect import check_found_in, check_pictures, to_rgb
 from .elements import automatic_elements, disagreement, features_in_one_state, features_mask
 from .landmarks import as_68
 from .masks import face_mask
@@ -112,14 +112,8 @@ def _cut(picture: torch.Tensor, positions: NDArray[np.float64], step: float) -> 
 
 def _check_pairs(pairs: FacePairs, original_image: torch.Tensor, edited_image: torch.Tensor) -> None:
     for pair in pairs.pairs:
-        for face, image, name in ((pair.original, original_image, "original_image"),
-                                  (pair.edited, edited_image, "edited_image")):
-            if face.frame >= image.shape[0] or face.image_size != (image.shape[1], image.shape[2]):
-                raise ValueError(
-                    f"{name} has {image.shape[0]} pictures of {tuple(image.shape[1:3])} pixels (height, width), but a "
-                    f"face of pairs was found in picture {face.frame + 1} of {face.image_size}: connect the same "
-                    "picture as to Detect Faces."
-                )
+        check_found_in(pair.original, original_image, "original_image")
+        check_found_in(pair.edited, edited_image, "edited_image")
 
 
 def _checked_mask(mask: torch.Tensor, edited_image: torch.Tensor) -> torch.Tensor:

@@ -32,6 +32,16 @@ def check_pictures(image: torch.Tensor, name: str) -> None:
         raise ValueError(f"{name} has no pixels: connect a picture of at least 1 by 1 pixel.")
 
 
+def check_found_in(face: Face, image: torch.Tensor, name: str) -> None:
+    """Raise ValueError, naming the input, unless `image` (B, H, W, C) has the size of those the face was found in."""
+    if face.frame >= image.shape[0] or face.image_size != (image.shape[1], image.shape[2]):
+        raise ValueError(
+            f"{name} has {image.shape[0]} pictures of {tuple(image.shape[1:3])} pixels (height, width), but a "
+            f"face of pairs was found in picture {face.frame + 1} of {face.image_size}: connect the same "
+            "picture as to Detect Faces."
+        )
+
+
 def to_rgb(picture: torch.Tensor) -> torch.Tensor:
     """(..., H, W, 1, 3 or 4) to (..., H, W, 3): grey is repeated, alpha is dropped."""
     return picture.expand(*picture.shape[:-1], 3) if picture.shape[-1] == 1 else picture[..., :3]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
 from .align import pixel_grid
-from .detect import check_pictures, to_rgb
+from .detect import check_found_in, check_pictures, to_rgb
 from .landmarks import as_68, five_of_68
 from .record import Face, FacePair, FacePairs
 from .shape import person_in_pose
@@ -23,7 +23,8 @@ _FADE = 0.16  # beyond it, what is left of the map fades to exactly nothing
 _NODE = 0.07  # between the places at which a map is worked out
 _STIFFNESS = 0.05  # how far the map may pass a landmark by, which a detector misses by as much
 _RING = 48  # places along the hull that are held
-_LEAST_AREA = 0.2  # what a pixel may shrink to: less would fold the picture
+_LEAST_AREA = 0.1  # what a pixel may shrink to: less would fold the picture
+_BETWEEN = 3  # parts of a node's side in which folds are looked for: a cubic overshoots between its nodes
 _STRIP = 512  # rows worked on at a time, so that an 8k picture needs little memory
 _STILL = 0.02  # pixels; moving less is not seen
 
@@ -66,7 +67,9 @@ def bend(here: Points, there: Points) -> Bend:
     from scipy.interpolate import RBFInterpolator
 
     five = five_of_68(here)
-    unit = max(float(np.linalg.norm(five[1] - five[0])), 1.0)
+    down = five[3:].mean(0) - five[:2].mean(0)
+    # a profile's eyes come together: its height then tells its size
+    unit = max(float(np.linalg.norm(five[1] - five[0])), 0.5 * float(np.linalg.norm(down)), 1.0)
     both = np.concatenate([here, there])
     outline = _resampled(both[ConvexHull(both).vertices], _RING)
     outward = outline - both.mean(0)
@@ -104,12 +107,13 @@ def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float 
 
     edited_image: (B, H, W, C), in which the faces of `pairs` were found. strength: 0 leaves everything, 1 goes all the
     way. Faces without dense landmarks in both pictures stay as they are, and so does every pixel further than 0.4 eye
-    distances from a face, bit for bit.
+    distances from a face, bit for bit. Raises ValueError for another picture than that.
     """
     check_pictures(edited_image, "edited_image")
     mask = torch.zeros(edited_image.shape[:3])
     image, moved = edited_image, []
     for pair in pairs.pairs:
+        check_found_in(pair.edited, edited_image, "edited_image")
         photo, edit = as_68(pair.original.dense), as_68(pair.edited.dense)
         if strength <= 0 or photo is None or edit is None:
             moved.append(pair)
@@ -133,8 +137,8 @@ def _move(picture: torch.Tensor, mask: torch.Tensor, how: Bend) -> None:
     if x1 <= x0:
         return
     channels = 1 if picture.shape[-1] == 1 else 3
-    before = to_rgb(picture[y0:y1, x0:x1]).to("cpu", torch.float32)  # a copy in single precision, of the window only
-    before = before.clone()
+    # a copy in single precision, of the window only
+    before = to_rgb(picture[y0:y1, x0:x1]).to("cpu", torch.float32).nan_to_num(0.0)
     for top in range(y0, y1, _STRIP):
         window = (x0, top, x1, min(y1, top + _STRIP))
         displacement = how.at(window)
@@ -163,6 +167,10 @@ def _depth(places: Points, ring: Points) -> Points:
 
 
 def _least_area(field: Points) -> float:
-    """The smallest area, in node cells, that any cell of a map (h, w, 2) is taken to."""
-    down, across = np.diff(field, axis=0)[:, :-1], np.diff(field, axis=1)[:-1]
+    """The smallest area, in parts of itself, that anything in a map (h, w, 2) of nodes a distance of 1 apart takes."""
+    height, width = (_BETWEEN * (n - 1) + 1 for n in field.shape[:2])
+    nodes = torch.from_numpy(field).permute(2, 0, 1)[None]
+    fine = F.interpolate(nodes, size=(height, width), mode="bicubic", align_corners=True)[0].permute(1, 2, 0).numpy()
+    down, across = (_BETWEEN * np.diff(fine, axis=axis) for axis in (0, 1))
+    down, across = down[:, :-1], across[:-1]
     return float(((1 + across[..., 0]) * (1 + down[..., 1]) - across[..., 1] * down[..., 0]).min())

@@ -95,16 +95,18 @@ def more_photos(seed: int, condition: Condition) -> list[portraits.Portrait]:
     return found
 
 
-def displaced(points: Array, noise: float, picture: NDArray[np.uint8], seed: int) -> Array:
-    """Points (5, 2) moved by `noise`, the same for the same picture and seed."""
+def displaced(points: Array, noise: float, picture: NDArray[np.uint8], seed: int, five: Array | None = None) -> Array:
+    """Points (K, 2) moved by `noise` eye distances, the same for the same picture and seed. `five`: the face's five
+    points, where `points` are others."""
     rng = np.random.default_rng((seed, zlib.crc32(picture.tobytes())))
-    eyes = float(np.linalg.norm(points[1] - points[0]))
+    left, right = (points if five is None else five)[:2]
+    eyes = float(np.linalg.norm(right - left))
     return (points + rng.normal(0.0, noise * eyes / math.sqrt(2), points.shape)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class NoisyAnalyzer:
-    """A face analyzer whose five points are off by `noise`; everything else is as it was found."""
+    """A face analyzer whose points, five and dense, are off by `noise`; everything else is as it was found."""
 
     analyzer: Any
     noise: float
@@ -120,7 +122,11 @@ class NoisyAnalyzer:
 
     def find(self, image: NDArray[np.uint8], threshold: float = 0.5) -> list[Face]:
         faces = self.analyzer.find(image, threshold)
-        return [replace(face, points=displaced(face.points, self.noise, image, self.seed)) for face in faces]
+        return [self._off(face, image) for face in faces]
+
+    def _off(self, face: Face, image: NDArray[np.uint8]) -> Face:
+        dense = None if face.dense is None else displaced(face.dense, self.noise, image, self.seed + 1, face.points)
+        return replace(face, points=displaced(face.points, self.noise, image, self.seed), dense=dense)
 
 
 def _turned(scene: Scene, condition: Condition, side: int) -> Scene:

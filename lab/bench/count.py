@@ -78,7 +78,8 @@ class Network:
     def of(cls, size: Size, dtype: torch.dtype = torch.float16) -> Network:
         return cls(make(size, META, dtype))
 
-    def evaluate(self, model: Any, samples: int, sigma: float, chunks: int = 1) -> None:
+    def evaluate(self, model: Any, samples: int, sigma: float, chunks: int = 1,
+                 embedding: Tensor | None = None) -> Tensor:
         """One evaluation through the host's BaseModel, with the model's own wrappers, patches and options."""
         subject, base = self.subject, model.model
         options = {**model.model_options["transformer_options"], "wrappers": {**model.wrappers},
@@ -95,11 +96,13 @@ class Network:
             given["guidance"] = torch.full((rows,), 3.5, device=META)
         schedule = base.model_sampling  # the run reads its values; the evaluation must not
         base.model_sampling = copy.deepcopy(schedule).to(META)
-        base.apply_model(
-            torch.empty(rows, *shape, device=META), torch.full((rows,), sigma, device=META),
-            c_crossattn=torch.empty(rows, *prompt.shape[1:], dtype=dtype, device=META), transformer_options=options,
-            **given)
+        if embedding is None:
+            embedding = torch.empty(rows, *prompt.shape[1:], dtype=dtype, device=META)
+        answer = base.apply_model(
+            torch.empty(rows, *shape, device=META), torch.full((rows,), sigma, device=META), c_crossattn=embedding,
+            transformer_options=options, **given)
         base.model_sampling = schedule
+        return answer
 
     def plain(self) -> Count:
         """The plain model doing the same evaluations in the same batches."""
@@ -140,6 +143,17 @@ class Network:
             self.evaluate(model, 6, 1.0, chunks=2)
         return Count(living.most / MIB, living.launches)
 
+    def null_text(self) -> Count:
+        """One update of the published null-text embeddings: both sources forth and back through explicit matrices."""
+        with runs.core("host.gradients").differentiable(self.subject.model.model.diffusion_model), Living() as living:
+            model = self.subject.model.clone()
+            options = model.model_options["transformer_options"]
+            options["optimized_attention_override"] = published.explicit_attention(self.subject)
+            shape, dtype = self.subject.prompt[0][0].shape[1:], model.model.get_dtype()
+            embedding = torch.empty(2, *shape, dtype=dtype, device=META, requires_grad=True)
+            torch.autograd.grad(self.evaluate(model, 2, 1.0, embedding=embedding).sum(), embedding)
+        return Count(living.most / MIB, living.launches)
+
     def _rows(self) -> list[Any]:
         mode = runs.core("host.sampling").resolve_mode(self.subject.model, "auto")
         return [rows for _, rows in self._steps(mode, self.levels)]
@@ -164,7 +178,9 @@ def _fused(func: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Any = N
 @dataclass(frozen=True)
 class Memory:
     """MiB beyond the weights at one size: the plain model, ours, evaluated again instead of recorded, the published
-    pattern; `extra`: ours beyond the plain model; `launches_ratio`: operators that ours launches to the plain's."""
+    pattern; `extra`: ours beyond the plain model; `null_text`: an update of the published null-text optimisation
+    (0 where it is not written for the model, a transformer); `launches_ratio`: operators that ours launches to the
+    plain's. Ratios: of the pattern beyond the weights, of the pattern and of the whole published method with them."""
 
     name: str
     side: int
@@ -176,8 +192,10 @@ class Memory:
     record: float
     lock_step: float
     published: float
+    null_text: float
     memory_ratio_published_50: float
     memory_ratio_with_weights: float
+    memory_ratio_null_text_with_weights: float
     launches_ratio: float
 
     @classmethod
@@ -188,8 +206,10 @@ class Memory:
         weights = sum(p.numel() * p.element_size() for p in model.model.diffusion_model.parameters()) / MIB
         plain, ours, published = network.plain(), network.ours(), network.published()
         lock_step = ours if mode == "lock-step" else network.ours("lock-step")
+        null_text = network.null_text().mib if runs.is_unet(model) else 0.0
         return cls(size.name, size.side, mode, weights, plain.mib, ours.mib, ours.mib - plain.mib, ours.record_mib,
-                   lock_step.mib, published.mib, published.mib / ours.mib,
-                   (published.mib + weights) / (ours.mib + weights), ours.launches / plain.launches)
+                   lock_step.mib, published.mib, null_text, published.mib / ours.mib,
+                   (published.mib + weights) / (ours.mib + weights),
+                   (max(published.mib, null_text) + weights) / (ours.mib + weights), ours.launches / plain.launches)
 
 

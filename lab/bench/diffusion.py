@@ -37,8 +37,8 @@ DIFFUSION: dict[str, float | Ours | None] = {
     "img2img_0.3": 0.3,
     "img2img_0.5": 0.5,
     "img2img_0.7": 0.7,
-    "paper_6": Ours({"mode": "paper 6 steps"}),
-    "paper_50": Ours({"mode": "paper 50 steps"}),
+    "paper_6": Ours({"mode": "paper 6 steps", "face_shape": 0.0}),  # its shape is ours, not the paper's
+    "paper_50": Ours({"mode": "paper 50 steps", "face_shape": 0.0}),
     "replay": Ours({"mode": "replay"}),
     "lockstep": Ours({"mode": "lock-step"}),
     "default": Ours(),

@@ -16,9 +16,11 @@ from . import bare_host, count, sizes, speed
 def table(found: Sequence[count.Memory]) -> str:
     """A Markdown table in MiB, a row for each model."""
     head = ("model", "side", "mode", "weights", "plain", "ours", "extra", "of it recorded", "evaluated again",
-            "published", "ratio")
+            "published", "its null-text", "ratio", "with weights", "and null-text")
     rows = [(m.name, f"{m.side} px", m.mode, *(f"{v:.0f}" for v in (m.weights, m.plain, m.ours, m.extra, m.record,
-             m.lock_step, m.published)), f"{m.memory_ratio_published_50:.1f}") for m in found]
+             m.lock_step, m.published, m.null_text)), *(f"{v:.1f}" for v in (
+             m.memory_ratio_published_50, m.memory_ratio_with_weights, m.memory_ratio_null_text_with_weights)))
+            for m in found]
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows))
 
 

@@ -113,17 +113,18 @@ def groups(family: str) -> tuple[Group, ...]:
               "the face is held to the edit at every step or only by the paste at the end.", (
                   Variant("hard masks", Change(swaps=("hard masks",))),
                   Variant("surroundings held by the paste only", Change(swaps=("free surroundings",))),
-                  Variant("elements not looked for", Change(options={"auto_elements": 0.0})),
+                  *(Variant(f"auto_elements {a}", Change(options={"auto_elements": a})) for a in (0.0, 0.7, 2.0)),
               )),
         Group("agreement", "Agreement gate (§5)", "Gates close where the two pictures disagree. Under landmarks that "
               "are off, and between heads turned apart.", _crossed(
                   MISALIGNED | TURNED, {"no agreement gate": Change(entangle={"agreement": None}),
                                         "strict agreement gate": Change(entangle={"agreement": 0.5}),
                                         "pose-dependent strength": Change(entangle={"pose": 0.15})})),
-        Group("surroundings", "Around the diffusion (§6)", "The original's warp onto the edit, its light and colour, "
-              "and what the autoencoder loses.", (
-                  Variant("no warp", Change(swaps=("no warp",))),
-                  Variant("each face in its own frame", Change(swaps=("own frames",))),
+        Group("surroundings", "Around the diffusion (§6)", "The edit's shape, the original's warp onto it, light and "
+              "colour, and what the autoencoder loses.", (
+                  *(Variant(f"face_shape {s}", _inputs(face_shape=s)) for s in (0.0, 0.5)),
+                  Variant("face_shape 0, no warp", Change({"face_shape": 0.0}, swaps=("no warp",))),
+                  Variant("face_shape 0, own frames", Change({"face_shape": 0.0}, swaps=("own frames",))),
                   Variant("not relit", _inputs(relight=0.0)), Variant("half relit", _inputs(relight=0.5)),
                   Variant("colour brought to the edit's after", Change(options={"colour": 1.0})),
                   Variant("autoencoder's loss not given back", Change(options={"detail": 0.0})),

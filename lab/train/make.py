@@ -2,7 +2,7 @@
 
     python -m lab.train.make unet --out RUNS            the SD 1.5-format checkpoint
     python -m lab.train.make dit --out RUNS             the SD3-format checkpoint
-    python -m lab.train.make judges --out RUNS          detector, recognisers, critic
+    python -m lab.train.make judges --out RUNS          detector, landmarks, recognisers, critic
     python -m lab.train.make all --out RUNS --device cuda
 
 Steps that do not wait for each other run side by side on a GPU and one after another on a CPU. Each writes
@@ -40,7 +40,7 @@ CPU = Effort(
     crops=24_000, workers=2, at_once=1,
     autoencoder=("--batch", "8", "--rate", "0.015", "--seconds", "2400", "--threads", "2"),
     diffusion=("--batch", "24", "--seconds", "7200", "--threads", "2"),
-    judges={"detector": (), "recogniser_a": (), "recogniser_b": (), "critic": ()},
+    judges={"detector": (), "landmarks": (), "recogniser_a": (), "recogniser_b": (), "critic": ()},
 )
 CUDA = Effort(
     crops=96_000, workers=16, at_once=16,
@@ -49,6 +49,7 @@ CUDA = Effort(
     judges={
         "detector": ("--seconds", "560", "--batch", "20", "--workers", "5", "--render", "5", "--pictures", "6000",
                      "--people", "1500"),
+        "landmarks": ("--seconds", "560", "--batch", "128", "--workers", "3", "--render", "3", "--pictures", "24000"),
         "recogniser_a": ("--seconds", "560", "--batch", "128", "--workers", "3", "--render", "2", "--people", "1000",
                          "--scenes", "4"),
         "recogniser_b": ("--seconds", "560", "--batch", "144", "--workers", "4", "--render", "5", "--people", "5000"),
@@ -98,6 +99,7 @@ def _judges(out: Path, device: str, effort: Effort) -> list[Step]:
     shipped, pack = out / "shipped", out / "shipped" / "insightface" / "lab"
     commands = {
         "detector": ("detector", pack / "detector.onnx"),
+        "landmarks": ("landmarks", pack / "landmarks.onnx"),
         "recogniser_a": ("recogniser", pack / "recogniser.onnx"),
         "recogniser_b": ("recogniser", shipped / "judge" / "recogniser_b.onnx"),
         "critic": ("critic", shipped / "judge" / "critic.onnx"),

@@ -58,17 +58,6 @@ def test_points_that_coincide_are_refused() -> None:
         align.crop_frame(np.zeros((5, 2)), 64)
 
 
-def test_piecewise_map_takes_landmarks_to_landmarks() -> None:
-    rng = np.random.default_rng(3)
-    target = np.array([(x, y) for x in range(24, 104, 14) for y in range(24, 104, 14)], dtype=float)
-    base = similarity(1.5, 0.3, 20, -10)
-    source = align.apply(base, target) + rng.normal(0, 1.5, target.shape)
-    grid = torch.from_numpy(align.piecewise_grid(source, target, base, 128)).float()
-    read = np.stack([sample(grid[..., [axis]], target[None], 1.0, mode="bilinear")[0, :, 0] for axis in (0, 1)], -1)
-    assert np.abs(read - source).max() < 0.01
-    assert grid[0, 0].numpy() == pytest.approx(align.apply(base, [0, 0]), abs=2)
-
-
 def test_sampling_at_the_pixels_gives_the_pixels() -> None:
     picture = torch.rand(20, 30, 3)
     assert torch.allclose(sample(picture, align.pixel_grid(20, 30), 1.0), picture, atol=1e-5)

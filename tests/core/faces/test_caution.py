@@ -50,7 +50,7 @@ def test_another_pose_is_told(pair: FacePair) -> None:
 
 
 def test_what_is_covered_and_what_has_drifted_away_is_told(pair: FacePair) -> None:
-    assert "25%" in cautions(pair, covered=0.25)[0]
+    assert "75%" in cautions(pair, covered=0.75)[0]
     assert not cautions(pair, covered=MOST_COVERED)
     assert "0.10" in cautions(replace(pair, similarity=0.1))[0]
     assert not cautions(replace(pair, similarity=LEAST_LIKE))

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("insightface")
 
 from editedid_core.faces.align import crop_frame, fit_similarity
+from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
 from lab import portraits
 from lab.bench.judges import MODELS, Judges
 from lab.bench.measures import cosine, landmark_error
@@ -38,12 +39,32 @@ def test_insightface_itself_loads_the_pack_and_finds_the_faces(
     monkeypatch.chdir(tmp_path)  # insightface takes a folder named as the pack in the current one for the pack
     app = FaceAnalysis(name="lab", root=str(tmp_path), providers=["CPUExecutionProvider"])
     app.prepare(ctx_id=-1)
-    assert set(app.models) == {"detection", "recognition"}
+    assert set(app.models) == {"detection", "recognition", "landmark_2d_68"}
     for triple in triples[:4]:
         found = app.get(_bgr(triple.original.image))
         assert len(found) == 1
         assert landmark_error(found[0].kps, triple.original.landmarks) < 0.12
+        assert dense_error(found[0].landmark_2d_68, triple.original.dense) < 0.06
         assert found[0].normed_embedding.shape == (len(triple.original.identity.vector()),)
+
+
+def dense_error(found: np.ndarray, truth: np.ndarray) -> float:
+    """Mean distance of 68 points from the truth, as a share of the eye distance."""
+    eyes = np.linalg.norm(truth[42:48].mean(0) - truth[36:42].mean(0))
+    return float(np.linalg.norm(found - truth, axis=1).mean() / eyes)
+
+
+def test_dense_landmarks_are_within_two_percent_of_the_eye_distance(triples: list[portraits.Triple]) -> None:
+    """Through the pack's own analyzer, from the picture to the picture's pixels."""
+    analyzer = InsightFaceAnalyzer("lab", MODELS / "insightface" / "lab", 320)
+    errors = []
+    for triple in triples[:12]:
+        picture = np.ascontiguousarray(_bgr(triple.ideal.image)[..., ::-1])
+        face = max(analyzer.find(picture), key=lambda face: face.score)
+        assert face.dense is not None and face.dense.shape == (68, 2)
+        errors.append(dense_error(face.dense, triple.ideal.dense))
+    assert np.mean(errors) < 0.02
+    assert max(errors) < 0.06
 
 
 def _bgr(image: np.ndarray) -> np.ndarray:

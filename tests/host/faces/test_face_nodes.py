@@ -1,4 +1,4 @@
-"""The six face nodes in a real host, as a workflow would run them, and their texts."""
+"""The seven face nodes in a real host, as a workflow would run them, and their texts."""
 
 import json
 from copy import deepcopy
@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 
 from lab.inprocess import Host, HostError
+from lab.portraits import make_triple, triple_split
 
 ROOT = Path(__file__).resolve().parents[3]
-FACE_NODES = ["EditedIDLoadFaceAnalyzer", "EditedIDDetectFaces", "EditedIDMatchFaces", "EditedIDCropFacePairs",
-              "EditedIDPasteFaces", "EditedIDFaceSimilarity"]
+FACE_NODES = ["EditedIDLoadFaceAnalyzer", "EditedIDDetectFaces", "EditedIDMatchFaces", "EditedIDShapeFaces",
+              "EditedIDCropFacePairs", "EditedIDPasteFaces", "EditedIDFaceSimilarity"]
 
 
 def node(kind: str, **inputs: Any) -> dict[str, Any]:
@@ -42,10 +43,11 @@ def prompt(host: Host) -> dict[str, Any]:
         "faces_edited": detection(["edited", 0], order="reference", reference_image=["original", 0]),
         "pairs": node("EditedIDMatchFaces", original=["faces_original", 0], edited=["faces_edited", 0],
                       min_similarity=0.2, position_weight=0.3, same_person=0.6),
-        "crops": node("EditedIDCropFacePairs", original_image=["original", 0], edited_image=["edited", 0],
-                      pairs=["pairs", 0], size=128, relight=1.0, auto_elements=1.0, piecewise=False,
+        "shaped": node("EditedIDShapeFaces", edited_image=["edited", 0], pairs=["pairs", 0], face_shape=1.0),
+        "crops": node("EditedIDCropFacePairs", original_image=["original", 0], edited_image=["shaped", 0],
+                      pairs=["shaped", 1], size=128, relight=1.0, auto_elements=1.0, piecewise=False,
                       keep_elements=True),
-        "pasted": node("EditedIDPasteFaces", edited_image=["edited", 0], crops=["crops", 0], paste=["crops", 4],
+        "pasted": node("EditedIDPasteFaces", edited_image=["shaped", 0], crops=["crops", 0], paste=["crops", 4],
                        feather=0.03, colour=0.0),
         "score": node("EditedIDFaceSimilarity", image=["pasted", 0], reference=["original", 0],
                       analyzer=["analyzer", 0], before=["edited", 0]),
@@ -58,7 +60,7 @@ def test_the_whole_way(host: Host, prompt: dict[str, Any]) -> None:
     assert shown["score"]["images"]
     assert "CC0" in shown["analyzer"]["text"][0]
     assert "original face 1" in shown["pairs"]["text"][0]
-    for name in ("faces_original", "faces_edited", "crops", "pasted"):
+    for name in ("faces_original", "faces_edited", "shaped", "crops", "pasted"):
         assert shown[name]["images"]
 
 
@@ -76,6 +78,31 @@ def test_no_face_is_a_choice(host: Host, prompt: dict[str, Any]) -> None:
     with Image.open(Path(folder_paths.get_temp_directory()) / images[0]["filename"]) as picture:
         assert picture.size == (96, 64)
         assert len(np.unique(np.asarray(picture).reshape(-1, 3), axis=0)) == 1
+
+
+def test_faces_are_shaped_before_they_are_cropped(host: Host) -> None:
+    """The nodes one after another on a drawn person, as a graph hands their outputs on."""
+    pytest.importorskip("insightface")
+    triple = make_triple(triple_split("tune", 3)[2], drift="large")
+    photo, edit = (torch.from_numpy(shot.image)[None] for shot in (triple.original, triple.drifted))
+    analyzer = host.node("EditedIDLoadFaceAnalyzer").execute("insightface", "lab", 384)[0]
+    find, match = host.node("EditedIDDetectFaces"), host.node("EditedIDMatchFaces")
+    found = [find.execute(image, 0.5, 0, "left-right", "error", analyzer=analyzer)[0] for image in (photo, edit)]
+    pairs = match.execute(*found, -1.0, 0.3, 0.6)[0]
+    shape = host.node("EditedIDShapeFaces")
+    image, shaped, mask = shape.execute(edit, pairs, 1.0).result
+    assert shaped.pairs[0].shaped
+    assert bool(mask.any()) and torch.equal(image[mask == 0], edit[mask == 0])
+    assert not torch.equal(image, edit)
+    crops = host.node("EditedIDCropFacePairs").execute(photo, image, shaped, 128, 1.0, 1.0, False, True)
+    pasted, changed = host.node("EditedIDPasteFaces").execute(image, crops[1], crops[4], 0.03, 0.0).result
+    assert torch.equal(pasted[changed == 0], image[changed == 0])
+    again = find.execute(image, 0.5, 0, "left-right", "error", analyzer=analyzer)[0]
+    before, after = (match.execute(found[0], faces, -1.0, 0.3, 0.6)[0].pairs[0].similarity
+                     for faces in (found[1], again))
+    assert after > before
+    untouched, same, nothing = shape.execute(edit, pairs, 0.0).result
+    assert untouched is edit and same.pairs == pairs.pairs and not bool(nothing.any())
 
 
 def test_a_missing_pack_is_named(host: Host, prompt: dict[str, Any]) -> None:

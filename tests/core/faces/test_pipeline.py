@@ -1,0 +1,90 @@
+"""The whole way without a model: what is sampled is given, faces are found and judged by the lab's pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("insightface")
+
+from editedid_core.faces import detect
+from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
+from editedid_core.pipeline import Restoration, RestoreOptions, Sampled, restore
+from lab import portraits
+
+PACK = Path(__file__).resolve().parents[3] / "lab" / "models" / "insightface" / "lab"
+SIDE = 192
+
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> InsightFaceAnalyzer:
+    return InsightFaceAnalyzer("lab", PACK, 384)
+
+
+def pictures(*seeds: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The photos and the drifted edits of triples, each side by side in one picture."""
+    triples = [portraits.make_triple(seed, drift="large", size=SIDE) for seed in seeds]
+    photo, edit = (torch.from_numpy(np.concatenate([getattr(triple, name).image for triple in triples], 1))[None]
+                   for name in ("original", "drifted"))
+    return photo, edit
+
+
+def run(analyzer: InsightFaceAnalyzer, photo: torch.Tensor, edit: torch.Tensor, *gives: str, **options: float,
+        ) -> Restoration:
+    """Restore, each face in turn sampled as its "photo", its "edit", or as "nothing" (grey); latents are pictures."""
+    given = iter(gives)
+
+    def sample(original: torch.Tensor, edited: torch.Tensor, *_: object) -> Sampled:
+        grey = torch.full_like(edited, 0.5)
+        return Sampled({"photo": original, "edit": edited, "nothing": grey}[next(given)], 1, "given")
+
+    return restore(photo, edit, analyzer, torch.clone, sample, torch.clone, RestoreOptions(size=128, **options))
+
+
+SEEDS = portraits.triple_split("tune", 8)
+
+
+def test_a_face_that_is_given_up_keeps_its_pixels_and_its_shape(analyzer: InsightFaceAnalyzer) -> None:
+    photo, edit = pictures(*SEEDS[:2])
+    before = edit.clone()
+    done = run(analyzer, photo, edit, "nothing", "photo")
+    assert [face.accepted for face in done.faces] == [False, True]
+    assert torch.equal(edit, before)
+    assert torch.equal(done.image[:, :, :SIDE], edit[:, :, :SIDE])
+    assert not bool(done.mask[:, :, :SIDE].any())
+    assert not torch.equal(done.image[:, :, SIDE:], edit[:, :, SIDE:])
+    assert torch.equal(done.image[done.mask == 0], edit[done.mask == 0])
+    assert done.outside_pixels_changed == 0
+
+
+def test_the_only_face_given_up_leaves_the_picture(analyzer: InsightFaceAnalyzer) -> None:
+    photo, edit = pictures(SEEDS[0])
+    done = run(analyzer, photo, edit, "nothing")
+    assert torch.equal(done.image, edit)
+    assert not bool(done.mask.any())
+    assert "kept" in done.faces[0].note
+
+
+def test_shape_alone_brings_the_face_nearer_and_none_leaves_it(analyzer: InsightFaceAnalyzer) -> None:
+    """Nothing mixed in: what changes is the shape, and without it only what resampling a crop loses."""
+    gains = []
+    for seed in SEEDS[:3]:
+        photo, edit = pictures(seed)
+        shaped, plain = (run(analyzer, photo, edit, "edit", face_shape=amount, guard=False) for amount in (1.0, 0.0))
+        gains.append(shaped.faces[0].id_similarity_after - shaped.faces[0].id_similarity_before)
+        assert plain.faces[0].id_similarity_after == pytest.approx(plain.faces[0].id_similarity_before, abs=0.02)
+        # the edit itself, though seen in the shaped face's crop
+        assert shaped.faces[0].id_similarity_before == pytest.approx(plain.faces[0].id_similarity_before, abs=0.05)
+        lost, changed = (float((done.image - edit).abs().mean()) for done in (plain, shaped))
+        assert lost < 0.2 * changed
+        assert torch.equal(shaped.image[shaped.mask == 0], edit[shaped.mask == 0])
+        # the points' new places are meant, and no error
+        assert shaped.faces[0].landmark_error < 0.06
+        found = [detect(image, analyzer).faces[0].dense for image in (edit, shaped.image, plain.image)]
+        moved = [np.linalg.norm(dense - found[0], axis=1).mean() for dense in found[1:]]
+        assert moved[0] > 3 * moved[1]
+    assert np.mean(gains) > 0.05
