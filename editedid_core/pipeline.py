@@ -174,6 +174,11 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
         restored.append(return_detail(crop, crops.original[one], crops.edited[one], of_original, of_edited, weight,
                                       options.detail))
         report = _judge(crops, i, before[one], pair, restored[-1], analyzer, options)
+        if not report.accepted and shaped.pairs.pairs[i].shaped:
+            shape_alone = _judge(crops, i, before[one], pair, crops.edited[one], analyzer, options)
+            if shape_alone.accepted:
+                restored[-1] = crops.edited[one]
+                report = replace(shape_alone, note=f"only its shape was changed, since {report.note}")
         reports.append(replace(report, warnings=cautions(pair, _covered(crops, i))))
     accepted = [i for i, report in enumerate(reports) if report.accepted]
     if len(accepted) < len(reports):  # a face that is given up keeps its shape too

@@ -21,7 +21,7 @@ from .warp import sample
 _HOLD = 0.24  # from the landmarks' hull to where everything stands still
 _FADE = 0.16  # beyond it, what is left of the map fades to exactly nothing
 _NODE = 0.07  # between the places at which a map is worked out
-_STIFFNESS = 0.05  # how far the map may pass a landmark by, which a detector misses by as much
+_STIFFNESS = 0.08  # how far the map may pass a landmark by, which a detector misses by as much
 _RING = 48  # places along the hull that are held
 _LEAST_AREA = 0.1  # what a pixel may shrink to: less would fold the picture
 _BETWEEN = 3  # parts of a node's side in which folds are looked for: a cubic overshoots between its nodes
@@ -51,7 +51,11 @@ class Bend:
     def at(self, window: tuple[int, int, int, int]) -> Points:
         """(h, w, 2) displacement of every pixel of a window, in pixels."""
         x0, y0, x1, y1 = window
-        places = (pixel_grid(y1 - y0, x1 - x0, x0, y0) - self.corner) / self.step
+        return self.of(pixel_grid(y1 - y0, x1 - x0, x0, y0))
+
+    def of(self, places: Points) -> Points:
+        """(h, w, 2) displacement at places (h, w, 2), in pixels."""
+        places = (places - self.corner) / self.step
         extent = np.array([self.nodes.shape[1] - 1, self.nodes.shape[0] - 1])
         grid = torch.from_numpy((2 * places / extent - 1).astype(np.float32))[None]
         nodes = torch.from_numpy(self.nodes.astype(np.float32)).permute(2, 0, 1)[None]
@@ -120,15 +124,19 @@ def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float 
             continue
         wanted = edit + strength * (person_in_pose(photo, edit) - edit)
         image = image.clone() if image is edited_image else image
-        _move(image[pair.edited.frame], mask[pair.edited.frame], bend(wanted, edit))
-        moved.append(replace(pair, edited=_moved_face(pair, edit, wanted), shaped=True))
+        how = bend(wanted, edit)
+        _move(image[pair.edited.frame], mask[pair.edited.frame], how)
+        moved.append(replace(pair, edited=_moved_face(pair, edit, wanted, how), shaped=True))
     return Reshaped(image, replace(pairs, pairs=tuple(moved)), mask)
 
 
-def _moved_face(pair: FacePair, edit: Points, wanted: Points) -> Face:
-    shift = five_of_68(wanted) - five_of_68(edit)
-    return replace(pair.edited, points=(pair.edited.points + shift).astype(np.float32),
-                   dense=wanted.astype(np.float32))
+def _moved_face(pair: FacePair, edit: Points, wanted: Points, how: Bend) -> Face:
+    """The face with its landmarks where a map really takes them, which is not quite where they are wanted."""
+    moved = wanted
+    for _ in range(3):  # the place p from which the map leads to the edit's landmark: p + how(p) = edit
+        moved = edit - how.of(moved[None])[0]
+    shift = five_of_68(moved) - five_of_68(edit)
+    return replace(pair.edited, points=(pair.edited.points + shift).astype(np.float32), dense=moved.astype(np.float32))
 
 
 def _move(picture: torch.Tensor, mask: torch.Tensor, how: Bend) -> None:
