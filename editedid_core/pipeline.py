@@ -159,7 +159,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     crops = crop_pairs(original, shaped.image, shaped.pairs, options.size, element_mask, options.relight,
                        options.auto_elements)
     before = cut_crops(edited, crops.record)
-    restored, reports, evaluations, mode = [], [], 0, "none"
+    restored, reports, shape_alone, evaluations, mode = [], [], set(), 0, "none"
     for i in range(len(pairs.pairs)):
         one = slice(i, i + 1)
         latents = encode(crops.original[one]), encode(crops.edited[one])
@@ -175,18 +175,19 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
                                       options.detail))
         report = _judge(crops, i, before[one], pair, restored[-1], analyzer, options)
         if not report.accepted and shaped.pairs.pairs[i].shaped:
-            shape_alone = _judge(crops, i, before[one], pair, crops.edited[one], analyzer, options)
-            if shape_alone.accepted:
-                restored[-1] = crops.edited[one]
-                report = replace(shape_alone, note=f"only its shape was changed, since {report.note}")
+            unmixed = _judge(crops, i, before[one], pair, crops.edited[one], analyzer, options)
+            if unmixed.accepted:
+                shape_alone.add(i)
+                report = replace(unmixed, note="only its shape was changed: with the photo mixed in it would have been "
+                                 "further from the person or come apart")
         reports.append(replace(report, warnings=cautions(pair, _covered(crops, i))))
     accepted = [i for i, report in enumerate(reports) if report.accepted]
     if len(accepted) < len(reports):  # a face that is given up keeps its shape too
         kept = replace(pairs, pairs=tuple(pairs.pairs[i] for i in accepted))
         shaped = reshape_faces(edited, kept, options.face_shape)
-    record = replace(crops.record, crops=tuple(crops.record.crops[i] for i in accepted),
-                     masks=crops.record.masks[accepted])
-    crop_batch = torch.cat(restored)[accepted]
+    pasted = [i for i in accepted if i not in shape_alone]
+    record = replace(crops.record, crops=tuple(crops.record.crops[i] for i in pasted), masks=crops.record.masks[pasted])
+    crop_batch = torch.cat(restored)[pasted]
     image = paste(shaped.image, crop_batch, record, options.feather, options.colour)
     mask = torch.maximum(paste_mask(record, options.feather), shaped.mask)
     changed = (image != edited).any(-1) & (mask == 0).to(image.device)

@@ -21,7 +21,7 @@ from .warp import sample
 _HOLD = 0.24  # from the landmarks' hull to where everything stands still
 _FADE = 0.16  # beyond it, what is left of the map fades to exactly nothing
 _NODE = 0.07  # between the places at which a map is worked out
-_STIFFNESS = 0.08  # how far the map may pass a landmark by, which a detector misses by as much
+_STIFFNESS = 0.05  # how far the map may pass a landmark by, which a detector misses by as much
 _RING = 48  # places along the hull that are held
 _LEAST_AREA = 0.1  # what a pixel may shrink to: less would fold the picture
 _BETWEEN = 3  # parts of a node's side in which folds are looked for: a cubic overshoots between its nodes

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ import torch
 
 pytest.importorskip("insightface")
 
-from editedid_core.faces import detect
+from editedid_core import pipeline
+from editedid_core.faces import CropResult, detect, match_faces, reshape_faces
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
-from editedid_core.pipeline import Restoration, RestoreOptions, Sampled, restore
+from editedid_core.pipeline import FaceReport, Restoration, RestoreOptions, Sampled, restore
 from lab import portraits
 
 PACK = Path(__file__).resolve().parents[3] / "lab" / "models" / "insightface" / "lab"
@@ -48,10 +51,24 @@ def run(analyzer: InsightFaceAnalyzer, photo: torch.Tensor, edit: torch.Tensor, 
 SEEDS = portraits.triple_split("tune", 8)
 
 
-def test_a_face_that_is_given_up_keeps_its_pixels_and_its_shape(analyzer: InsightFaceAnalyzer) -> None:
+@pytest.fixture
+def refuse_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guard that accepts nothing of the first face, not even its shape."""
+    judge = pipeline._judge
+
+    def strict(crops: CropResult, i: int, *rest: Any) -> FaceReport:
+        report = judge(crops, i, *rest)
+        return replace(report, accepted=False, note="the edit's face is kept") if i == 0 else report
+
+    monkeypatch.setattr(pipeline, "_judge", strict)
+
+
+def test_a_face_that_is_given_up_keeps_its_pixels_and_its_shape(
+    analyzer: InsightFaceAnalyzer, refuse_the_first: None
+) -> None:
     photo, edit = pictures(*SEEDS[:2])
     before = edit.clone()
-    done = run(analyzer, photo, edit, "nothing", "photo")
+    done = run(analyzer, photo, edit, "photo", "photo")
     assert [face.accepted for face in done.faces] == [False, True]
     assert torch.equal(edit, before)
     assert torch.equal(done.image[:, :, :SIDE], edit[:, :, :SIDE])
@@ -61,7 +78,18 @@ def test_a_face_that_is_given_up_keeps_its_pixels_and_its_shape(analyzer: Insigh
     assert done.outside_pixels_changed == 0
 
 
-def test_the_only_face_given_up_leaves_the_picture(analyzer: InsightFaceAnalyzer) -> None:
+def test_where_mixing_fails_the_shape_alone_may_stay(analyzer: InsightFaceAnalyzer) -> None:
+    photo, edit = pictures(SEEDS[0])
+    done = run(analyzer, photo, edit, "nothing")
+    (face,) = done.faces
+    assert face.accepted
+    assert "only its shape" in face.note
+    assert face.id_similarity_after > face.id_similarity_before
+    pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0)
+    assert torch.equal(done.image, reshape_faces(edit, pairs).image)
+
+
+def test_the_only_face_given_up_leaves_the_picture(analyzer: InsightFaceAnalyzer, refuse_the_first: None) -> None:
     photo, edit = pictures(SEEDS[0])
     done = run(analyzer, photo, edit, "nothing")
     assert torch.equal(done.image, edit)

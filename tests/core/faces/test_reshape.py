@@ -206,7 +206,7 @@ def test_landmarks_move_along_and_the_pair_is_marked(triples: list[portraits.Tri
     assert whole.original is pair.original
     moved = whole.edited.dense - pair.edited.dense
     assert np.linalg.norm(moved, axis=1).max() > 1
-    assert np.allclose(half.edited.dense - pair.edited.dense, moved / 2, atol=1e-3)
+    assert np.allclose(half.edited.dense - pair.edited.dense, moved / 2, atol=0.15)  # pixels
     shift = five_of_68(whole.edited.dense) - five_of_68(pair.edited.dense)
     assert np.allclose(whole.edited.points - pair.edited.points, shift, atol=1e-3)
     truth, before = triples[4].ideal.dense, pair.edited.dense
