@@ -156,6 +156,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     if not pairs.pairs:
         return Restoration(edited, untouched, (), *counts, 0, 0, "none")
     shaped = reshape_faces(edited, pairs, options.face_shape)
+    element_mask = None if element_mask is None else shaped.moved(element_mask)
     crops = crop_pairs(original, shaped.image, shaped.pairs, options.size, element_mask, options.relight,
                        options.auto_elements)
     before = cut_crops(edited, crops.record)

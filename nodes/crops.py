@@ -72,7 +72,7 @@ class CropFacePairs(io.ComfyNode):
                                tooltip="How far the original takes the light and tone of the edit. 0 leaves it be."),
                 io.Float.Input("auto_elements", default=RestoreOptions().auto_elements, min=0.0, max=2.0, step=0.05,
                                tooltip="How readily glasses, hat, hair or a hand over the face are found by comparing "
-                               "the two pictures. 0 turns it off."),
+                               "the two pictures, and how little these may differ to be mixed. 0 turns it off."),
                 io.Boolean.Input("piecewise", default=False, advanced=True,
                                  tooltip="Bend the original to the edited landmarks where both faces have dense ones: "
                                  "follows the expression, and alters the shape of the face. Faces of Shape Faces are "

@@ -1,4 +1,4 @@
-"""Where a face lies: the crop's frame, similarities and piecewise affine maps between faces.
+"""Where a face lies: the crop's frame, and similarities between faces.
 
 A map is a (2, 3) float64 matrix [A | t] that takes a point p to A p + t. Maps are named "from_to" or say so.
 """

@@ -98,11 +98,25 @@ def bend(here: Points, there: Points) -> Bend:
 @dataclass(frozen=True, eq=False)
 class Reshaped:
     """`image` (B, H, W, C): the edit with its faces in their persons' shapes; `pairs`: the same pairs with the edited
-    faces' landmarks moved along; `mask` (B, H, W) in [0, 1]: where the picture changed, exactly 0 elsewhere."""
+    faces' landmarks moved along; `mask` (B, H, W) in [0, 1]: where the picture changed, exactly 0 elsewhere; `bends`:
+    the map of each pair, None where the face stayed as it was."""
 
     image: torch.Tensor
     pairs: FacePairs
     mask: torch.Tensor
+    bends: tuple[Bend | None, ...]
+
+    def moved(self, mask: torch.Tensor) -> torch.Tensor:
+        """A mask drawn on the edit, (B or 1, H, W) or (H, W), moved along with the faces: (B, H, W). A mask of another
+        size comes back as it is, for whoever checks it."""
+        flat = mask[None] if mask.ndim == 2 else mask
+        if flat.ndim != 3 or flat.shape[1:] != self.image.shape[1:3] or flat.shape[0] not in (1, self.image.shape[0]):
+            return mask
+        result = flat.expand(self.image.shape[0], -1, -1).clone()
+        for pair, how in zip(self.pairs.pairs, self.bends):
+            if how is not None:
+                _move(result[pair.edited.frame][..., None], torch.zeros_like(self.mask[0]), how)
+        return result
 
 
 def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float = 1.0) -> Reshaped:
@@ -115,19 +129,21 @@ def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float 
     """
     check_pictures(edited_image, "edited_image")
     mask = torch.zeros(edited_image.shape[:3])
-    image, moved = edited_image, []
+    image, moved, bends = edited_image, [], list[Bend | None]()
     for pair in pairs.pairs:
         check_found_in(pair.edited, edited_image, "edited_image")
         photo, edit = as_68(pair.original.dense), as_68(pair.edited.dense)
         if strength <= 0 or photo is None or edit is None:
             moved.append(pair)
+            bends.append(None)
             continue
         wanted = edit + strength * (person_in_pose(photo, edit) - edit)
         image = image.clone() if image is edited_image else image
         how = bend(wanted, edit)
         _move(image[pair.edited.frame], mask[pair.edited.frame], how)
         moved.append(replace(pair, edited=_moved_face(pair, edit, wanted, how), shaped=True))
-    return Reshaped(image, replace(pairs, pairs=tuple(moved)), mask)
+        bends.append(how)
+    return Reshaped(image, replace(pairs, pairs=tuple(moved)), mask, tuple(bends))
 
 
 def _moved_face(pair: FacePair, edit: Points, wanted: Points, how: Bend) -> Face:

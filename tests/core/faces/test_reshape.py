@@ -294,3 +294,18 @@ def test_the_original_is_bent_to_a_shaped_edit(triples: list[portraits.Triple]) 
     means = {name: float(np.mean(values)) / unit for name, values in missed.items()}
     assert means["bent"] == means["asked to"] < 0.03
     assert means["bent"] < 0.5 * means["stiff"]
+
+
+def test_a_mask_drawn_on_the_edit_moves_along(triples: list[portraits.Triple]) -> None:
+    pair, edited = pair_of(triples[4]), picture(triples[4].drifted)
+    shaped = reshape_faces(edited, paired(pair))
+    index = 8  # the chin
+    mask = torch.zeros(edited.shape[1:3])
+    grid = torch.from_numpy(pixel_grid(*mask.shape)).float()
+    mask[(grid - torch.from_numpy(pair.edited.dense[index])).norm(dim=-1) < 4] = 1
+    moved = shaped.moved(mask)
+    assert moved.shape == edited.shape[:3]
+    centre = (grid * moved[0][..., None]).sum((0, 1)) / moved.sum()
+    wanted, before = (torch.from_numpy(face.dense[index]) for face in (shaped.pairs.pairs[0].edited, pair.edited))
+    assert float((centre - wanted).norm()) < 0.5 * float((before - wanted).norm())
+    assert shaped.moved(torch.zeros(3, 3)).shape == (3, 3)
