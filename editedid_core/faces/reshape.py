@@ -8,7 +8,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
 
 from .align import pixel_grid
 from .detect import check_found_in, check_pictures, to_rgb
@@ -69,6 +68,7 @@ def bend(here: Points, there: Points) -> Bend:
     does not.
     """
     from scipy.interpolate import RBFInterpolator
+    from scipy.spatial import ConvexHull
 
     five = five_of_68(here)
     down = five[3:].mean(0) - five[:2].mean(0)
@@ -186,6 +186,8 @@ def _resampled(corners: Points, count: int) -> Points:
 
 def _depth(places: Points, ring: Points) -> Points:
     """How far inside the convex hull of `ring` (K, 2) each of (..., 2) places lies; 0 outside."""
+    from scipy.spatial import ConvexHull
+
     planes = ConvexHull(ring).equations  # n x + d <= 0 inside
     return np.maximum(-(places @ planes[:, :2].T + planes[:, 2]).max(-1), 0)
 

@@ -4,6 +4,7 @@ NODES = {
     "EditedIDLoadFaceAnalyzer",
     "EditedIDDetectFaces",
     "EditedIDMatchFaces",
+    "EditedIDShapeFaces",
     "EditedIDCropFacePairs",
     "EditedIDPasteFaces",
     "EditedIDFaceSimilarity",

@@ -129,7 +129,8 @@ def run_few(pack: Pack, pictures: tuple[np.ndarray, np.ndarray]) -> Callable[[Ch
             return plain[cfg]
         pack.methods.evaluations = 0
         with applied(change, pack, "unet"):
-            picture, _ = pack.methods.restore([pictures[0]], pictures[1], {"steps": 3, "guard": False, "cfg": cfg})
+            short = {"steps": 3, "guard": False, "cfg": cfg, **change.inputs}
+            picture, _ = pack.methods.restore([pictures[0]], pictures[1], short)
         found = picture, pack.methods.evaluations
         if change == Change():
             plain[cfg] = found
@@ -143,7 +144,9 @@ def test_every_stand_in_changes_the_picture_or_the_work_and_leaves_nothing_behin
         pack: Pack, run_few: Callable[[Change, float], tuple[np.ndarray, int]], name: str) -> None:
     cfg = 3.0 if "half" in name else 1.0
     replaced = [(holder, attribute, getattr(holder, attribute)) for holder, attribute, _ in SWAPS[name](pack.core)]
-    before, switched = run_few(Change(), cfg), run_few(Change(swaps=(name,)), cfg)
+    # a face in the person's shape is laid over by its dense landmarks, whatever the five points say
+    inputs = {"face_shape": 0.0} if name in ("no warp", "own frames") else {}
+    before, switched = run_few(Change(inputs), cfg), run_few(Change(inputs, swaps=(name,)), cfg)
     assert switched[1] != before[1] or not np.array_equal(switched[0], before[0])
     assert all(getattr(holder, attribute) is value for holder, attribute, value in replaced)
 
