@@ -1,4 +1,4 @@
-"""What makes a pair of faces a hard one, told before it is worked on: docs/ROBUSTNESS.md shows where results break."""
+"""What makes a pair of faces a hard one, told before it is worked on; `bench robustness` shows where results break."""
 
 from __future__ import annotations
 
