@@ -63,11 +63,12 @@ def features_mask(points: ArrayLike, size: int) -> torch.Tensor:
 def features_in_one_state(points: ArrayLike, size: int, photo: NDArray[np.float64] | None,
                           edit: NDArray[np.float64] | None) -> torch.Tensor:
     """Those of `feature_spots` that hold themselves alike in both pictures, (size, size) float32: lids and mouth as far
-    open, corners of the mouth as high. photo, edit: 68 landmarks each; without them only the nose is known to be.
+    open, corners of the mouth as high. photo, edit: 68 landmarks each; without them all are taken to be, since who the
+    person is shows there.
     """
     left, right, nose, mouth = feature_spots(points, size)
     if photo is None or edit is None:
-        return nose
+        return features_mask(points, size)
     change = np.abs(openness(photo) - openness(edit)) < _SAME_STATE
     alike = (change[0], change[1], True, change[2] and change[3])
     return torch.stack([spot * float(same) for spot, same in zip((left, right, nose, mouth), alike)]).amax(0)

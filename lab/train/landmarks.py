@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from editedid_core.faces.landmarks import five_of_68
+
 from .. import portraits
 from .judge_data import SEED_SPACE, degrade, face_box
 from .judge_nets import LANDMARKS, DenseLandmarks
@@ -39,11 +41,6 @@ def _mirror_order() -> np.ndarray:
 
 
 MIRRORED = _mirror_order()
-
-
-def five_of(dense: np.ndarray) -> np.ndarray:
-    """The five points (5, 2) of 68 (68, 2)."""
-    return np.stack([dense[36:42].mean(0), dense[42:48].mean(0), dense[30], dense[48], dense[54]])
 
 
 def square(box: np.ndarray, side: int = SIDE) -> np.ndarray:
@@ -102,7 +99,7 @@ class Draw:
         picture, dense = np.asarray(self.pictures[index]), self.points[index].astype(np.float64)
         turn = 0.0 if self.clean or rng.random() < 0.4 else rng.normal(0, 0.2)
         spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-        map_to = square(face_box((five_of(dense) @ spin.T).astype(np.float32)))
+        map_to = square(face_box((five_of_68(dense) @ spin.T).astype(np.float32)))
         if not self.clean:
             grow = np.exp(rng.normal(0, 0.05))
             map_to = np.column_stack([map_to[:, :2] * grow,

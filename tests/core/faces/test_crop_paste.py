@@ -87,8 +87,7 @@ def test_the_original_lands_on_the_edited_face(make_face: MakeFace) -> None:
     result = crop_pairs(painted(original), painted(edited), paired(original, edited), 128)
     difference = (result.original - result.edited).abs().amax(-1)[0]
     assert float(difference[result.face_mask[0] > 0.9].mean()) < 0.03
-    # two pictures that agree hold no elements; the spots, painted without soft edges, hardly differ by their steps
-    assert float(result.element_mask.max()) < 0.03
+    assert float(result.element_mask.max()) == 0.0  # two pictures that agree hold no elements
 
 
 def test_an_element_over_the_face_is_found_and_kept(make_face: MakeFace) -> None:

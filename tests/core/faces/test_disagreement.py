@@ -96,10 +96,10 @@ def test_features_that_hold_themselves_otherwise_are_left_out(edit: np.ndarray, 
     assert torch.equal(features_in_one_state(POINTS, SIDE, shape(), edit), kept)
 
 
-def test_without_landmarks_only_the_nose_is_known_to_be_alike() -> None:
-    nose = feature_spots(POINTS, SIDE)[2]
-    assert torch.equal(features_in_one_state(POINTS, SIDE, None, shape()), nose)
-    assert torch.equal(features_in_one_state(POINTS, SIDE, shape(), None), nose)
+def test_without_landmarks_all_features_are_taken_to_be_alike() -> None:
+    everything = features_mask(POINTS, SIDE)
+    assert torch.equal(features_in_one_state(POINTS, SIDE, None, shape()), everything)
+    assert torch.equal(features_in_one_state(POINTS, SIDE, shape(), None), everything)
 
 
 def test_spots_lie_on_their_features() -> None:

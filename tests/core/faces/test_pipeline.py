@@ -89,6 +89,28 @@ def test_where_mixing_fails_the_shape_alone_may_stay(analyzer: InsightFaceAnalyz
     assert torch.equal(done.image, reshape_faces(edit, pairs).image)
 
 
+def test_a_mask_drawn_on_the_edit_follows_the_face(
+    analyzer: InsightFaceAnalyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, edit = pictures(SEEDS[0])
+    drawn = torch.zeros(SIDE, SIDE)
+    drawn[SIDE // 3:SIDE // 2] = 1
+    used: list[torch.Tensor] = []
+    crop = pipeline.crop_pairs
+
+    def noted(photos: torch.Tensor, shaped: torch.Tensor, pairs: Any, size: int, mask: torch.Tensor, *rest: Any) -> Any:
+        used.append(mask)
+        return crop(photos, shaped, pairs, size, mask, *rest)
+
+    monkeypatch.setattr(pipeline, "crop_pairs", noted)
+    restore(photo, edit, analyzer, torch.clone, lambda first, *_: Sampled(first, 1, "given"), torch.clone,
+            RestoreOptions(size=128), drawn)
+    pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0)
+    wanted = reshape_faces(edit, pairs).moved(drawn)
+    assert not torch.equal(wanted[0], drawn)
+    assert torch.equal(used[0], wanted)
+
+
 def test_the_only_face_given_up_leaves_the_picture(analyzer: InsightFaceAnalyzer, refuse_the_first: None) -> None:
     photo, edit = pictures(SEEDS[0])
     done = run(analyzer, photo, edit, "nothing")

@@ -10,7 +10,6 @@ import pytest
 from safetensors.numpy import load_file
 
 from editedid_core.faces.align import apply, fit_similarity
-from editedid_core.faces.landmarks import five_of_68
 from lab import portraits
 from lab.train import landmarks, shape_model
 from lab.train.parallel import batches
@@ -86,11 +85,6 @@ def test_batches_are_the_same_with_workers_and_without(few: tuple[np.ndarray, np
         assert np.array_equal(alone.pictures, spread_out.pictures)
         assert np.array_equal(alone.points, spread_out.points)
     assert not np.array_equal(first[0].pictures, second[0].pictures)
-
-
-def test_five_of_the_network_are_the_cores(few: tuple[np.ndarray, np.ndarray]) -> None:
-    dense = few[1][0].astype(np.float64)
-    assert np.array_equal(landmarks.five_of(dense), five_of_68(dense))
 
 
 def test_the_landmarks_command_leaves_a_network_that_insightface_takes(
