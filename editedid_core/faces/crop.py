@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from .align import apply, compose, crop_frame, face_to_face, fit_similarity, invert, pixel_grid, scale_of
 from .colour import relight as bring_light
 from .detect import check_found_in, check_pictures, to_rgb
-from .elements import automatic_elements, disagreement, features_in_one_state, features_mask
+from .elements import automatic_elements, disagreement, features_in_one_state, features_mask, whole_features
 from .landmarks import as_68
 from .masks import face_mask
 from .record import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
 from .reshape import bend
+from .sharpness import match_sharpness
 from .warp import sample
 
 _LIGHT = 0.03
@@ -92,7 +93,9 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     in_light = bring_light(original, edited, face * (1 - elements), 1.0, _LIGHT)
     original = in_light if relight == 1 else bring_light(original, edited, face * (1 - elements), relight, _LIGHT)
     alike = features_in_one_state(points, size, there, here)
-    elements = torch.maximum(elements, face * disagreement(in_light, edited, face, alike, auto_elements))
+    apart = whole_features(disagreement(in_light, edited, face, alike, auto_elements), points)
+    elements = torch.maximum(elements, face * apart)
+    original = match_sharpness(original, edited, face * (1 - elements) * features)
     crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)
     return crop, original, edited, face, elements
 

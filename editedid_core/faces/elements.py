@@ -28,6 +28,7 @@ _LEAST_AREA = 0.004  # of the face, that an element shows outside the features
 _LEAST_SHARE = 0.2  # of an element that lies outside the features
 _AROUND = 0.03  # standard deviation of the neighbourhood in which two pictures agree or not
 _DISAGREES = 0.042  # least mean difference at which they begin not to, in parts of a colour channel's range
+_APART = 0.15  # share of a feature that disagrees, past which all of it is the edit's
 _SAME_STATE = 0.08  # change of how far eyes or mouth are open, in parts of their width
 
 
@@ -116,6 +117,18 @@ def disagreement(original: torch.Tensor, edited: torch.Tensor, face: torch.Tenso
     low = max(_DISAGREES, ordinary) / strength * (1 + 2 * features)
     d = ((difference - low) / (0.67 * low)).clamp(0, 1)
     return d * d * (3 - 2 * d)
+
+
+def whole_features(mask: torch.Tensor, points: ArrayLike) -> torch.Tensor:
+    """The mask (S, S) with each feature of a face wholly in it or wholly out, and both eyes alike: half an eye of the
+    photo and half of the edit is nobody's. points: (5, 2) in crop pixels.
+    """
+    left, right, nose, mouth = feature_spots(points, mask.shape[0])
+    for spots in ((left, right), (nose,), (mouth,)):
+        most = max(float(mask[spot > 0.5].mean()) if bool((spot > 0.5).any()) else 0.0 for spot in spots)
+        spot = torch.stack(spots).amax(0)
+        mask = torch.maximum(mask, spot) if most > _APART else mask * (1 - spot)
+    return mask
 
 
 def _resized(x: torch.Tensor, size: int) -> torch.Tensor:

@@ -25,14 +25,14 @@ def sample(picture: torch.Tensor, positions: NDArray[np.float64], step: float, p
     x0, y0 = (int(v) for v in np.clip(np.floor(flat.min(0)) - margin, 0, [width - 1, height - 1]))
     x1, y1 = (int(v) for v in np.clip(np.ceil(flat.max(0)) + margin, 0, [width - 1, height - 1]))
     window = picture[y0:y1 + 1, x0:x1 + 1].to(torch.float32).permute(2, 0, 1)[None]  # 1CHW
+    low, high = window.amin(), window.amax()
     local = positions - [x0, y0]
     if step > 1.0:
         h = max(1, round(window.shape[2] / step))
         w = max(1, round(window.shape[3] / step))
         ratio = np.array([w / window.shape[3], h / window.shape[2]])
-        window = F.interpolate(window, size=(h, w), mode="bilinear", antialias=True, align_corners=False)
+        window = F.interpolate(window, size=(h, w), mode=mode, antialias=True, align_corners=False)
         local = (local + 0.5) * ratio - 0.5
-    low, high = window.amin(), window.amax()
     # one pixel wide pictures have no extent to normalise by; repeating the pixel gives them one
     window = F.pad(window, (0, int(window.shape[3] == 1), 0, int(window.shape[2] == 1)), mode="replicate")
     extent = np.array([window.shape[3] - 1, window.shape[2] - 1], dtype=np.float64)

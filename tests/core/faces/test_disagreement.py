@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from editedid_core.faces.elements import disagreement, feature_spots, features_in_one_state, features_mask
+from editedid_core.faces.elements import (
+    disagreement,
+    feature_spots,
+    features_in_one_state,
+    features_mask,
+    whole_features,
+)
 from editedid_core.faces.landmarks import COUNT
 from editedid_core.faces.warp import blur
 
@@ -109,3 +115,25 @@ def test_spots_lie_on_their_features() -> None:
         for j, (x, y) in enumerate(places):
             assert (float(spot[round(y), round(x)]) == 1.0) == (i == j)
     assert torch.equal(features_mask(POINTS, SIDE), torch.stack(spots).amax(0))
+
+
+def test_a_feature_is_the_photos_or_the_edits_but_never_half_of_each() -> None:
+    left, right, nose, mouth = feature_spots(POINTS, SIDE)
+    eyes = torch.maximum(left, right)
+    half = NONE.clone()
+    half[:, :round(POINTS[0, 0])] = 1  # up to the middle of the left eye
+    taken = whole_features(half, POINTS)
+    assert torch.equal(taken, torch.maximum(half, eyes) * (1 - nose) * (1 - mouth))
+    assert float(taken[54, 80]) == 1.0  # the other eye goes along
+    corner = NONE.clone()
+    corner[50:54, 44:48] = 1  # too little to take an eye away
+    assert not bool(whole_features(corner, POINTS)[54, 48]) and not bool(whole_features(corner, POINTS)[54, 80])
+
+
+def test_outside_features_a_mask_stays_as_it_is() -> None:
+    cheek = NONE.clone()
+    cheek[70:110, :40] = 1
+    beside = features_mask(POINTS, SIDE) == 0
+    assert torch.equal(whole_features(cheek, POINTS)[beside], cheek[beside])
+    off = POINTS + 1000  # a face that lies beside its crop
+    assert torch.equal(whole_features(cheek, off), cheek)
