@@ -90,6 +90,7 @@ class TripleResult:
 
     seed: int
     title: str
+    groups: tuple[str, ...]
     figures: dict[str, dict[str, float]]
     pictures: dict[str, Array]
 
@@ -112,7 +113,10 @@ def run_triple(seed: int, names: list[str], methods: Methods, judges: Judges, ke
         figures[name] = found
         pictures[name] = outcome.picture
     title = f"{seed}  {triple.kind}, {triple.drift} drift" + ("" if triple.keeps_pose else ", pose changed")
-    return TripleResult(seed, title, figures, pictures if keep else {})
+    groups = [f"kind {triple.kind}", f"drift {triple.drift}"]
+    if triple.kind == "expression" or not triple.keeps_pose:
+        groups.append("expression changed")
+    return TripleResult(seed, title, tuple(groups), figures, pictures if keep else {})
 
 
 def _share(seeds: list[int], names: list[str], family: str, models: Path, keep: bool) -> list[TripleResult]:
@@ -168,9 +172,13 @@ def main(arguments: list[str]) -> None:
     print(table.text(values))
     print()
     print(table.pairs(values))
+    groups = [(group, np.array([group in result.groups for result in results]))
+              for group in sorted({group for result in results for group in result.groups})]
+    print("\n" + table.by_group(values, groups))
     if options.json:
         content = {"split": options.split, "family": options.family, "n": len(results)}
         content["methods"] = table.summary(values)
+        content["groups"] = {group: table.summary(table.part(values, within)) for group, within in groups}
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     if options.sheet:

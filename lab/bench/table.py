@@ -11,6 +11,8 @@ MEASURES = (
 )
 """Every measure of the benchmark, in the order of its table and of its JSON."""
 
+GROUP_MEASURES = ("joint_rate", "recovery_b", "landmark_error", "light_error", "seam_error", "realism_error")
+
 DRAWS = 2000
 
 Values = NDArray[np.float64]
@@ -68,6 +70,22 @@ def pairs(results: dict[str, dict[str, Values]], measure: str = "joint_rate") ->
         best = max(others, key=lambda other: means[other])
         mean, low, high = difference(results[method][measure], results[best][measure])
         lines.append(f"| {method} | {best} | {mean:+.3f} | {low:+.3f} to {high:+.3f} |")
+    return "\n".join(lines)
+
+
+def part(results: dict[str, dict[str, Values]], within: NDArray[np.bool_]) -> dict[str, dict[str, Values]]:
+    """The figures of some of the triples, those where ``within`` (N,) is true."""
+    return {method: {m: values[within] for m, values in measures.items()} for method, measures in results.items()}
+
+
+def by_group(results: dict[str, dict[str, Values]], groups: list[tuple[str, NDArray[np.bool_]]]) -> str:
+    """Means of the measures that an artist asks for first, for each kind of edit, size of drift and so on."""
+    lines = ["| group | triples | method | " + " | ".join(GROUP_MEASURES) + " |"]
+    lines.append("|---" * (len(GROUP_MEASURES) + 3) + "|")
+    for group, within in groups:
+        for method, measures in part(results, within).items():
+            cells = [f"{interval(measures[m])[0]:.3f}" for m in GROUP_MEASURES]
+            lines.append(f"| {group} | {within.sum()} | {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
