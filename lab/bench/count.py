@@ -1,12 +1,14 @@
 """Memory and launches by count: the host's real networks at full size on tensors without contents.
 
 Every tensor that lives is counted with its bytes, through real code; nothing is computed, so any size fits anywhere.
+On a real device the same code computes and the same count is of real tensors (lab/bench/memory_run.py).
 Fused attention needs no more than what goes in and comes out, as it does on a graphics card; workspaces inside
-convolutions and the allocator's rounding are not in the figures. A card's own figures are in docs/SPEED.md.
+operators and the allocator's rounding are not in the figures. A card's own figures are in docs/SPEED.md.
 """
 from __future__ import annotations
 
 import copy
+import importlib
 import weakref
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,22 +26,23 @@ META = torch.device("meta")
 
 
 class Living(TorchDispatchMode):
-    """Counts the bytes of storages that operators make, the most that lived at once, and operators that write."""
+    """Counts the bytes of a device's storages that operators make, the most at once, and operators that write."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
         super().__init__()
+        self.device_type = device.type
         self.now = self.most = self.launches = 0
         self._known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         for tensor in tree_leaves((args, kwargs)):
-            if isinstance(tensor, Tensor) and tensor.device.type == "meta":
+            if isinstance(tensor, Tensor) and tensor.device.type == self.device_type:
                 self._watch(tensor.untyped_storage(), 0)  # there before: weights, inputs
         result = func(*args, **(kwargs or {}))
         if not func.is_view and func._schema.name not in ("aten::empty", "aten::empty_like", "aten::_unsafe_view"):
             self.launches += 1
         for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor) and tensor.device.type == "meta":
+            if isinstance(tensor, Tensor) and tensor.device.type == self.device_type:
                 storage = tensor.untyped_storage()
                 self._watch(storage, storage.nbytes())
         return result
@@ -69,14 +72,18 @@ class Count:
 
 @dataclass(eq=False)
 class Network:
-    """One model at one size without contents, and what a run of ours asks of it."""
+    """One model at one size, on META without contents, and what a run of ours asks of it."""
 
     subject: Subject
     levels: int = field(default_factory=lambda: runs.levels())
 
     @classmethod
-    def of(cls, size: Size, dtype: torch.dtype = torch.float16) -> Network:
-        return cls(make(size, META, dtype))
+    def of(cls, size: Size, dtype: torch.dtype = torch.float16, device: torch.device = META) -> Network:
+        return cls(make(size, device, dtype))
+
+    @property
+    def device(self) -> torch.device:
+        return self.subject.model.load_device
 
     def evaluate(self, model: Any, samples: int, sigma: float, chunks: int = 1,
                  embedding: Tensor | None = None) -> Tensor:
@@ -91,22 +98,22 @@ class Network:
         given: dict[str, Any] = {}
         if "pooled_output" in extra:
             width = getattr(base, "adm_channels", 0) or extra["pooled_output"].shape[-1]
-            given["y"] = torch.empty(rows, width, dtype=dtype, device=META)
+            given["y"] = torch.randn(rows, width, dtype=dtype, device=self.device)
         if not runs.is_unet(model):
-            given["guidance"] = torch.full((rows,), 3.5, device=META)
+            given["guidance"] = torch.full((rows,), 3.5, device=self.device)
         schedule = base.model_sampling  # the run reads its values; the evaluation must not
-        base.model_sampling = copy.deepcopy(schedule).to(META)
+        base.model_sampling = copy.deepcopy(schedule).to(self.device)
         if embedding is None:
-            embedding = torch.empty(rows, *prompt.shape[1:], dtype=dtype, device=META)
+            embedding = torch.randn(rows, *prompt.shape[1:], dtype=dtype, device=self.device)
         answer = base.apply_model(
-            torch.empty(rows, *shape, device=META), torch.full((rows,), sigma, device=META), c_crossattn=embedding,
-            transformer_options=options, **given)
+            torch.randn(rows, *shape, device=self.device), torch.full((rows,), sigma, device=self.device),
+            c_crossattn=embedding, transformer_options=options, **given)
         base.model_sampling = schedule
         return answer
 
     def plain(self) -> Count:
         """The plain model doing the same evaluations in the same batches."""
-        with torch.inference_mode(), Living() as living:
+        with torch.inference_mode(), Living(self.device) as living:
             model = self.subject.model.clone()
             model.model_options["transformer_options"]["optimized_attention_override"] = _fused
             for rows in self._rows():
@@ -127,7 +134,7 @@ class Network:
             grid = sampling.PairSampler(runs.settings(**settings), chosen, None, None, run).schedule(model)
             space = runs.core("host.model_info").noise_space(model)
             used = 0
-            with Living() as living:
+            with Living(self.device) as living:
                 for step, rows in self._steps(chosen, grid.steps):
                     run.rows, run.step, run.sigma = rows.value, step, space.sigma(grid.rhos[step])
                     self.evaluate(model, len(rows.value), run.sigma)
@@ -136,7 +143,7 @@ class Network:
 
     def published(self) -> Count:
         """One step down of the published pattern, a batch of six with explicit matrices: its highest point."""
-        with torch.inference_mode(), Living() as living:
+        with torch.inference_mode(), Living(self.device) as living:
             model = self.subject.model.clone()
             options = model.model_options["transformer_options"]
             options["optimized_attention_override"] = published.explicit_attention(self.subject)
@@ -145,12 +152,13 @@ class Network:
 
     def null_text(self) -> Count:
         """One update of the published null-text embeddings: both sources forth and back through explicit matrices."""
-        with runs.core("host.gradients").differentiable(self.subject.model.model.diffusion_model), Living() as living:
+        network = self.subject.model.model.diffusion_model
+        with runs.core("host.gradients").differentiable(network), Living(self.device) as living:
             model = self.subject.model.clone()
             options = model.model_options["transformer_options"]
             options["optimized_attention_override"] = published.explicit_attention(self.subject)
             shape, dtype = self.subject.prompt[0][0].shape[1:], model.model.get_dtype()
-            embedding = torch.empty(2, *shape, dtype=dtype, device=META, requires_grad=True)
+            embedding = torch.empty(2, *shape, dtype=dtype, device=self.device, requires_grad=True)
             torch.autograd.grad(self.evaluate(model, 2, 1.0, embedding=embedding).sum(), embedding)
         return Count(living.most / MIB, living.launches)
 
@@ -169,10 +177,12 @@ class Network:
 
 def _fused(func: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Any = None, attn_precision: Any = None,
            skip_reshape: bool = False, skip_output_reshape: bool = False, **kwargs: Any) -> Tensor:
-    """What fused attention leaves behind: its output."""
-    if skip_reshape and not skip_output_reshape:
-        return q.new_empty(q.shape[0], q.shape[2], q.shape[1] * q.shape[3])
-    return torch.empty_like(q)
+    """Fused attention: PyTorch's own, and without contents what it leaves behind, its output."""
+    if q.device.type != "meta":
+        attention = importlib.import_module("comfy.ldm.modules.attention").attention_pytorch
+        return attention(q, k, v, heads, mask, attn_precision, skip_reshape, skip_output_reshape, **kwargs)
+    out = torch.empty_like(q)  # laid out as the queries are, so that bringing heads together may copy it
+    return out.transpose(1, 2).reshape(q.shape[0], q.shape[2], -1) if skip_reshape and not skip_output_reshape else out
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lab.bench import count, published, runs, speed
+from lab.bench import count, memory_run, published, runs, speed
 from lab.bench.sizes import SIZES, Subject, make, tiny
 from lab.inprocess import Host
 
@@ -88,3 +88,11 @@ def test_flux_at_1024_keeps_to_its_memory(host: Host) -> None:
     found = count.Memory.of(few)
     assert found.mode == "lock-step" and found.record == 0
     assert 0 < found.extra <= 600
+
+
+def test_a_real_run_needs_the_memory_that_was_counted(host: Host) -> None:
+    size = tiny(SIZES["flux"]).at(256)
+    plain, ours = (memory_run.peak(side, size) for side in memory_run.SIDES)
+    assert ours.beyond(plain).counted > 0.8 and ours.seconds > 0
+    for side in (plain, ours):
+        assert side.living == pytest.approx(side.counted, abs=0.05)  # MiB; a table of noise levels is copied
