@@ -11,6 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 COUNT = 68
 
+MIRRORED = np.r_[
+    16:-1:-1, 26:16:-1, 27:31, 35:30:-1, 45:41:-1, 47, 46, 39:35:-1, 41, 40, 54:47:-1, 59:54:-1, 64:59:-1, 67, 66, 65
+]
+"""Which of the 68 points each becomes in the mirror."""
+
 # insightface's 2d106det
 _OF_106 = (
     1, 10, 12, 14, 16, 3, 5, 7, 0, 23, 21, 19, 32, 30, 28, 26, 17,

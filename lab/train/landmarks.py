@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from editedid_core.faces.landmarks import five_of_68
+from editedid_core.faces.landmarks import MIRRORED, five_of_68
 
 from .. import portraits
 from .judge_data import SEED_SPACE, degrade, face_box
@@ -30,17 +30,6 @@ MARGIN = 1.5
 """Side of insightface's square in parts of the box's longer side."""
 SEED = 41
 BATCH = 24
-
-
-def _mirror_order() -> np.ndarray:
-    """Which point each of the 68 becomes in the mirror."""
-    jaw, brows, nose = np.arange(16, -1, -1), np.arange(26, 16, -1), np.r_[27:31, np.arange(35, 30, -1)]
-    eyes = np.array([45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40])
-    outer, inner = [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55], [64, 63, 62, 61, 60, 67, 66, 65]
-    return np.concatenate([jaw, brows, nose, eyes, outer, inner])
-
-
-MIRRORED = _mirror_order()
 
 
 def square(box: np.ndarray, side: int = SIDE) -> np.ndarray:

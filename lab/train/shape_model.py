@@ -13,11 +13,10 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from editedid_core.faces.align import apply, fit_similarity
-from editedid_core.faces.landmarks import COUNT
+from editedid_core.faces.landmarks import COUNT, MIRRORED
 from editedid_core.faces.shape import MODEL
 
 from .. import portraits
-from .landmarks import MIRRORED
 from .parallel import spread
 
 SHAKE = 0.012

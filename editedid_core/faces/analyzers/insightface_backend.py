@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..landmarks import MIRRORED
 from ..record import Face
 from .licences import pack_licence
 from .search import Found, look_harder, upright_points
@@ -23,6 +24,7 @@ INSTALL = "pip install insightface onnxruntime"
 # insightface aligns faces to 112 pixels without a low-pass: larger ones are made smaller first
 _LARGEST_FACE = 256
 _LEAST_SCORE = 0.1
+_ZOOMS = (1.0, 0.92, 1.08)  # of the box in which dense landmarks are looked for
 # a small picture is enlarged about twice and no more: beyond that the points get less exact, and it takes longer
 _SMALL_SIDES = (256, 384, 512)
 
@@ -113,13 +115,37 @@ class InsightFaceAnalyzer:
         embedding = np.asarray(record.embedding, dtype=np.float32)
         dense = None
         if self._landmarks is not None:
-            self._landmarks.get(bgr, record)
-            dense = _enlarged(np.asarray(record[self._landmarks.taskname]), factor).astype(np.float32)
+            dense = _enlarged(self._dense(bgr, record.bbox), factor).astype(np.float32)
         return Face(
             box=box.astype(np.float32), points=points.astype(np.float32), score=min(1.0, score),
             embedding=embedding / max(float(np.linalg.norm(embedding)), 1e-9), dense=dense, frame=0,
             image_size=(image.shape[0], image.shape[1]),
         )
+
+    def _dense(self, bgr: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Landmarks (K, 2), the mean of several looks at the face: a look alone is off by a tenth more."""
+        mirror = np.ascontiguousarray(bgr[:, ::-1])
+        last = bgr.shape[1] - 1
+        looks = []
+        for zoom in _ZOOMS:
+            looks.append(self._look(bgr, _zoomed(box, zoom)))
+            if len(looks[0]) == len(MIRRORED):
+                seen = self._look(mirror, _zoomed(np.array([last - box[2], box[1], last - box[0], box[3]]), zoom))
+                looks.append((seen * [-1, 1] + [last, 0])[MIRRORED])
+        return np.asarray(np.mean(looks, 0))
+
+    def _look(self, bgr: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.float64]:
+        from insightface.app.common import Face as Record
+
+        record = Record(bbox=box.astype(np.float32))
+        self._landmarks.get(bgr, record)
+        return np.asarray(record[self._landmarks.taskname], dtype=np.float64)
+
+
+def _zoomed(box: NDArray[Any], zoom: float) -> NDArray[np.float64]:
+    """A box x1, y1, x2, y2 about its own middle."""
+    middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
+    return np.concatenate([middle - zoom * half, middle + zoom * half])
 
 
 def _open(file: Path) -> Any:

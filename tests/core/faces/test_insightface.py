@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer, providers
+from lab import portraits
+from lab.bench.judges import MODELS
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("insightface")
@@ -122,3 +124,32 @@ def test_a_pack_without_a_recogniser_says_so(tmp_path: Path) -> None:
     write_detector(tmp_path / "detector.onnx")
     with pytest.raises(RuntimeError, match="no recognition network"):
         InsightFaceAnalyzer("half", tmp_path, SIDE)
+
+
+def test_landmarks_of_several_looks_are_nearer_to_the_truth_than_one() -> None:
+    analyzer = InsightFaceAnalyzer("lab", MODELS / "insightface" / "lab")
+    once, often = [], []
+    for seed in portraits.triple_split("tune", 24):
+        shot = portraits.make_triple(seed).drifted
+        picture = np.round(np.clip(shot.image, 0, 1) * 255).astype(np.uint8)
+        face = max(analyzer.find(picture), key=lambda face: face.score)
+        assert face.dense is not None
+        one = analyzer._look(np.ascontiguousarray(picture[..., ::-1]), face.box)
+        eyes = np.linalg.norm(shot.dense[36:42].mean(0) - shot.dense[42:48].mean(0))
+        for errors, dense in ((once, one), (often, face.dense)):
+            errors.append(np.linalg.norm(dense - shot.dense, axis=1).mean() / eyes)
+    assert np.mean(often) < 0.95 * np.mean(once)
+
+
+def test_a_layout_whose_mirror_is_not_known_is_never_mirrored(pack: Path) -> None:
+    """106 points that a network puts at the same places of its square, left of the middle."""
+    spots = np.linspace(-0.9, -0.1, 212)[None]
+    shape = [constant("value", spots), onnx.helper.make_node("ReduceMax", ["data"], ["any"], keepdims=0),
+             constant("nothing", np.array(0.0)), onnx.helper.make_node("Mul", ["any", "nothing"], ["zero"]),
+             onnx.helper.make_node("Add", ["value", "zero"], ["points"])]
+    save(shape, [tensor("data", [1, 3, 192, 192])], [tensor("points", [1, 212])], pack / "2d106det.onnx")
+    face = InsightFaceAnalyzer("tiny", pack, SIDE).find(red(SIDE, SIDE))[0]
+    assert face.dense is not None and face.dense.shape == (106, 2)
+    half = 1.5 * max(BOX[2:] - BOX[:2]) / 2  # of insightface's square around the box
+    expected = (BOX[:2] + BOX[2:]) / 2 + spots.reshape(106, 2) * half
+    np.testing.assert_allclose(face.dense, expected, atol=0.5)

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from editedid_core.faces.align import apply, fit_similarity
-from editedid_core.faces.landmarks import COUNT
+from editedid_core.faces.landmarks import COUNT, MIRRORED
 from editedid_core.faces.shape import MODEL, person_in_pose
 from lab import portraits
-from lab.train.landmarks import MIRRORED
 
 MOST = 0.3
 """Eye distances of the mean shape that a point may be moved."""

@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from editedid_core.faces.align import apply, fit_similarity
+from editedid_core.faces.landmarks import MIRRORED
 from lab import portraits
 from lab.train import landmarks, shape_model
 from lab.train.parallel import batches
@@ -24,7 +25,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, np.ndarra
 
 
 def test_the_mirror_order_is_its_own_inverse_and_keeps_the_parts() -> None:
-    order = landmarks.MIRRORED
+    order = MIRRORED
     assert np.array_equal(order[order], np.arange(68))
     for part in (slice(0, 17), slice(17, 27), slice(27, 36), slice(36, 48), slice(48, 60), slice(60, 68)):
         assert set(order[part]) == set(np.arange(68)[part])
@@ -71,7 +72,7 @@ def test_points_lie_on_the_face_in_every_square(few: tuple[np.ndarray, np.ndarra
             where = (places + 1) * landmarks.SIDE / 2
             for channel, index in enumerate((36, 45, 8)):
                 y, x = np.unravel_index(int(picture[channel].argmax()), picture.shape[1:])
-                nearest = min(np.hypot(*(where[i] - (x, y))) for i in (index, landmarks.MIRRORED[index]))
+                nearest = min(np.hypot(*(where[i] - (x, y))) for i in (index, MIRRORED[index]))
                 assert nearest < 4
                 turns += int(np.hypot(*(where[index] - (x, y))) >= 4)
     assert (turns == 0) == clean  # some are mirrored
@@ -112,7 +113,7 @@ def test_the_mean_shape_is_symmetric_level_and_of_eyes_one_apart() -> None:
     mean = shape_model.mean_shape(triples(12)[:, 0])
     assert shape_model.eyes_apart(mean) == pytest.approx(1)
     assert mean.mean(0) == pytest.approx([0, 0], abs=1e-9)
-    mirrored = (mean * [-1, 1])[landmarks.MIRRORED]
+    mirrored = (mean * [-1, 1])[MIRRORED]
     assert mirrored == pytest.approx(mean, abs=0.02)
     assert mean[8, 1] > mean[33, 1] > mean[27, 1]
 
