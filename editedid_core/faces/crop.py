@@ -87,7 +87,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
         given = sample(whole, positions, scale_of(to_image), padding="zeros", mode="bilinear")[..., 0]
     skin = face * (1 - given)
     in_light = bring_light(original, edited, skin, strength=1.0)
-    found = automatic_elements(in_light, edited, face, features, auto_elements)
+    found = automatic_elements(in_light, edited, face, points, auto_elements)
     elements = torch.maximum(given, found).clamp(0, 1)
     # elements are not lit like skin: compare light once more without them
     in_light = bring_light(original, edited, face * (1 - elements), 1.0, _LIGHT)

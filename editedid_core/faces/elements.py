@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .align import pixel_grid
 from .landmarks import openness
 from .masks import face_axes
-from .warp import blur
+from .warp import blur, read
 
 _LARGEST = 256  # pixels; things over a face are seen well enough at this size, in a fraction of the time
 
@@ -28,7 +28,7 @@ _LEAST_AREA = 0.004  # of the face, that an element shows outside the features
 _LEAST_SHARE = 0.2  # of an element that lies outside the features
 _AROUND = 0.03  # standard deviation of the neighbourhood in which two pictures agree or not
 _DISAGREES = 0.042  # least mean difference at which they begin not to, in parts of a colour channel's range
-_APART = 0.15  # share of a feature that disagrees, past which all of it is the edit's
+_APART = 0.15  # share of a feature that disagrees or is covered, past which all of it is the edit's
 _SAME_STATE = 0.08  # change of how far eyes or mouth are open, in parts of their width
 
 
@@ -39,21 +39,23 @@ def feature_spots(points: ArrayLike, size: int) -> tuple[torch.Tensor, ...]:
     points: (5, 2) in crop pixels.
     """
     p = np.asarray(points, dtype=np.float64)
-    _, right, below, unit = face_axes(p)
+    _, _, below, unit = face_axes(p)
     mouth_width = 0.5 * max(float(np.hypot(*(p[4] - p[3]))), 0.6 * unit) + 0.14 * unit
-    spots = [  # centre, half width, half height, in pixels
-        (p[0] - 0.12 * unit * below, 0.42 * unit, 0.34 * unit),
-        (p[1] - 0.12 * unit * below, 0.42 * unit, 0.34 * unit),
-        ((p[:2].mean(0) + 2 * p[2]) / 3, 0.34 * unit, 0.45 * unit),
-        (p[3:5].mean(0), mouth_width, 0.28 * unit),
-    ]
-    grid = pixel_grid(size, size)
-    masks = []
-    for centre, half_width, half_height in spots:
-        d = grid - centre
-        radius = np.hypot(d @ right / half_width, d @ below / half_height)
-        masks.append(torch.from_numpy(np.clip((1.25 - radius) / 0.5, 0, 1).astype(np.float32)))
-    return tuple(masks)
+    return (
+        _spot(p[0] - 0.12 * unit * below, 0.42, 0.34, p, size),
+        _spot(p[1] - 0.12 * unit * below, 0.42, 0.34, p, size),
+        _spot((p[:2].mean(0) + 2 * p[2]) / 3, 0.34, 0.45, p, size),
+        _spot(p[3:5].mean(0), mouth_width / unit, 0.28, p, size),
+    )
+
+
+def _spot(centre: NDArray[np.float64], half_width: float, half_height: float, points: NDArray[np.float64],
+          size: int) -> torch.Tensor:
+    """A soft upright ellipse in a face's own axes, (size, size) float32; half axes in eye distances."""
+    _, right, below, unit = face_axes(points)
+    d = pixel_grid(size, size) - centre
+    radius = np.hypot(d @ right / (half_width * unit), d @ below / (half_height * unit))
+    return torch.from_numpy(np.clip((1.25 - radius) / 0.5, 0, 1).astype(np.float32))
 
 
 def features_mask(points: ArrayLike, size: int) -> torch.Tensor:
@@ -75,22 +77,25 @@ def features_in_one_state(points: ArrayLike, size: int, photo: NDArray[np.float6
     return torch.stack([spot * float(same) for spot, same in zip((left, right, nose, mouth), alike)]).amax(0)
 
 
-def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, features: torch.Tensor,
+def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, points: ArrayLike,
                        strength: float = 1.0) -> torch.Tensor:
     """Soft mask of what covers the face in only one of the two pictures.
 
-    original, edited: (S, S, 3) aligned, the original already in the edit's light. face, features: (S, S) in [0, 1].
-    strength: 0 gives no elements, 1 the normal sensitivity, 2 a higher one.
+    original, edited: (S, S, 3) aligned, the original already in the edit's light. face: (S, S) in [0, 1].
+    points: (5, 2) in crop pixels. strength: 0 gives no elements, 1 the normal sensitivity, 2 a higher one.
     Slow changes are taken out, each pixel may look for its match a little way around, and what remains is measured
     against the ordinary disagreement of this pair: pictures that agree give exactly 0. Of the connected pieces, short
-    ones and those that lie in the face's own features are dropped.
+    ones and those that lie in the face's own features are dropped. What crosses the bridge of the nose from eye to eye is
+    a pair of glasses; then, or where an eye is covered, both eyes are taken whole.
     Returns (S, S) float32 in [0, 1], within the face and a little around it.
     """
-    size = edited.shape[0]
+    size, places = edited.shape[0], np.asarray(points, dtype=np.float64)
     if size > _LARGEST:
-        small = [_resized(x, _LARGEST) for x in (original, edited, face[..., None], features[..., None])]
-        found = automatic_elements(small[0], small[1], small[2][..., 0], small[3][..., 0], strength)
+        small = [_resized(x, _LARGEST) for x in (original, edited, face[..., None])]
+        places = (places + 0.5) * (_LARGEST / size) - 0.5
+        found = automatic_elements(small[0], small[1], small[2][..., 0], places, strength)
         return _resized(found[..., None], size)[..., 0]
+    features = features_mask(places, size)
     skin = (face > 0.5) & (features < 0.3)
     if strength <= 0 or int(skin.sum()) < 16:
         return torch.zeros(size, size)
@@ -98,7 +103,22 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
     threshold = max(_LEAST_DIFFERENCE, _ORDINARY * float(difference[skin].median())) / strength
     near = _grown(face, _REACH * size)
     evidence = ((difference - threshold) / (0.5 * threshold)).clamp(0, 1) * near
-    return _smoothed(_things(evidence, face, features), 0.01 * size) * near
+    things = _smoothed(_things(evidence, face, features), 0.01 * size)
+    lenses = [_spot(eye, 0.62, 0.43, places, size) for eye in places[:2]]
+    covered = max(_share(things, lens) for lens in lenses)
+    if covered > _APART or _across_the_bridge(difference, places) > threshold:
+        things = torch.maximum(things, torch.maximum(*lenses))
+    return things * near
+
+
+def _across_the_bridge(difference: torch.Tensor, points: NDArray[np.float64]) -> float:
+    """How strong a difference goes all the way from eye to eye: of columns between the eyes, each with its strongest
+    place, the one that four fifths exceed. difference: (S, S)."""
+    middle, right, below, unit = face_axes(points)
+    across, down = np.meshgrid(np.linspace(-0.14, 0.14, 15), np.linspace(-0.25, 0.2, 24))
+    places = middle + unit * (across[..., None] * right + down[..., None] * below)
+    columns = read(difference[..., None], places)[..., 0].max(0)
+    return float(np.quantile(columns, 0.2))
 
 
 def disagreement(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, features: torch.Tensor,
@@ -125,10 +145,16 @@ def whole_features(mask: torch.Tensor, points: ArrayLike) -> torch.Tensor:
     """
     left, right, nose, mouth = feature_spots(points, mask.shape[0])
     for spots in ((left, right), (nose,), (mouth,)):
-        most = max(float(mask[spot > 0.5].mean()) if bool((spot > 0.5).any()) else 0.0 for spot in spots)
+        most = max(_share(mask, spot) for spot in spots)
         spot = torch.stack(spots).amax(0)
         mask = torch.maximum(mask, spot) if most > _APART else mask * (1 - spot)
     return mask
+
+
+def _share(mask: torch.Tensor, spot: torch.Tensor) -> float:
+    """How much of a spot a mask covers, 0 to 1; 0 where the spot lies beside the crop."""
+    inside = spot > 0.5
+    return float(mask[inside].mean()) if bool(inside.any()) else 0.0
 
 
 def _resized(x: torch.Tensor, size: int) -> torch.Tensor:

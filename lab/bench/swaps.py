@@ -111,10 +111,35 @@ def _own_frames(core: Core) -> Swaps:
     return [(core("faces.crop"), "face_to_face", frames)]
 
 
+def _features_in_part(core: Core) -> Swaps:
+    crop = core("faces.crop")
+    attribute(crop, "whole_features")
+    return [(crop, "whole_features", lambda mask, points: mask)]
+
+
+def _own_sharpness(core: Core) -> Swaps:
+    crop = core("faces.crop")
+    attribute(crop, "match_sharpness")
+    return [(crop, "match_sharpness", lambda picture, target, weight: picture)]
+
+
+def _no_diffusion(core: Core) -> Swaps:
+    """What comes out is the original's crop laid over the edit's in the same masks; what was sampled is thrown away."""
+    pipeline = core("pipeline")
+    attribute(pipeline, "return_detail")
+
+    def composite(restored: Any, original: Any, edited: Any, decoded_original: Any, decoded_edited: Any, weight: Any,
+                  strength: float = 1.0) -> Any:
+        return torch.lerp(edited, original, weight[None, ..., None].to(edited).expand_as(edited))
+
+    return [(pipeline, "return_detail", composite)]
+
+
 SWAPS: Mapping[str, Callable[[Core], Swaps]] = MappingProxyType({
     "linear mixing": _linear_mixing, "naive inversion": _naive_inversion,
     "fixed-point inversion": _fixed_point_inversion, "hard masks": _hard_masks,
     "free surroundings": _free_surroundings, "recompute": _recompute, "positive half": _one_half("positive"),
     "negative half": _one_half("negative"), "no warp": _no_warp, "own frames": _own_frames,
+    "features in part": _features_in_part, "own sharpness": _own_sharpness, "no diffusion": _no_diffusion,
 })
 """What is no setting of the pack: (module or class, attribute, stand-in) by name."""

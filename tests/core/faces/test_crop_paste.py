@@ -160,9 +160,9 @@ def test_the_face_mask_is_soft_and_inside_the_crop(make_face: MakeFace, dense: b
 
 def test_noise_alone_is_no_element() -> None:
     face = torch.ones(64, 64)
-    features = torch.zeros(64, 64)
+    points = np.array([[24.0, 26.0], [40.0, 26.0], [32.0, 35.0], [26.0, 44.0], [38.0, 44.0]])
     a, b = (0.5 + 0.02 * (noise(64, 64, 3, seed=i) - 0.5) for i in (1, 2))
-    assert float(automatic_elements(a, b, face, features).max()) == 0.0
+    assert float(automatic_elements(a, b, face, points).max()) == 0.0
 
 
 def test_several_people_in_several_frames(make_face: MakeFace) -> None:

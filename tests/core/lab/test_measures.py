@@ -6,7 +6,7 @@ import pytest
 from scipy import ndimage
 
 from lab import portraits
-from lab.bench import measures
+from lab.bench import measures, table
 
 SEED = 10_000_000  # an accessory triple of the tune split
 
@@ -134,3 +134,12 @@ def test_restored_whole_needs_every_part() -> None:
                         ("light_error", 0.023), ("seam_error", 0.012), ("realism_error", 0.12)):
         assert not measures.restored_whole(good | {name: worse}, DRIFTED), name
     assert measures.restored_whole(good | {"landmark_error": 0.064, "light_error": 0.0219}, DRIFTED)
+
+
+def test_groups_hold_the_means_of_their_own_triples() -> None:
+    values = {"paste": {m: np.array([0.0, 1.0, 3.0]) for m in table.MEASURES}}
+    within = np.array([False, True, True])
+    rows = table.by_group(values, [("kind light", within), ("all", np.ones(3, bool))]).splitlines()[2:]
+    assert rows[0].split(" | ")[:4] == ["| kind light", "2", "paste", "2.000"]
+    assert rows[1].split(" | ")[:4] == ["| all", "3", "paste", "1.333"]
+    assert table.summary(table.part(values, within))["paste"]["joint_rate"]["mean"] == 2.0
