@@ -85,8 +85,8 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
     points: (5, 2) in crop pixels. strength: 0 gives no elements, 1 the normal sensitivity, 2 a higher one.
     Slow changes are taken out, each pixel may look for its match a little way around, and what remains is measured
     against the ordinary disagreement of this pair: pictures that agree give exactly 0. Of the connected pieces, short
-    ones and those that lie in the face's own features are dropped. What crosses the bridge of the nose from eye to eye is
-    a pair of glasses; then, or where an eye is covered, both eyes are taken whole.
+    ones and those that lie in the face's own features are dropped. What crosses the bridge of the nose from eye to eye
+    is a pair of glasses; then, or where an eye is covered, both eyes are taken whole.
     Returns (S, S) float32 in [0, 1], within the face and a little around it.
     """
     size, places = edited.shape[0], np.asarray(points, dtype=np.float64)
