@@ -28,7 +28,7 @@ _LEAST_AREA = 0.004  # of the face, that an element shows outside the features
 _LEAST_SHARE = 0.2  # of an element that lies outside the features
 _AROUND = 0.03  # standard deviation of the neighbourhood in which two pictures agree or not
 _DISAGREES = 0.042  # least mean difference at which they begin not to, in parts of a colour channel's range
-_APART = 0.15  # share of a feature that disagrees or is covered, past which all of it is the edit's
+_APART = 0.25  # share of a feature that disagrees, past which all of it is the edit's
 _SAME_STATE = 0.08  # change of how far eyes or mouth are open, in parts of their width
 
 
@@ -86,7 +86,7 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
     Slow changes are taken out, each pixel may look for its match a little way around, and what remains is measured
     against the ordinary disagreement of this pair: pictures that agree give exactly 0. Of the connected pieces, short
     ones and those that lie in the face's own features are dropped. What crosses the bridge of the nose from eye to eye
-    is a pair of glasses; then, or where an eye is covered, both eyes are taken whole.
+    is a pair of glasses; then both eyes are taken whole.
     Returns (S, S) float32 in [0, 1], within the face and a little around it.
     """
     size, places = edited.shape[0], np.asarray(points, dtype=np.float64)
@@ -104,9 +104,8 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
     near = _grown(face, _REACH * size)
     evidence = ((difference - threshold) / (0.5 * threshold)).clamp(0, 1) * near
     things = _smoothed(_things(evidence, face, features), 0.01 * size)
-    lenses = [_spot(eye, 0.62, 0.43, places, size) for eye in places[:2]]
-    covered = max(_share(things, lens) for lens in lenses)
-    if covered > _APART or _across_the_bridge(difference, places) > threshold:
+    if _across_the_bridge(difference, places) > threshold:
+        lenses = [_spot(eye, 0.62, 0.43, places, size) for eye in places[:2]]
         things = torch.maximum(things, torch.maximum(*lenses))
     return things * near
 
