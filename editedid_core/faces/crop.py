@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .align import apply, compose, crop_frame, face_to_face, fit_similarity, invert, pixel_grid, scale_of
 from .colour import relight as bring_light
 from .detect import check_found_in, check_pictures, to_rgb
-from .elements import automatic_elements, disagreement, features_in_one_state, features_mask, whole_features
+from .elements import automatic_elements, disagreement, feature_spots, features_in_one_state, whole_features
 from .landmarks import as_68
 from .masks import face_mask
 from .record import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
@@ -79,7 +79,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     original = _cut(original_image[pair.original.frame], apply(to_original, grid), scale_of(to_original))
 
     face = face_mask(points, dense, size)
-    features = features_mask(points, size)
+    spots = feature_spots(points, size)
     given = torch.zeros(size, size)
     if mask is not None:
         whole = mask[pair.edited.frame % mask.shape[0]][..., None]
@@ -92,10 +92,10 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     # elements are not lit like skin: compare light once more without them
     in_light = bring_light(original, edited, face * (1 - elements), 1.0, _LIGHT)
     original = in_light if relight == 1 else bring_light(original, edited, face * (1 - elements), relight, _LIGHT)
-    alike = features_in_one_state(points, size, there, here)
-    apart = whole_features(disagreement(in_light, edited, face, alike, auto_elements), points)
+    alike = features_in_one_state(spots, there, here)
+    apart = whole_features(disagreement(in_light, edited, face, alike, auto_elements), spots)
     elements = torch.maximum(elements, face * apart)
-    original = match_sharpness(original, edited, face * (1 - elements) * features)
+    original = match_sharpness(original, edited, face * (1 - elements) * torch.stack(spots).amax(0))
     crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)
     return crop, original, edited, face, elements
 

@@ -63,18 +63,17 @@ def features_mask(points: ArrayLike, size: int) -> torch.Tensor:
     return torch.stack(feature_spots(points, size)).amax(0)
 
 
-def features_in_one_state(points: ArrayLike, size: int, photo: NDArray[np.float64] | None,
+def features_in_one_state(spots: tuple[torch.Tensor, ...], photo: NDArray[np.float64] | None,
                           edit: NDArray[np.float64] | None) -> torch.Tensor:
-    """Those of `feature_spots` that hold themselves alike in both pictures, (size, size) float32: lids and mouth as far
-    open, corners of the mouth as high. photo, edit: 68 landmarks each; without them all are taken to be, since who the
-    person is shows there.
+    """Those of the `feature_spots` that hold themselves alike in both pictures, (size, size) float32: lids and mouth as
+    far open, corners of the mouth as high. photo, edit: 68 landmarks each; without them all are taken to be, since who
+    the person is shows there.
     """
-    left, right, nose, mouth = feature_spots(points, size)
     if photo is None or edit is None:
-        return features_mask(points, size)
+        return torch.stack(spots).amax(0)
     change = np.abs(openness(photo) - openness(edit)) < _SAME_STATE
     alike = (change[0], change[1], True, change[2] and change[3])
-    return torch.stack([spot * float(same) for spot, same in zip((left, right, nose, mouth), alike)]).amax(0)
+    return torch.stack([spot * float(same) for spot, same in zip(spots, alike)]).amax(0)
 
 
 def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, points: ArrayLike,
@@ -138,14 +137,14 @@ def disagreement(original: torch.Tensor, edited: torch.Tensor, face: torch.Tenso
     return d * d * (3 - 2 * d)
 
 
-def whole_features(mask: torch.Tensor, points: ArrayLike) -> torch.Tensor:
+def whole_features(mask: torch.Tensor, spots: tuple[torch.Tensor, ...]) -> torch.Tensor:
     """The mask (S, S) with each feature of a face wholly in it or wholly out, and both eyes alike: half an eye of the
-    photo and half of the edit is nobody's. points: (5, 2) in crop pixels.
+    photo and half of the edit is nobody's. spots: the `feature_spots`.
     """
-    left, right, nose, mouth = feature_spots(points, mask.shape[0])
-    for spots in ((left, right), (nose,), (mouth,)):
-        most = max(_share(mask, spot) for spot in spots)
-        spot = torch.stack(spots).amax(0)
+    left, right, nose, mouth = spots
+    for parts in ((left, right), (nose,), (mouth,)):
+        most = max(_share(mask, part) for part in parts)
+        spot = torch.stack(parts).amax(0)
         mask = torch.maximum(mask, spot) if most > _APART else mask * (1 - spot)
     return mask
 

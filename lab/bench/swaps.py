@@ -114,7 +114,7 @@ def _own_frames(core: Core) -> Swaps:
 def _features_in_part(core: Core) -> Swaps:
     crop = core("faces.crop")
     attribute(crop, "whole_features")
-    return [(crop, "whole_features", lambda mask, points: mask)]
+    return [(crop, "whole_features", lambda mask, spots: mask)]
 
 
 def _own_sharpness(core: Core) -> Swaps:

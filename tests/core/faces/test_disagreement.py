@@ -99,13 +99,14 @@ def shape(left: float = 4, right: float = 4, gap: float = 4, lift: float = 2) ->
 def test_features_that_hold_themselves_otherwise_are_left_out(edit: np.ndarray, lost: tuple[int, ...]) -> None:
     spots = feature_spots(POINTS, SIDE)
     kept = torch.stack([spot for i, spot in enumerate(spots) if i not in lost]).amax(0)
-    assert torch.equal(features_in_one_state(POINTS, SIDE, shape(), edit), kept)
+    assert torch.equal(features_in_one_state(spots, shape(), edit), kept)
 
 
 def test_without_landmarks_all_features_are_taken_to_be_alike() -> None:
     everything = features_mask(POINTS, SIDE)
-    assert torch.equal(features_in_one_state(POINTS, SIDE, None, shape()), everything)
-    assert torch.equal(features_in_one_state(POINTS, SIDE, shape(), None), everything)
+    spots = feature_spots(POINTS, SIDE)
+    assert torch.equal(features_in_one_state(spots, None, shape()), everything)
+    assert torch.equal(features_in_one_state(spots, shape(), None), everything)
 
 
 def test_spots_lie_on_their_features() -> None:
@@ -118,22 +119,23 @@ def test_spots_lie_on_their_features() -> None:
 
 
 def test_a_feature_is_the_photos_or_the_edits_but_never_half_of_each() -> None:
-    left, right, nose, mouth = feature_spots(POINTS, SIDE)
+    spots = left, right, nose, mouth = feature_spots(POINTS, SIDE)
     eyes = torch.maximum(left, right)
     half = NONE.clone()
     half[:, :round(POINTS[0, 0])] = 1  # up to the middle of the left eye
-    taken = whole_features(half, POINTS)
+    taken = whole_features(half, spots)
     assert torch.equal(taken, torch.maximum(half, eyes) * (1 - nose) * (1 - mouth))
     assert float(taken[54, 80]) == 1.0  # the other eye goes along
     corner = NONE.clone()
     corner[50:54, 44:48] = 1  # too little to take an eye away
-    assert not bool(whole_features(corner, POINTS)[54, 48]) and not bool(whole_features(corner, POINTS)[54, 80])
+    kept = whole_features(corner, spots)
+    assert not bool(kept[54, 48]) and not bool(kept[54, 80])
 
 
 def test_outside_features_a_mask_stays_as_it_is() -> None:
     cheek = NONE.clone()
     cheek[70:110, :40] = 1
     beside = features_mask(POINTS, SIDE) == 0
-    assert torch.equal(whole_features(cheek, POINTS)[beside], cheek[beside])
+    assert torch.equal(whole_features(cheek, feature_spots(POINTS, SIDE))[beside], cheek[beside])
     off = POINTS + 1000  # a face that lies beside its crop
-    assert torch.equal(whole_features(cheek, off), cheek)
+    assert torch.equal(whole_features(cheek, feature_spots(off, SIDE)), cheek)
