@@ -20,6 +20,7 @@ from .faces import (
     FacePair,
     FacePairs,
     Faces,
+    Reshaped,
     crop_pairs,
     cut_crops,
     detect,
@@ -27,6 +28,7 @@ from .faces import (
     paste,
     person_similarity,
     reshape_faces,
+    retone_faces,
 )
 from .faces.align import scale_of
 from .faces.caution import cautions
@@ -35,6 +37,7 @@ from .faces.detect import Order, check_pictures
 from .faces.match import Choice
 from .faces.paste import paste_mask
 from .faces.similarity import pose_distance
+from .faces.tone import OTHER_LIGHT, UNSURE
 
 MOST_MOVED = 0.2
 """Landmark error, in eye distances, past which a restoration has come apart or brought another expression."""
@@ -66,9 +69,9 @@ MOST_PHOTOS = 4
 class RestoreOptions:
     """`size`: side of the crops in pixels, a multiple of 16; `min_similarity`: pairs below this cosine are
     left alone; `detail`: how much of what the autoencoder loses is given back, 0 to 1; `face_shape`: how far the
-    edit's features and outline are moved to where the person has them, 0 to 1; `guard`: return the
-    face unchanged when it would be further from the person; `choice`: which of several photos of the person is
-    used; the rest as in the nodes of the same name."""
+    edit's features and outline are moved to where the person has them, 0 to 1; `skin_tone`: how far the skin takes
+    the photo's tone, 0 to 1; `guard`: return the face unchanged when it would be further from the person; `choice`:
+    which of several photos of the person is used; the rest as in the nodes of the same name."""
 
     size: int = 512
     threshold: float = 0.5
@@ -82,6 +85,7 @@ class RestoreOptions:
     colour: float = 0.0
     detail: float = 1.0
     face_shape: float = 1.0
+    skin_tone: float = 0.0
     guard: bool = True
     no_face: Literal["error", "pass through"] = "error"
     choice: Choice = "likest"
@@ -155,7 +159,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     counts = len(pairs.unmatched_original), len(pairs.unmatched_edited)
     if not pairs.pairs:
         return Restoration(edited, untouched, (), *counts, 0, 0, "none")
-    shaped = reshape_faces(edited, pairs, options.face_shape)
+    shaped, certainty = _in_shape_and_tone(original, edited, pairs, options)
     element_mask = None if element_mask is None else shaped.moved(element_mask)
     crops = crop_pairs(original, shaped.image, shaped.pairs, options.size, element_mask, options.relight,
                        options.auto_elements)
@@ -181,11 +185,14 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
                 shape_alone.add(i)
                 report = replace(unmixed, note="only its shape was changed: with the photo mixed in it would have been "
                                  "further from the person or come apart")
-        reports.append(replace(report, warnings=cautions(pair, _covered(crops, i))))
+        warnings = cautions(pair, _covered(crops, i))
+        if options.skin_tone > 0 and certainty[i] < UNSURE:
+            warnings += (OTHER_LIGHT,)
+        reports.append(replace(report, warnings=warnings))
     accepted = [i for i, report in enumerate(reports) if report.accepted]
-    if len(accepted) < len(reports):  # a face that is given up keeps its shape too
+    if len(accepted) < len(reports):  # a face that is given up keeps its shape and tone too
         kept = replace(pairs, pairs=tuple(pairs.pairs[i] for i in accepted))
-        shaped = reshape_faces(edited, kept, options.face_shape)
+        shaped, _ = _in_shape_and_tone(original, edited, kept, options)
     pasted = [i for i in accepted if i not in shape_alone]
     record = replace(crops.record, crops=tuple(crops.record.crops[i] for i in pasted), masks=crops.record.masks[pasted])
     crop_batch = torch.cat(restored)[pasted]
@@ -193,6 +200,14 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     mask = torch.maximum(paste_mask(record, options.feather), shaped.mask)
     changed = (image != edited).any(-1) & (mask == 0).to(image.device)
     return Restoration(image, mask, tuple(reports), *counts, int(changed.sum()), evaluations, mode)
+
+
+def _in_shape_and_tone(original: Tensor, edited: Tensor, pairs: FacePairs, options: RestoreOptions,
+                       ) -> tuple[Reshaped, tuple[float, ...]]:
+    """The edit with its faces in their persons' shapes and skin tones, and for every pair how surely tone was known."""
+    shaped = reshape_faces(edited, pairs, options.face_shape)
+    toned = retone_faces(original, shaped.image, shaped.pairs, options.skin_tone)
+    return replace(shaped, image=toned.image, mask=torch.maximum(shaped.mask, toned.mask)), toned.certainty
 
 
 def _other_photos(original: Tensor, edited: Tensor, pair: FacePair, options: RestoreOptions,

@@ -1,15 +1,18 @@
-"""Shape Faces, Crop Face Pairs, Paste Faces."""
+"""Shape Faces, Skin Tone, Crop Face Pairs, Paste Faces."""
 
 from __future__ import annotations
+
+import logging
 
 import torch
 from comfy_api.latest import io, ui
 
-from ..editedid_core.faces import FacePairs, PasteRecord, crop_pairs, reshape_faces
+from ..editedid_core.faces import FacePairs, PasteRecord, crop_pairs, reshape_faces, retone_faces
 from ..editedid_core.faces.crop import with_placeholder
 from ..editedid_core.faces.paste import paste as paste_crops
 from ..editedid_core.faces.paste import paste_mask
 from ..editedid_core.faces.preview import crop_sheet
+from ..editedid_core.faces.tone import OTHER_LIGHT, UNSURE
 from ..editedid_core.pipeline import RestoreOptions
 from . import types
 from .faces import CATEGORY
@@ -49,6 +52,46 @@ class ShapeFaces(io.ComfyNode):
     def execute(cls, edited_image: torch.Tensor, pairs: FacePairs, face_shape: float) -> io.NodeOutput:
         done = reshape_faces(edited_image, pairs, face_shape)
         return io.NodeOutput(done.image, done.pairs, done.mask, ui=ui.PreviewImage(done.image, cls=cls))
+
+
+def skin_tone_input(default: float, optional: bool) -> io.Float.Input:
+    return io.Float.Input("skin_tone", default=default, min=0.0, max=1.0, step=0.05, optional=optional,
+                          tooltip="How far the skin of the face, its ears and its neck takes the photo's tone, for "
+                          "edits that made it lighter or darker. Left alone where the light on the face changed.")
+
+
+class SkinTone(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDSkinTone",
+            display_name="Skin Tone",
+            category=CATEGORY,
+            description="Gives the skin of each edited face, its ears and its neck the tone that it has in the photo, "
+            "in the edit's light. A face whose light changed keeps the edit's tone.",
+            search_aliases=["skin colour", "skin color", "complexion", "tan", "editedid"],
+            inputs=[
+                io.Image.Input("original_image", tooltip="The picture given to Detect Faces for the original faces."),
+                io.Image.Input("edited_image", tooltip="Shape Faces, or the picture given to Detect Faces for the "
+                               "edited faces."),
+                types.Pairs.Input("pairs", tooltip="Shape Faces or Match Faces."),
+                skin_tone_input(1.0, optional=False),
+            ],
+            outputs=[
+                io.Image.Output(display_name="edited_image", tooltip="The edit with its persons' skin tones: for Crop "
+                                "Face Pairs and Paste Faces."),
+                io.Mask.Output(display_name="mask", tooltip="Where the picture changed; 0 is as before."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs,
+                skin_tone: float) -> io.NodeOutput:
+        done = retone_faces(original_image, edited_image, pairs, skin_tone)
+        for number, certainty in enumerate(done.certainty, start=1):
+            if skin_tone > 0 and certainty < UNSURE:
+                logging.warning("Skin Tone, face %d: %s", number, OTHER_LIGHT)
+        return io.NodeOutput(done.image, done.mask, ui=ui.PreviewImage(done.image, cls=cls))
 
 
 class CropFacePairs(io.ComfyNode):
@@ -135,4 +178,4 @@ class PasteFaces(io.ComfyNode):
         return io.NodeOutput(image, paste_mask(paste, feather), ui=ui.PreviewImage(image, cls=cls))
 
 
-NODES = [ShapeFaces, CropFacePairs, PasteFaces]
+NODES = [ShapeFaces, SkinTone, CropFacePairs, PasteFaces]

@@ -18,7 +18,7 @@ from ..editedid_core.host.paper_presets import PAPER_PRESETS
 from ..editedid_core.host.progress import show_result
 from ..editedid_core.host.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, Mode, sample_pair
 from ..editedid_core.pipeline import RestoreOptions, Sampled, restore
-from .crops import face_shape_input
+from .crops import face_shape_input, skin_tone_input
 from .sampling import CATEGORY, late_inputs, make_settings, mode_input, settings_inputs
 from .types import Analyzer
 
@@ -72,6 +72,7 @@ class RestoreIdentity(io.ComfyNode):
                                tooltip="Where original holds several photos of a person: use the likest one, the "
                                "one in the nearest pose, or up to four together (each further one costs time)."),
                 face_shape_input(optional=True),
+                skin_tone_input(standard.skin_tone, optional=True),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with the faces restored."),
@@ -88,7 +89,7 @@ class RestoreIdentity(io.ComfyNode):
                 min_similarity: float, relight: float, feather: float, guard: bool, no_face: str,
                 analyzer: Any = None, positive: Any = None, negative: Any = None,
                 element_mask: torch.Tensor | None = None, photos: Choice = RestoreOptions.choice,
-                face_shape: float = RestoreOptions.face_shape,
+                face_shape: float = RestoreOptions.face_shape, skin_tone: float = RestoreOptions.skin_tone,
                 **values: Any) -> io.NodeOutput:
         started = time.perf_counter()
         settings = make_settings(mode, **values)
@@ -103,7 +104,7 @@ class RestoreIdentity(io.ComfyNode):
             return Sampled(result.latent, result.evaluations, result.mode)
 
         options = replace(RestoreOptions(), size=crop_size, min_similarity=min_similarity, relight=relight,
-                          feather=feather, guard=guard, choice=photos, face_shape=face_shape,
+                          feather=feather, guard=guard, choice=photos, face_shape=face_shape, skin_tone=skin_tone,
                           no_face="error" if no_face == "error" else "pass through")
         done = restore(original, edited, analyzer, lambda p: host_vae.encode(vae, p), sample,
                        lambda z: host_vae.decode(vae, z), options, element_mask)

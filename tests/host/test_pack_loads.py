@@ -5,6 +5,7 @@ NODES = {
     "EditedIDDetectFaces",
     "EditedIDMatchFaces",
     "EditedIDShapeFaces",
+    "EditedIDSkinTone",
     "EditedIDCropFacePairs",
     "EditedIDPasteFaces",
     "EditedIDFaceSimilarity",

@@ -15,6 +15,7 @@ pytest.importorskip("insightface")
 from editedid_core import pipeline
 from editedid_core.faces import CropResult, detect, match_faces, reshape_faces
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
+from editedid_core.faces.tone import OTHER_LIGHT
 from editedid_core.pipeline import FaceReport, Restoration, RestoreOptions, Sampled, restore
 from lab import portraits
 
@@ -28,9 +29,9 @@ def analyzer() -> InsightFaceAnalyzer:
     return InsightFaceAnalyzer("lab", PACK, 384)
 
 
-def pictures(*seeds: int) -> tuple[torch.Tensor, torch.Tensor]:
+def pictures(*seeds: int, kind: str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """The photos and the drifted edits of triples, each side by side in one picture."""
-    triples = [portraits.make_triple(seed, drift="large", size=SIDE) for seed in seeds]
+    triples = [portraits.make_triple(seed, kind, "large", SIDE) for seed in seeds]
     photo, edit = (torch.from_numpy(np.concatenate([getattr(triple, name).image for triple in triples], 1))[None]
                    for name in ("original", "drifted"))
     return photo, edit
@@ -109,6 +110,24 @@ def test_a_mask_drawn_on_the_edit_follows_the_face(
     wanted = reshape_faces(edit, pairs).moved(drawn)
     assert not torch.equal(wanted[0], drawn)
     assert torch.equal(used[0], wanted)
+
+
+def test_skin_tone_changes_the_neck_as_well_and_says_where_it_could_not(analyzer: InsightFaceAnalyzer) -> None:
+    for kind, told in (("background", False), ("light", True)):
+        photo, edit = pictures(SEEDS[3], kind=kind)
+        plain, toned = (run(analyzer, photo, edit, "edit", skin_tone=amount, guard=False) for amount in (0.0, 1.0))
+        assert bool((toned.mask > plain.mask).any()) != told
+        assert (OTHER_LIGHT in toned.faces[0].warnings) == told
+        assert OTHER_LIGHT not in plain.faces[0].warnings
+        assert toned.outside_pixels_changed == 0
+        assert torch.equal(toned.image, plain.image) == told
+
+
+def test_a_face_given_up_keeps_its_skin_tone(analyzer: InsightFaceAnalyzer, refuse_the_first: None) -> None:
+    photo, edit = pictures(SEEDS[3], kind="background")
+    done = run(analyzer, photo, edit, "nothing", skin_tone=1.0)
+    assert torch.equal(done.image, edit)
+    assert not bool(done.mask.any())
 
 
 def test_the_only_face_given_up_leaves_the_picture(analyzer: InsightFaceAnalyzer, refuse_the_first: None) -> None:

@@ -1,7 +1,8 @@
-"""The seven face nodes in a real host, as a workflow would run them, and their texts."""
+"""The face nodes in a real host, as a workflow would run them, and their texts."""
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from PIL import Image
 
 from lab.inprocess import Host, HostError
 from lab.portraits import make_triple, triple_split
+from lab.portraits.render import render
 
 ROOT = Path(__file__).resolve().parents[3]
 FACE_NODES = ["EditedIDLoadFaceAnalyzer", "EditedIDDetectFaces", "EditedIDMatchFaces", "EditedIDShapeFaces",
-              "EditedIDCropFacePairs", "EditedIDPasteFaces", "EditedIDFaceSimilarity"]
+              "EditedIDSkinTone", "EditedIDCropFacePairs", "EditedIDPasteFaces", "EditedIDFaceSimilarity"]
 
 
 def node(kind: str, **inputs: Any) -> dict[str, Any]:
@@ -103,6 +105,30 @@ def test_faces_are_shaped_before_they_are_cropped(host: Host) -> None:
     assert after > before
     untouched, same, nothing = shape.execute(edit, pairs, 0.0).result
     assert untouched is edit and same.pairs == pairs.pairs and not bool(nothing.any())
+
+
+def test_the_photo_s_skin_tone_comes_back_unless_the_light_is_another(host: Host, caplog: pytest.LogCaptureFixture,
+                                                                      ) -> None:
+    pytest.importorskip("insightface")
+    seed = triple_split("tune", 10)[9]
+    triple = make_triple(seed, kind="background")
+    person = triple.ideal.identity
+    darker = render(replace(person, skin_tone=person.skin_tone - 1.2), triple.ideal.scene, triple.ideal.image.shape[0])
+    relit = make_triple(seed, kind="light")
+    analyzer = host.node("EditedIDLoadFaceAnalyzer").execute("insightface", "lab", 384)[0]
+    find, match, tone = (host.node(f"EditedID{name}") for name in ("DetectFaces", "MatchFaces", "SkinTone"))
+    done, before = [], []
+    for photo, edit in ((triple.original, darker), (relit.original, relit.ideal)):
+        photo, edit = (torch.from_numpy(np.ascontiguousarray(shot.image))[None] for shot in (photo, edit))
+        found = [find.execute(image, 0.5, 0, "left-right", "error", analyzer=analyzer)[0] for image in (photo, edit)]
+        done.append(tone.execute(photo, edit, match.execute(*found, -1.0, 0.3, 0.6)[0], 1.0).result)
+        before.append(edit)
+    image, mask = done[0]
+    truth = torch.from_numpy(np.ascontiguousarray(triple.ideal.image))[None]
+    assert (image - truth).abs().mean() < 0.5 * (before[0] - truth).abs().mean()
+    assert torch.equal(image[mask == 0], before[0][mask == 0])
+    assert done[1][0] is before[1] and not bool(done[1][1].any())
+    assert "tone is kept" in caplog.text
 
 
 def test_a_missing_pack_is_named(host: Host, prompt: dict[str, Any]) -> None:
