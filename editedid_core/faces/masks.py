@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from .record import Face
 from .warp import blur, sample
 
 _SUPERSAMPLE = 4
+_STRIP = 512  # rows
 
 # Distance of a face's outline from its middle in eye distances, by the angle from straight up: the 20th percentile of
 # landmark outlines of 100 photographed people (Labeled Faces in the Wild) and of 300 drawn portraits
@@ -134,6 +136,13 @@ def covered_window(to_image: Matrix, mask: torch.Tensor, image_size: tuple[int, 
     x0, y0 = (max(0, int(v)) for v in np.floor(corners.min(0)))
     x1, y1 = (min(int(end), int(v) + 1) for end, v in zip(image_size[::-1], np.ceil(corners.max(0))))
     return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+
+def strips(window: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """The window in parts of `_STRIP` rows to be worked on one at a time, so that an 8k picture needs little memory."""
+    x0, y0, x1, y1 = window
+    for top in range(y0, y1, _STRIP):
+        yield x0, top, x1, min(y1, top + _STRIP)
 
 
 def sample_mask(mask: torch.Tensor, from_image: Matrix, window: tuple[int, int, int, int]) -> torch.Tensor:

@@ -7,11 +7,10 @@ import torch
 from .align import apply, invert, pixel_grid, scale_of
 from .colour import relight
 from .detect import check_pictures, to_rgb
-from .masks import covered_window, sample_mask, soft_inside
+from .masks import covered_window, sample_mask, soft_inside, strips
 from .record import FaceCrop, PasteRecord
 from .warp import sample
 
-_STRIP = 512  # rows worked on at a time, so that an 8k picture needs little memory
 _LEAST_WEIGHT = 1 / 1024  # far below a step of 8 bits; smaller weights would change bits and nothing visible
 
 
@@ -62,9 +61,8 @@ def _paste_one(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, mas
         positions = apply(crop.to_image, pixel_grid(crop.size, crop.size))
         cut = sample(to_rgb(target).cpu(), positions, scale_of(crop.to_image))
         restored = relight(_resized(restored, crop.size), cut, mask, strength=colour)
-    x0, y0, x1, y1 = window
-    for top in range(y0, y1, _STRIP):
-        _paste_strip(target, restored, crop, mask, (x0, top, x1, min(y1, top + _STRIP)))
+    for strip in strips(window):
+        _paste_strip(target, restored, crop, mask, strip)
 
 
 def _paste_strip(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, mask: torch.Tensor,

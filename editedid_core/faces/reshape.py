@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .align import pixel_grid
 from .detect import check_found_in, check_pictures, to_rgb
 from .landmarks import as_68, five_of_68
+from .masks import strips
 from .record import Face, FacePair, FacePairs
 from .shape import person_in_pose
 from .warp import sample
@@ -24,7 +25,6 @@ _STIFFNESS = 0.05  # how far the map may pass a landmark by, which a detector mi
 _RING = 48  # places along the hull that are held
 _LEAST_AREA = 0.1  # what a pixel may shrink to: less would fold the picture
 _BETWEEN = 3  # parts of a node's side in which folds are looked for: a cubic overshoots between its nodes
-_STRIP = 512  # rows worked on at a time, so that an 8k picture needs little memory
 _STILL = 0.02  # pixels; moving less is not seen
 
 _LEADING = np.r_[0:17, 27:68]  # brows follow: led by their landmarks they would bend a frame of glasses
@@ -163,16 +163,16 @@ def _move(picture: torch.Tensor, mask: torch.Tensor, how: Bend) -> None:
     channels = 1 if picture.shape[-1] == 1 else 3
     # a copy in single precision, of the window only
     before = to_rgb(picture[y0:y1, x0:x1]).to("cpu", torch.float32).nan_to_num(0.0)
-    for top in range(y0, y1, _STRIP):
-        window = (x0, top, x1, min(y1, top + _STRIP))
+    for window in strips((x0, y0, x1, y1)):
+        _, top, _, bottom = window
         displacement = how.at(window)
-        positions = pixel_grid(window[3] - top, x1 - x0, 0, top - y0) + displacement
+        positions = pixel_grid(bottom - top, x1 - x0, 0, top - y0) + displacement
         after = sample(before, positions, 1.0, padding="border")
         length = torch.from_numpy(np.linalg.norm(displacement, axis=-1).astype(np.float32))
-        place = picture[top:window[3], x0:x1, :channels]
+        place = picture[top:bottom, x0:x1, :channels]
         after = (after.mean(-1, keepdim=True) if channels == 1 else after).to(place)
         place.copy_(torch.where((length > _STILL).to(place.device)[..., None], after, place))
-        part = mask[top:window[3], x0:x1]
+        part = mask[top:bottom, x0:x1]
         part.copy_(torch.maximum(part, torch.where(length > _STILL, (2 * length).clamp(max=1), torch.zeros(()))))
 
 

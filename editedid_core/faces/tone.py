@@ -17,7 +17,7 @@ from .align import Matrix, apply, compose, crop_frame, face_to_face, invert, pix
 from .colour import to_linear, to_srgb
 from .detect import check_found_in, check_pictures, to_rgb
 from .elements import feature_spots, features_mask
-from .masks import covered_window, face_axes, face_mask, fill, sample_mask
+from .masks import covered_window, face_axes, face_mask, fill, sample_mask, strips
 from .record import FacePair, FacePairs
 from .warp import blur, sample
 
@@ -151,8 +151,9 @@ def skin_mask(picture: torch.Tensor, points: Array, dense: Array | None) -> torc
     region = blur(torch.maximum(fill(np.array(corners), size), grown)[None, None], _FADE * unit)[0, 0]
 
     likely = _likelihood(picture, cheeks, np.where(above & (face < 0.5).numpy(), _STRICTER, 1.0))
-    hole = 2 * round(_HOLES * unit / 2) + 1
-    likely = np.maximum(ndimage.grey_closing(likely, size=(hole, hole)), (spots * face).numpy())
+    radius = round(_HOLES * unit / 2)
+    disk = np.hypot(*np.mgrid[-radius:radius + 1, -radius:radius + 1]) <= radius
+    likely = np.maximum(ndimage.grey_closing(likely, footprint=disk), (spots * face).numpy())
     pieces, _ = ndimage.label((likely > 0.3) & (region.numpy() > 0.02))
     own = np.bincount(pieces[cheeks & (pieces > 0)], minlength=2)
     likely = np.where(pieces == own.argmax(), likely, 0) if own.sum() else np.zeros_like(likely)
@@ -201,13 +202,14 @@ def _multiply(picture: torch.Tensor, mask: torch.Tensor, skin: torch.Tensor, fra
     window = covered_window(frame, skin, (picture.shape[0], picture.shape[1]))
     if window is None:
         return
-    x0, y0, x1, y1 = window
-    weight = sample_mask(skin, invert(frame), window)
-    weight = torch.where(weight > 1 / 256, weight, torch.zeros_like(weight))
-    place = picture[y0:y1, x0:x1, :3]
-    before = place.to("cpu", torch.float32).nan_to_num(0.0)
-    factor = torch.exp(weight[..., None] * torch.from_numpy(change).float())
-    after = to_srgb((to_linear(before.clamp(0, 1)) * factor).clamp(0, 1)).to(place)
-    place.copy_(torch.where((weight > 0).to(place.device)[..., None], after, place))
-    part = mask[y0:y1, x0:x1]
-    part.copy_(torch.maximum(part, weight))
+    for strip in strips(window):
+        x0, y0, x1, y1 = strip
+        weight = sample_mask(skin, invert(frame), strip)
+        weight = torch.where(weight > 1 / 256, weight, torch.zeros_like(weight))
+        place = picture[y0:y1, x0:x1, :3]
+        before = place.to("cpu", torch.float32).nan_to_num(0.0)
+        factor = torch.exp(weight[..., None] * torch.from_numpy(change).float())
+        after = to_srgb((to_linear(before.clamp(0, 1)) * factor).clamp(0, 1)).to(place)
+        place.copy_(torch.where((weight > 0).to(place.device)[..., None], after, place))
+        part = mask[y0:y1, x0:x1]
+        part.copy_(torch.maximum(part, weight))
