@@ -21,6 +21,8 @@ COLUMNS = (("landmark_error", 3), ("light_error", 4), ("seam_error", 4), ("reali
            ("evaluations", 0), ("seconds", 1))
 FEWEST = 10
 """Triples from which a reading is written."""
+LEAST = 0.005
+"""A mean difference that a table shows as 0.00 is none, however narrow its interval."""
 
 HEAD = """# Ablation: what each choice does
 
@@ -32,8 +34,8 @@ transformer.
 Every row is Restore Identity's default with one thing changed, on the same triples. *Joint rate*: the share of faces
 restored whole ([METHOD §8](METHOD.md)). *Recovery*: how much of the lost identity the recogniser that nothing was
 tuned on finds again. The differences are to the default on the same triples, with their 95 % bootstrap interval over
-triples; a row is called better or worse only where that interval leaves out zero. With some eighty rows, a few of those
-will be chance.
+triples; a row is called better or worse only where that interval leaves out zero. With more than a hundred rows, a few of
+those will be chance.
 """
 
 
@@ -111,8 +113,8 @@ def _reading(group: Group, results: dict[str, list[trial.Result]], task: trial.P
 
 
 def _sign(found: list[trial.Result], base: list[trial.Result], measure: str) -> int:
-    _, low, high = table.difference(trial.values(found, measure), trial.values(base, measure))
-    return 1 if low > 0 else -1 if high < 0 else 0
+    mean, low, high = table.difference(trial.values(found, measure), trial.values(base, measure))
+    return 0 if abs(mean) < LEAST else 1 if low > 0 else -1 if high < 0 else 0
 
 
 def main(arguments: list[str]) -> None:

@@ -86,6 +86,22 @@ def groups(family: str) -> tuple[Group, ...]:
             *(Variant(f"{n} steps", _inputs(steps=n)) for n in (4, 6, 10, 20)),
             *(Variant(f"strength {s}", _inputs(strength=s)) for s in (0.3, 0.5, 0.7, 0.9, 1.0)),
         )),
+        Group("freedom", "Freedom, and the run without its leash (§4)", "How far the model may leave the two pictures "
+              "inside the face: 0.3 is the default, 0 only joins them. At full freedom the run itself has its say.", (
+                  *(Variant(f"freedom {f}", _inputs(freedom=f)) for f in (0.0, 0.6, 1.0)),
+                  *(Variant(f"freedom 1, {name}", replace(change, inputs={**change.inputs, "freedom": 1.0}))
+                    for name, change in {
+                        "no gates": Change(entangle={"structure": 0.0, "detail": 0.0}),
+                        "no detail gate": Change(entangle={"detail": 0.0}),
+                        "plain average": Change(swaps=("linear mixing",)),
+                        "plain DDIM inversion": Change(swaps=("naive inversion",)),
+                        "DDIM everywhere": _inputs(solver_start=1.0, solver_end=1.0),
+                        "lock-step": _inputs(mode="lock-step"),
+                        "strength 0.3": _inputs(strength=0.3), "strength 0.9": _inputs(strength=0.9),
+                        "hard masks": Change(swaps=("hard masks",)),
+                        "no agreement gate": Change(entangle={"agreement": None}),
+                    }.items()),
+              )),
         Group("mode", "Sources (§3)", "Inversion recorded and replayed, sources evaluated again beside the target, or "
               "noised without inversion.", (
                   Variant("replay", _inputs(mode="replay")), Variant("lock-step", _inputs(mode="lock-step")),

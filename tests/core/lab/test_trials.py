@@ -48,20 +48,20 @@ def figures(joint: float, recovery: float) -> dict[str, float]:
 
 
 def test_the_reading_calls_better_and_worse_only_what_is_sure(tmp_path: Path) -> None:
-    names = ("better", "worse", "alike", "unsure")
+    names = ("better", "worse", "alike", "unsure", "slight")
     rows = [Variant(name, Change(inputs={"steps": i})) for i, name in enumerate(names)]
     plan = a_plan(tmp_path, [], n=20)
     results = {plan.key(Variant("default")): [trial.Result(i, figures(i % 2, 0.5)) for i in range(20)]}
     for name, row in zip(names, rows):
         results[plan.key(row)] = [
             trial.Result(i, {"better": figures(1, 0.8), "worse": figures(0, 0.2), "alike": figures(i % 2, 0.5),
-                             "unsure": figures((i + 1) % 2, 0.5)}[name]) for i in range(20)
+                             "unsure": figures((i + 1) % 2, 0.5), "slight": figures(i % 2, 0.503)}[name]) for i in range(20)
         ]
     text = report([Group("g", "A choice", "What it is.", tuple(rows))], results, plan)
     assert "Better than the default: better (whole and recovery)." in text
     assert "Worse: worse (whole and recovery)." in text
     assert "The same as the default: alike." in text
-    assert "or a trade: unsure." in text
+    assert "or a trade: unsure; slight." in text
 
 
 def test_a_row_that_could_not_run_says_why(tmp_path: Path) -> None:
