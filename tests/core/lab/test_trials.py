@@ -55,7 +55,8 @@ def test_the_reading_calls_better_and_worse_only_what_is_sure(tmp_path: Path) ->
     for name, row in zip(names, rows):
         results[plan.key(row)] = [
             trial.Result(i, {"better": figures(1, 0.8), "worse": figures(0, 0.2), "alike": figures(i % 2, 0.5),
-                             "unsure": figures((i + 1) % 2, 0.5), "slight": figures(i % 2, 0.503)}[name]) for i in range(20)
+                             "unsure": figures((i + 1) % 2, 0.5), "slight": figures(i % 2, 0.503)}[name])
+            for i in range(20)
         ]
     text = report([Group("g", "A choice", "What it is.", tuple(rows))], results, plan)
     assert "Better than the default: better (whole and recovery)." in text
