@@ -159,9 +159,8 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     counts = len(pairs.unmatched_original), len(pairs.unmatched_edited)
     if not pairs.pairs:
         return Restoration(edited, untouched, (), *counts, 0, 0, "none")
-    shaped, certainty = _in_shape_and_tone(original, edited, pairs, options)
-    element_mask = None if element_mask is None else shaped.moved(element_mask)
-    crops = crop_pairs(original, shaped.image, shaped.pairs, options.size, element_mask, options.relight,
+    shaped, certainty, moved_mask = _in_shape_and_tone(original, edited, pairs, options, element_mask)
+    crops = crop_pairs(original, shaped.image, shaped.pairs, options.size, moved_mask, options.relight,
                        options.auto_elements)
     before = cut_crops(edited, crops.record)
     restored, reports, shape_alone, evaluations, mode = [], [], set(), 0, "none"
@@ -170,7 +169,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
         latents = encode(crops.original[one]), encode(crops.edited[one])
         pair = pairs.pairs[i]
         pose = pose_distance(pair.original, pair.edited)
-        others = _other_photos(original, shaped.image, shaped.pairs.pairs[i], options, element_mask)
+        others = _other_photos(original, shaped.image, shaped.pairs.pairs[i], options, moved_mask)
         more = torch.cat([encode(photo[None]) for photo in others]) if len(others) else None
         run = sample(*latents, crops.face_mask[i], crops.element_mask[i], pose, more)
         evaluations, mode = evaluations + run.evaluations, run.mode
@@ -192,7 +191,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     accepted = [i for i, report in enumerate(reports) if report.accepted]
     if len(accepted) < len(reports):  # a face that is given up keeps its shape and tone too
         kept = replace(pairs, pairs=tuple(pairs.pairs[i] for i in accepted))
-        shaped, _ = _in_shape_and_tone(original, edited, kept, options)
+        shaped, _, _ = _in_shape_and_tone(original, edited, kept, options, element_mask)
     pasted = [i for i in accepted if i not in shape_alone]
     record = replace(crops.record, crops=tuple(crops.record.crops[i] for i in pasted), masks=crops.record.masks[pasted])
     crop_batch = torch.cat(restored)[pasted]
@@ -203,11 +202,14 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
 
 
 def _in_shape_and_tone(original: Tensor, edited: Tensor, pairs: FacePairs, options: RestoreOptions,
-                       ) -> tuple[Reshaped, tuple[float, ...]]:
-    """The edit with its faces in their persons' shapes and skin tones, and for every pair how surely tone was known."""
+                       element_mask: Tensor | None) -> tuple[Reshaped, tuple[float, ...], Tensor | None]:
+    """The edit with its faces in their persons' shapes and skin tones, for every pair how surely tone was known, and
+    the element mask moved along."""
     shaped = reshape_faces(edited, pairs, options.face_shape)
-    toned = retone_faces(original, shaped.image, shaped.pairs, options.skin_tone)
-    return replace(shaped, image=toned.image, mask=torch.maximum(shaped.mask, toned.mask)), toned.certainty
+    moved = None if element_mask is None else shaped.moved(element_mask)
+    toned = retone_faces(original, shaped.image, shaped.pairs, options.skin_tone, moved)
+    image, mask = toned.image, torch.maximum(shaped.mask, toned.mask)
+    return replace(shaped, image=image, mask=mask), toned.certainty, moved
 
 
 def _other_photos(original: Tensor, edited: Tensor, pair: FacePair, options: RestoreOptions,

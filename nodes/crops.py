@@ -76,6 +76,8 @@ class SkinTone(io.ComfyNode):
                                "edited faces."),
                 types.Pairs.Input("pairs", tooltip="Shape Faces or Match Faces."),
                 skin_tone_input(1.0, optional=False),
+                io.Mask.Input("element_mask", optional=True, tooltip="Mask on the edited picture of what must keep its "
+                              "colour."),
             ],
             outputs=[
                 io.Image.Output(display_name="edited_image", tooltip="The edit with its persons' skin tones: for Crop "
@@ -86,8 +88,8 @@ class SkinTone(io.ComfyNode):
 
     @classmethod
     def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs,
-                skin_tone: float) -> io.NodeOutput:
-        done = retone_faces(original_image, edited_image, pairs, skin_tone)
+                skin_tone: float, element_mask: torch.Tensor | None = None) -> io.NodeOutput:
+        done = retone_faces(original_image, edited_image, pairs, skin_tone, element_mask)
         for number, certainty in enumerate(done.certainty, start=1):
             if skin_tone > 0 and certainty < UNSURE:
                 logging.warning("Skin Tone, face %d: %s", number, OTHER_LIGHT)

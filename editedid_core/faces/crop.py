@@ -11,7 +11,7 @@ from .colour import relight as bring_light
 from .detect import check_found_in, check_pictures, to_rgb
 from .elements import automatic_elements, disagreement, feature_spots, features_in_one_state, whole_features
 from .landmarks import as_68
-from .masks import face_mask
+from .masks import checked_element_mask, face_mask
 from .record import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
 from .reshape import bend
 from .sharpness import match_sharpness
@@ -42,7 +42,7 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
         raise ValueError(f"size is {size}: crops need a side of at least 16 pixels.")
     image_size = (edited_image.shape[1], edited_image.shape[2])
     _check_pairs(pairs, original_image, edited_image)
-    mask = None if element_mask is None else _checked_mask(element_mask, edited_image)
+    mask = None if element_mask is None else checked_element_mask(element_mask, edited_image)
     rows = [
         _crop_pair(pair, original_image, edited_image, mask, size, relight, auto_elements, piecewise or pair.shaped)
         for pair in pairs.pairs
@@ -117,18 +117,6 @@ def _check_pairs(pairs: FacePairs, original_image: torch.Tensor, edited_image: t
     for pair in pairs.pairs:
         check_found_in(pair.original, original_image, "original_image")
         check_found_in(pair.edited, edited_image, "edited_image")
-
-
-def _checked_mask(mask: torch.Tensor, edited_image: torch.Tensor) -> torch.Tensor:
-    """(1 or B, H, W) float32 in [0, 1] on the CPU."""
-    m = mask[None] if mask.ndim == 2 else mask
-    expected = tuple(edited_image.shape[1:3])
-    if m.ndim != 3 or tuple(m.shape[1:]) != expected or m.shape[0] not in (1, edited_image.shape[0]):
-        raise ValueError(
-            f"element_mask is {tuple(mask.shape)}, edited_image needs 1 or {edited_image.shape[0]} masks of {expected} "
-            "pixels (height, width): draw the mask on the edited picture, or resize it."
-        )
-    return m.detach().to("cpu", torch.float32).nan_to_num(0.0).clamp(0, 1)
 
 
 def with_placeholder(result: CropResult, edited_image: torch.Tensor, size: int) -> CropResult:

@@ -138,6 +138,18 @@ def covered_window(to_image: Matrix, mask: torch.Tensor, image_size: tuple[int, 
     return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
 
 
+def checked_element_mask(mask: torch.Tensor, edited_image: torch.Tensor) -> torch.Tensor:
+    """A mask drawn on the edit, (1 or B, H, W) float32 in [0, 1] on the CPU. Raises ValueError where it does not fit."""
+    m = mask[None] if mask.ndim == 2 else mask
+    expected = tuple(edited_image.shape[1:3])
+    if m.ndim != 3 or tuple(m.shape[1:]) != expected or m.shape[0] not in (1, edited_image.shape[0]):
+        raise ValueError(
+            f"element_mask is {tuple(mask.shape)}, edited_image needs 1 or {edited_image.shape[0]} masks of {expected} "
+            "pixels (height, width): draw the mask on the edited picture, or resize it."
+        )
+    return m.detach().to("cpu", torch.float32).nan_to_num(0.0).clamp(0, 1)
+
+
 def strips(window: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:
     """The window in parts of `_STRIP` rows to be worked on one at a time, so that an 8k picture needs little memory."""
     x0, y0, x1, y1 = window

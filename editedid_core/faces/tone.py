@@ -17,7 +17,7 @@ from .align import Matrix, apply, compose, crop_frame, face_to_face, invert, pix
 from .colour import to_linear, to_srgb
 from .detect import check_found_in, check_pictures, to_rgb
 from .elements import feature_spots, features_mask
-from .masks import covered_window, face_axes, face_mask, fill, sample_mask, strips
+from .masks import checked_element_mask, covered_window, face_axes, face_mask, fill, sample_mask, strips
 from .record import FacePair, FacePairs
 from .warp import blur, sample
 
@@ -29,6 +29,7 @@ _LEAST = 0.02  # logarithm; smaller changes are not seen
 _SAME_SHADING, _OTHER_SHADING = 0.15, 0.3
 """Spread of the logarithm of two faces' ratio of light: up to the first they stand in one light, from the second on in
 another."""
+_GREY = 0.1  # logarithm of red over blue, under which skin has no colour: a black and white picture
 _ALIKE = 0.07  # logarithm; two changes that close are the same, a tenth of the change aside
 _LEAST_SHARE = 0.15  # of the surroundings that changed like the face, from which the whole picture did
 
@@ -42,8 +43,8 @@ _HOLES = 0.2  # width of what is no skin and changes along: nostrils, brows, a f
 _SOFT = 0.03  # edge of the skin
 _FADE = 0.1  # edge of the region in which skin is looked for
 
-OTHER_LIGHT = ("The face stands in another light than in the photo, which cannot be told from another skin tone: the "
-               "edit's tone is kept.")
+OTHER_LIGHT = ("The face stands in another light than in the photo, or one of the two is black and white, so that its "
+               "skin tone cannot be told: the edit's tone is kept.")
 UNSURE = 0.5
 """Certainty under which that is said."""
 
@@ -62,15 +63,19 @@ class Toned:
 
 
 def retone_faces(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs,
-                 strength: float = 1.0) -> Toned:
+                 strength: float = 1.0, element_mask: torch.Tensor | None = None) -> Toned:
     """Give the skin of every edited face, its ears and its neck the tone that it has in the photo, in the edit's light.
 
     original_image, edited_image: (B, H, W, C), (B', H', W', C'), in which the faces of `pairs` were found. strength: 0
-    leaves everything, 1 goes all the way. A face whose shading tells of another light keeps its tone, and so does one
-    whose surroundings changed just as it did. Raises ValueError for other pictures than those.
+    leaves everything, 1 goes all the way. element_mask: (B' or 1, H', W') in [0, 1], what of the edit must stay, or
+    None. A face whose shading tells of another light keeps its tone, and so does one whose surroundings changed just as
+    it did, or where one of the two is black and white. Raises ValueError for other pictures than those.
     """
     check_pictures(original_image, "original_image")
     check_pictures(edited_image, "edited_image")
+    kept = torch.zeros(1, *edited_image.shape[1:3])
+    if element_mask is not None:
+        kept = checked_element_mask(element_mask, edited_image)
     mask = torch.zeros(edited_image.shape[:3])
     image, found = edited_image, []
     for pair in pairs.pairs:
@@ -89,8 +94,9 @@ def retone_faces(original_image: torch.Tensor, edited_image: torch.Tensor, pairs
         if np.abs(change).max() < _LEAST:
             continue
         image = image.clone() if image is edited_image else image
-        _multiply(image[pair.edited.frame], mask[pair.edited.frame], skin_mask(edit, *_places(pair, frame)), frame,
-                  change)
+        skin = skin_mask(edit, *_places(pair, frame))
+        where = pair.edited.frame
+        _multiply(image[where], mask[where], kept[where % len(kept)], skin, frame, change)
     return Toned(image, mask, tuple(found))
 
 
@@ -115,6 +121,9 @@ def tone_change(photo: torch.Tensor, edit: torch.Tensor, points: Array, dense: A
     change = np.median(ratio[skin], axis=0)
     spread = float(ratio.mean(-1)[skin].std())
     certainty = float(np.clip((_OTHER_SHADING - spread) / (_OTHER_SHADING - _SAME_SHADING), 0, 1))
+    logs = [np.log(x[skin] + _FLOOR) for x in low]
+    if min(abs(float(np.median(x[:, 0] - x[:, 2]))) for x in logs) < _GREY:
+        certainty = 0.0
     beside = blur(face[None, None], 0.1 * unit)[0, 0].numpy() < 0.01
     fine = [blur(x.permute(2, 0, 1)[None], 0.02 * size)[0].permute(1, 2, 0).numpy() for x in light]
     around = (np.log(fine[0] + _FLOOR) - np.log(fine[1] + _FLOOR))[beside]
@@ -197,14 +206,16 @@ def _cut(picture: torch.Tensor, frame: Matrix) -> torch.Tensor:
     return sample(clean, apply(frame, pixel_grid(_SIDE, _SIDE)), scale_of(frame), padding="border").clamp(0, 1)
 
 
-def _multiply(picture: torch.Tensor, mask: torch.Tensor, skin: torch.Tensor, frame: Matrix, change: Array) -> None:
-    """Multiply the light of a picture (H, W, C) by exp(`change`) where the frame's `skin` (S, S) lies, in place."""
+def _multiply(picture: torch.Tensor, mask: torch.Tensor, kept: torch.Tensor, skin: torch.Tensor, frame: Matrix,
+              change: Array) -> None:
+    """Multiply the light of a picture (H, W, C) by exp(`change`) where the frame's `skin` (S, S) lies, in place, and
+    note in `mask` (H, W) where; not where `kept` (H, W) is 1."""
     window = covered_window(frame, skin, (picture.shape[0], picture.shape[1]))
     if window is None:
         return
     for strip in strips(window):
         x0, y0, x1, y1 = strip
-        weight = sample_mask(skin, invert(frame), strip)
+        weight = sample_mask(skin, invert(frame), strip) * (1 - kept[y0:y1, x0:x1])
         weight = torch.where(weight > 1 / 256, weight, torch.zeros_like(weight))
         place = picture[y0:y1, x0:x1, :3]
         before = place.to("cpu", torch.float32).nan_to_num(0.0)

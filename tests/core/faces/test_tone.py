@@ -87,6 +87,29 @@ def test_a_picture_that_changed_as_a_whole_keeps_its_light(light: tuple[float, f
         assert done.certainty == (0.0,)
 
 
+@pytest.mark.parametrize("which", ["photo", "edit"])
+def test_black_and_white_gives_and_takes_no_tone(which: str) -> None:
+    triple, edit = with_another_tone(SEEDS[0], BY)
+    pictures = {"photo": picture(triple.original), "edit": picture(edit)}
+    pictures[which] = pictures[which].mean(-1, keepdim=True).expand(-1, -1, -1, 3).contiguous()
+    done = retone_faces(pictures["photo"], pictures["edit"], paired(triple.original, edit))
+    assert done.image is pictures["edit"]
+
+
+def test_what_the_element_mask_covers_keeps_its_colour() -> None:
+    triple, edit = with_another_tone(SEEDS[0], BY)
+    half = torch.zeros(SIDE, SIDE)
+    half[:, : SIDE // 2] = 1
+    pair, before = paired(triple.original, edit), picture(edit)
+    free, held = (retone_faces(picture(triple.original), before, pair, 1.0, mask) for mask in (None, half))
+    assert torch.equal(held.image[:, :, : SIDE // 2], before[:, :, : SIDE // 2])
+    assert not bool(held.mask[:, :, : SIDE // 2].any())
+    assert torch.equal(held.image[:, :, SIDE // 2 :], free.image[:, :, SIDE // 2 :])
+    assert not torch.equal(free.image[:, :, : SIDE // 2], before[:, :, : SIDE // 2])
+    with pytest.raises(ValueError, match="element_mask"):
+        retone_faces(picture(triple.original), before, pair, 1.0, torch.zeros(3, 5))
+
+
 def test_the_mask_of_skin_is_the_face_without_hair_hat_and_background() -> None:
     on_skin, on_hair, on_rest = [], [], []
     for seed in portraits.triple_split("tune", 24):
