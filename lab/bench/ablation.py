@@ -34,8 +34,8 @@ transformer.
 Every row is Restore Identity's default with one thing changed, on the same triples. *Joint rate*: the share of faces
 restored whole ([METHOD §8](METHOD.md)). *Recovery*: how much of the lost identity the recogniser that nothing was
 tuned on finds again. The differences are to the default on the same triples, with their 95 % bootstrap interval over
-triples; a row is called better or worse only where that interval leaves out zero. With more than a hundred rows, a few of
-those will be chance.
+triples; a row is called better or worse only where that interval leaves out zero and the difference does not show as
+0.00. With more than a hundred rows, a few of those will be chance.
 """
 
 
