@@ -88,13 +88,14 @@ def retone_faces(original_image: torch.Tensor, edited_image: torch.Tensor, pairs
         edit = _cut(edited_image[pair.edited.frame], frame)
         photo = _cut(original_image[pair.original.frame],
                      compose(face_to_face(pair.edited.points, pair.original.points), frame))
-        change, certainty = tone_change(photo, edit, *_places(pair, frame))
+        places = _places(pair, frame)
+        change, certainty = tone_change(photo, edit, *places)
         found.append(certainty)
         change = np.clip(change, -_LARGEST, _LARGEST) * certainty * strength
         if np.abs(change).max() < _LEAST:
             continue
         image = image.clone() if image is edited_image else image
-        skin = skin_mask(edit, *_places(pair, frame))
+        skin = skin_mask(edit, *places)
         where = pair.edited.frame
         _multiply(image[where], mask[where], kept[where % len(kept)], skin, frame, change)
     return Toned(image, mask, tuple(found))

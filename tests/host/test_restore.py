@@ -17,7 +17,7 @@ from PIL import Image
 from lab.checkpoints import CROPS, FILES
 from lab.demo_pictures import DEMO_SEED, default_triple
 from lab.inprocess import Host
-from lab.portraits import group_picture
+from lab.portraits import group_picture, make_triple, triple_split
 from lab.train.autoencoder import enlarge
 
 FAMILIES = list(CROPS)
@@ -127,6 +127,16 @@ def test_a_real_photograph_goes_all_the_way(host: Host, restore: Any) -> None:
     assert mask.max() > 0.9 and (mask == 0).float().mean() > 0.6
     assert torch.equal(image[mask == 0], edited[mask == 0])
     assert not torch.equal(image, edited)
+
+
+def test_skin_tone_brings_the_picture_nearer_to_the_truth(restore: Any) -> None:
+    triple = make_triple(triple_split("tune", 46)[45], kind="background")
+    photo, edited, truth = (picture(shot.image) for shot in (triple.original, triple.drifted, triple.ideal))
+    plain, toned = (restore(photo, edited, "unet", skin_tone=amount) for amount in (0.0, 1.0))
+    off = [float((done[0] - truth).abs().mean()) for done in (plain, toned)]
+    assert off[1] < 0.9 * off[0]
+    assert toned[4]["outside_pixels_changed"] == 0
+    assert bool((toned[1] > plain[1]).any())
 
 
 def test_no_face_is_an_error_or_passes_through(restore: Any) -> None:

@@ -123,6 +123,15 @@ def test_skin_tone_changes_the_neck_as_well_and_says_where_it_could_not(analyzer
         assert torch.equal(toned.image, plain.image) == told
 
 
+def test_skin_tone_leaves_what_the_element_mask_covers(analyzer: InsightFaceAnalyzer) -> None:
+    photo, edit = pictures(SEEDS[3], kind="background")
+    covered = torch.ones(1, SIDE, SIDE)
+    plain, toned = (restore(photo, edit, analyzer, torch.clone, lambda _, edited, *rest: Sampled(edited, 1, "given"),
+                            torch.clone, RestoreOptions(size=128, skin_tone=amount, guard=False), covered)
+                    for amount in (0.0, 1.0))
+    assert torch.equal(toned.image, plain.image)
+
+
 def test_a_face_given_up_keeps_its_skin_tone(analyzer: InsightFaceAnalyzer, refuse_the_first: None) -> None:
     photo, edit = pictures(SEEDS[3], kind="background")
     done = run(analyzer, photo, edit, "nothing", skin_tone=1.0)

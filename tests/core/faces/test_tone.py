@@ -20,10 +20,9 @@ BY = 1.2
 """Change of skin tone, in standard deviations of people's."""
 
 
-def face_of(portrait: portraits.Portrait, frame: int = 0, scale: int = 1) -> Face:
-    dense, points = portrait.dense * scale, portrait.landmarks * scale
-    box = np.concatenate([dense.min(0), dense.max(0)]).astype(np.float32)
-    return Face(box, points, 0.9, None, dense, frame, (SIDE * scale, SIDE * scale))
+def face_of(portrait: portraits.Portrait, frame: int = 0) -> Face:
+    box = np.concatenate([portrait.dense.min(0), portrait.dense.max(0)]).astype(np.float32)
+    return Face(box, portrait.landmarks, 0.9, None, portrait.dense, frame, (SIDE, SIDE))
 
 
 def paired(photo: portraits.Portrait, edit: portraits.Portrait, frame: int = 0) -> FacePairs:
@@ -35,9 +34,9 @@ def picture(portrait: portraits.Portrait) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(portrait.image))[None]
 
 
-def with_another_tone(seed: int, by: float, kind: str = "background") -> tuple[portraits.Triple, portraits.Portrait]:
+def with_another_tone(seed: int, by: float) -> tuple[portraits.Triple, portraits.Portrait]:
     """A triple, and its true edit with nothing but the person's skin tone changed."""
-    triple = portraits.make_triple(seed, kind=kind, size=SIDE)
+    triple = portraits.make_triple(seed, kind="background", size=SIDE)
     person = triple.ideal.identity
     away = by if person.skin_tone < 0 else -by  # towards the middle, so that there is room
     return triple, render(replace(person, skin_tone=person.skin_tone + away), triple.ideal.scene, SIDE)
@@ -123,6 +122,18 @@ def test_the_mask_of_skin_is_the_face_without_hair_hat_and_background() -> None:
     assert np.median(on_skin) > 0.9
     assert np.median(on_hair) < 0.06
     assert max(on_rest) < 0.05
+
+
+def test_clothes_of_the_skin_s_colour_beyond_a_scarf_are_not_skin() -> None:
+    person = portraits.make_triple(SEEDS[0], size=SIDE).ideal
+    image = torch.from_numpy(np.ascontiguousarray(person.image)).clone()
+    chin, unit = float(person.dense[:, 1].max()), float(np.linalg.norm(person.landmarks[1] - person.landmarks[0]))
+    scarf, below = int(chin + 0.1 * unit), int(chin + 0.6 * unit)
+    image[scarf:below] = torch.tensor([0.1, 0.2, 0.8])
+    image[below:] = image[torch.from_numpy(person.masks.skin > 0.9)].median(0).values
+    found = skin_mask(image, person.landmarks.astype(np.float64), person.dense.astype(np.float64))
+    assert float(found[: scarf - 2].max()) > 0.9
+    assert float(found[below:].max()) < 0.1
 
 
 def test_strength_0_and_no_pair_return_the_picture_itself() -> None:
