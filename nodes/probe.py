@@ -13,14 +13,18 @@ from ..editedid_core.host.block_files import save_block_file
 from ..editedid_core.host.folders import default_pack, insightface_packs
 from ..editedid_core.host.model_info import attention_blocks
 from ..editedid_core.host.progress import step_counter
-from ..editedid_core.host.sampling import ENTANGLE_KEY, Mode, sample_pair
+from ..editedid_core.host.sampling import ENTANGLE_KEY, Mode, SampleSettings, sample_pair
 from ..editedid_core.layer_probe import ProbeFace, measure, probe_faces
 from .attention import with_option
 from .restore import with_default_gates
-from .sampling import CATEGORY, crop_masks, make_settings, mode_input, settings_inputs
+from .sampling import CATEGORY, crop_masks, late_inputs, make_settings, mode_input, settings_inputs
 from .types import Analyzer
 
 BOTH = "both"
+
+PROBED = SampleSettings(strength=0.8, freedom=1.0)
+"""Where the gates can show what they do: a run short of the structure gate's window, or held to the two pictures, would
+find every block alike."""
 
 
 class LayerProbe(io.ComfyNode):
@@ -48,12 +52,13 @@ class LayerProbe(io.ComfyNode):
                 io.String.Input("filename_prefix", default="editedid/blocks", tooltip="Name of the file in the output "
                                 "folder."),
                 mode_input(),
-                *settings_inputs(),
+                *settings_inputs(PROBED),
                 io.Mask.Input("element_mask", optional=True, tooltip="Crop Face Pairs' element mask."),
                 Analyzer.Input("analyzer", optional=True, tooltip="Load Face Analyzer; without one the best installed "
                                "backend is used."),
                 io.Conditioning.Input("positive", optional=True, tooltip="A prompt; not needed."),
                 io.Conditioning.Input("negative", optional=True, tooltip="A negative prompt, used when cfg is not 1."),
+                *late_inputs(PROBED),
             ],
             outputs=[
                 io.String.Output(display_name="structure_blocks", tooltip="For ID Entanglement's input of this name."),
@@ -68,8 +73,8 @@ class LayerProbe(io.ComfyNode):
     def execute(cls, model: Any, vae: Any, original_latent: dict[str, Any], edited_latent: dict[str, Any],
                 face_mask: torch.Tensor, gate: str, together: int, filename_prefix: str, mode: Mode,
                 element_mask: torch.Tensor | None = None, analyzer: Any = None, positive: Any = None,
-                negative: Any = None, **values: Any) -> io.NodeOutput:
-        settings = make_settings(mode, **values)
+                negative: Any = None, freedom: float = PROBED.freedom, **values: Any) -> io.NodeOutput:
+        settings = make_settings(mode, freedom=freedom, **values)
         if analyzer is None:
             analyzer = load_analyzer("auto", insightface_packs(), default_pack())
         face, element = crop_masks(original_latent, edited_latent, face_mask, element_mask)

@@ -23,9 +23,10 @@ def mode_input() -> io.Combo.Input:
     )
 
 
-def settings_inputs() -> list[Any]:
-    """The inputs that the sampler and Restore Identity share."""
-    standard, mixing = SampleSettings(), Mixing()
+def settings_inputs(standard: SampleSettings | None = None) -> list[Any]:
+    """The inputs that the sampling nodes share; their defaults from `standard`."""
+    standard = standard or SampleSettings()
+    mixing = standard.mixing
     return [
         io.Int.Input("steps", default=standard.steps, min=1, max=200, tooltip="Steps of the whole denoising run; the "
                      "run uses its last `strength` share of them."),
@@ -47,13 +48,14 @@ def settings_inputs() -> list[Any]:
     ]
 
 
-def late_inputs() -> list[Any]:
+def late_inputs(standard: SampleSettings | None = None) -> list[Any]:
     """Shared inputs that came later: last and optional, so that workflows saved before still fit."""
+    standard = standard or SampleSettings()
     return [
-        io.Int.Input("null_text", default=SampleSettings().null_text, min=0, max=500, optional=True, advanced=True,
+        io.Int.Input("null_text", default=standard.null_text, min=0, max=500, optional=True, advanced=True,
                      tooltip="Mode paper with cfg above 1: updates of each null-text embedding, 0 for none. More "
                      "brings both pictures back more exactly and costs time."),
-        io.Float.Input("freedom", default=SampleSettings().freedom, min=0.0, max=1.0, step=0.05, optional=True,
+        io.Float.Input("freedom", default=standard.freedom, min=0.0, max=1.0, step=0.05, optional=True,
                        advanced=True, tooltip="How far the model may leave the two pictures inside the face: 0 only "
                        "joins them, 1 lets it paint as it would. More helps with a strong model and a difficult pose, "
                        "and costs likeness with a weak one."),

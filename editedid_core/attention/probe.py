@@ -78,6 +78,11 @@ class Probe:
                          f"  identity {effect.identity:+.4f}"
                          f"  landmarks {effect.structure:+.4f}  light {effect.light:+.4f}"
                          f"  elements {effect.elements:+.4f}")
+        for gate in GATES:
+            own = [effect for effect in self.effects if effect.gate == gate]
+            if own and not any((e.identity, e.structure, e.light, e.elements) != (0, 0, 0, 0) for e in own):
+                lines.append(f"The {gate} gate did nothing in this run, whatever was left out: give `strength` and "
+                             f"`freedom` more, or its window in ID Entanglement an earlier start and a later end.")
         return "\n".join(lines)
 
 

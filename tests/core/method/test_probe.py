@@ -63,6 +63,13 @@ def test_a_gate_that_only_does_harm_gets_no_block() -> None:
     assert parse_blocks("none", UNET) == NOWHERE
 
 
+def test_a_gate_that_does_nothing_in_the_run_is_told() -> None:
+    probe, _ = probed({("detail", "up.4"): Measured(0.10, 0.0, 0.0, 0.0)})
+    assert probe.structure_blocks == "none"
+    assert "The structure gate did nothing in this run" in probe.text() and "`strength`" in probe.text()
+    assert "The detail gate did nothing" not in probe.text()
+
+
 def test_neighbours_left_out_together_take_fewer_runs() -> None:
     probe, runs = probed(GOOD, gates=("structure",), together=2)
     assert len(runs) == 1 + 3

@@ -67,6 +67,18 @@ def test_the_probe_saves_a_choice_that_id_entanglement_takes(host: Host, pack: P
     assert model.model_options["transformer_options"][sampling.ENTANGLE_KEY].detail_blocks == detail
     saved = json.loads(pack.methods.saved_file(file).read_text(encoding="utf-8"))
     assert saved["faces"] == 1 and len(saved["effects"]) == 4
+    # its default freedom lets the gate do something
+    assert any(effect["identity"] != 0 for effect in saved["effects"])
+
+
+def test_freedom_decides_what_the_probe_sees(probed: Any, pack: Pack) -> None:
+    node, call, (_, _, file, _) = probed
+    held = node.execute(**{**call, "freedom": 0.0}).result[2]
+
+    def found(name: str) -> list[float]:
+        return [effect["identity"] for effect in json.loads(pack.methods.saved_file(name).read_text())["effects"]]
+
+    assert max(map(abs, found(held))) < max(map(abs, found(file)))
 
 
 @pytest.fixture
