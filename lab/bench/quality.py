@@ -30,6 +30,9 @@ MODELS = Path(__file__).resolve().parent.parent / "models"
 SLOW = ("paper_50",)
 """Methods that run only when they are named: 400 network evaluations a face do not fit into ten minutes."""
 
+SHOWN = 8
+"""Triples listed by seed; more are only counted."""
+
 
 @dataclass(frozen=True, eq=False)
 class Truth:
@@ -109,6 +112,7 @@ def run_triple(seed: int, names: list[str], methods: Methods, judges: Judges, ke
             outcome = methods.run(name, Case(triple.original.image, triple.drifted.image, points[0], points[1], seed))
         found = judge(outcome.picture, truth, judges)
         found["joint_rate"] = float(measures.restored_whole(found, plain))
+        found |= {f"gain_{one}": found[f"identity_{one}"] - plain[f"identity_{one}"] for one in "ab"}
         found |= {"evaluations": float(outcome.evaluations), "seconds": outcome.seconds, "peak_mb": outcome.peak_mb}
         figures[name] = found
         pictures[name] = outcome.picture
@@ -148,6 +152,12 @@ def gather(results: list[TripleResult], names: list[str]) -> dict[str, dict[str,
     }
 
 
+def further(results: list[TripleResult], names: list[str]) -> dict[str, dict[str, list[int]]]:
+    """By method, the seeds whose face recogniser "a" or "b" finds less like the person than the edit as it came."""
+    return {name: {one: [result.seed for result in results if result.figures[name][f"gain_{one}"] < 0] for one in "ab"}
+            for name in names}
+
+
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="bench quality", description=__doc__)
     parser.add_argument("--split", choices=("tune", "held-out"), default="tune")
@@ -175,9 +185,15 @@ def main(arguments: list[str]) -> None:
     groups = [(group, np.array([group in result.groups for result in results]))
               for group in sorted({group for result in results for group in result.groups})]
     print("\n" + table.by_group(values, groups))
+    lost = further(results, names)
+    print("\nLess like the person than the edit as it came, by recogniser A or B:")
+    for name, seeds_of in lost.items():
+        print(f"{name}: " + ", ".join(f"{one.upper()} {len(found)}{f' {found}' if len(found) <= SHOWN else ''}"
+                                      for one, found in seeds_of.items()))
     if options.json:
         content = {"split": options.split, "family": options.family, "n": len(results)}
         content["methods"] = table.summary(values)
+        content["further"] = lost
         content["groups"] = {group: table.summary(table.part(values, within)) for group, within in groups}
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

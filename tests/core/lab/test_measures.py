@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from lab import portraits
 from lab.bench import measures, table
+from lab.bench.quality import TripleResult, further
 
 SEED = 10_000_000  # an accessory triple of the tune split
 
@@ -143,3 +144,10 @@ def test_groups_hold_the_means_of_their_own_triples() -> None:
     assert rows[0].split(" | ")[:4] == ["| kind light", "2", "paste", "2.000"]
     assert rows[1].split(" | ")[:4] == ["| all", "3", "paste", "1.333"]
     assert table.summary(table.part(values, within))["paste"]["joint_rate"]["mean"] == 2.0
+
+
+def test_faces_further_from_the_person_are_listed_by_recogniser() -> None:
+    gains = {1: (0.2, -0.1), 2: (0.0, 0.0), 3: (-0.1, 0.3), 4: (-0.2, -0.2)}  # 2 kept the edit: no further
+    results = [TripleResult(seed, "", (), {"default": {"gain_a": a, "gain_b": b}}, {})
+               for seed, (a, b) in gains.items()]
+    assert further(results, ["default"]) == {"default": {"a": [3, 4], "b": [1, 4]}}
