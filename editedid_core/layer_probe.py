@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from .attention.probe import Measured
-from .faces import Face, FaceAnalyzer, detect, face_similarity
+from .faces import Face, FaceAnalyzer, face_similarity
+from .faces.detect import central_face
 from .faces.warp import blur
 
 LOST = Measured(identity=0.0, structure=1.0, light=1.0, elements=1.0)
@@ -46,7 +47,7 @@ def probe_faces(originals: Tensor, edits: Tensor, face_masks: Tensor, element_ma
     found = []
     for i in range(edits.shape[0]):
         pictures = [decode(latents[i : i + 1])[..., :3].float().cpu() for latents in (originals, edits)]
-        faces = [_central_face(picture, analyzer) for picture in pictures]
+        faces = [central_face(picture, analyzer) for picture in pictures]
         if faces[0] is not None and faces[1] is not None:
             found.append(ProbeFace(originals[i : i + 1], edits[i : i + 1], pictures[1], faces[0], faces[1],
                                    face_masks[i], element_masks[i]))
@@ -65,7 +66,7 @@ def measure(faces: list[ProbeFace], restore: Callable[[ProbeFace], Tensor], anal
 
 
 def _measure_one(face: ProbeFace, restored: Tensor, analyzer: FaceAnalyzer) -> Measured:
-    after = _central_face(restored, analyzer)
+    after = central_face(restored, analyzer)
     if after is None:
         return LOST
     eyes = max(float(np.linalg.norm(face.edited_face.points[1] - face.edited_face.points[0])), 1e-6)
@@ -89,9 +90,3 @@ def _mean(values: Tensor, weight: Tensor) -> float:
     """Weighted mean; 0 where there is no weight."""
     total = float(weight.sum())
     return float((values * weight).sum()) / total if total > 1 else 0.0
-
-
-def _central_face(picture: Tensor, analyzer: FaceAnalyzer) -> Face | None:
-    """The face nearest to the middle of a crop (1, S, S, 3), or None."""
-    faces = detect(picture.clamp(0, 1), analyzer, order="centre").faces
-    return faces[0] if faces else None

@@ -9,28 +9,24 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .faces import (
     CropResult,
-    Face,
     FaceAnalyzer,
     FacePair,
     FacePairs,
-    Faces,
+    PasteRecord,
     Reshaped,
     crop_pairs,
     cut_crops,
     detect,
     match_faces,
     paste,
-    person_similarity,
     reshape_faces,
     retone_faces,
 )
-from .faces.align import scale_of
 from .faces.caution import cautions
 from .faces.detail import return_detail
 from .faces.detect import Order, check_pictures
@@ -38,9 +34,10 @@ from .faces.match import Choice
 from .faces.paste import paste_mask
 from .faces.similarity import pose_distance
 from .faces.tone import OTHER_LIGHT, UNSURE
+from .guard import FaceReport, judge
 
-MOST_MOVED = 0.2
-"""Landmark error, in eye distances, past which a restoration has come apart or brought another expression."""
+MILDER = 0.5
+"""Part of the new shape that is tried where the guard refuses all of it."""
 
 Encode = Callable[[Tensor], Tensor]
 """(1, S, S, 3) picture -> latent."""
@@ -89,23 +86,6 @@ class RestoreOptions:
     guard: bool = True
     no_face: Literal["error", "pass through"] = "error"
     choice: Choice = "likest"
-
-
-@dataclass(frozen=True)
-class FaceReport:
-    """One restored face. Similarities are cosines to the mean of the person's photos; `landmark_error` is the mean
-    distance of the five points before and after, as a share of the eye distance; `None` where no face was found again.
-    `warnings`: what made this face a hard one, whatever became of it.
-    """
-
-    frame: int
-    box: tuple[float, float, float, float]
-    id_similarity_before: float
-    id_similarity_after: float | None
-    landmark_error: float | None
-    accepted: bool
-    note: str
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,53 +139,112 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     counts = len(pairs.unmatched_original), len(pairs.unmatched_edited)
     if not pairs.pairs:
         return Restoration(edited, untouched, (), *counts, 0, 0, "none")
-    shaped, certainty, moved_mask = _in_shape_and_tone(original, edited, pairs, options, element_mask)
+    model = _Model(analyzer, encode, sample, decode)
+    attempts, shaped = _attempt(original, edited, pairs, model, options, element_mask)
+    refused = [i for i, attempt in enumerate(attempts) if attempt.shape > 0 and not attempt.report.accepted]
+    if refused:  # part of the way may be nearer to the person where the whole way is not
+        less = replace(options, face_shape=MILDER * options.face_shape)
+        milder, _ = _attempt(original, edited, _some(pairs, refused), model, less, element_mask)
+        for i, again in zip(refused, milder):
+            attempts[i] = _milder(attempts[i], again)
+    accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
+    if refused or len(accepted) < len(attempts):  # a face that is given up keeps its shape and tone too
+        shaped, _, _ = _in_shape_and_tone(original, edited, _some(pairs, accepted), options,
+                                          [attempts[i].shape for i in accepted], element_mask)
+    first, pasted = attempts[0], [attempts[i] for i in accepted if attempts[i].mixed]
+    record = replace(first.record, crops=tuple(one.record.crops[0] for one in pasted),
+                     masks=torch.cat([first.record.masks[:0], *(one.record.masks for one in pasted)]))
+    crops = torch.cat([first.crop[:0], *(one.crop for one in pasted)])
+    image = paste(shaped.image, crops, record, options.feather, options.colour)
+    mask = torch.maximum(paste_mask(record, options.feather), shaped.mask)
+    changed = (image != edited).any(-1) & (mask == 0).to(image.device)
+    return Restoration(image, mask, tuple(attempt.report for attempt in attempts), *counts, int(changed.sum()),
+                       sum(attempt.evaluations for attempt in attempts), first.mode)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What finds faces, and what carries crops through the diffusion model."""
+
+    analyzer: FaceAnalyzer
+    encode: Encode
+    sample: Sample
+    decode: Decode
+
+
+@dataclass(frozen=True, eq=False)
+class _Attempt:
+    """One face restored. `shape`: how far its shape was changed, 0 where no dense landmarks say how; `crop`
+    (1, S, S, 3) and `record`: what is to be pasted, where `mixed`; else the new shape is all."""
+
+    report: FaceReport
+    shape: float
+    crop: Tensor
+    record: PasteRecord
+    mixed: bool
+    evaluations: int
+    mode: str
+
+
+def _some(pairs: FacePairs, chosen: list[int]) -> FacePairs:
+    return replace(pairs, pairs=tuple(pairs.pairs[i] for i in chosen))
+
+
+def _attempt(original: Tensor, edited: Tensor, pairs: FacePairs, model: _Model, options: RestoreOptions,
+             element_mask: Tensor | None) -> tuple[list[_Attempt], Reshaped]:
+    """Every pair restored with `options.face_shape`, and judged: mixed with the photo, or in its new shape alone where
+    that is refused. And the edit with all of those shapes."""
+    shaped, certainty, moved_mask = _in_shape_and_tone(original, edited, pairs, options,
+                                                       [options.face_shape] * len(pairs.pairs), element_mask)
     crops = crop_pairs(original, shaped.image, shaped.pairs, options.size, moved_mask, options.relight,
                        options.auto_elements)
     before = cut_crops(edited, crops.record)
-    restored, reports, shape_alone, evaluations, mode = [], [], set(), 0, "none"
-    for i in range(len(pairs.pairs)):
+    attempts = []
+    for i, pair in enumerate(pairs.pairs):
         one = slice(i, i + 1)
-        latents = encode(crops.original[one]), encode(crops.edited[one])
-        pair = pairs.pairs[i]
+        latents = model.encode(crops.original[one]), model.encode(crops.edited[one])
         pose = pose_distance(pair.original, pair.edited)
         others = _other_photos(original, shaped.image, shaped.pairs.pairs[i], options, moved_mask)
-        more = torch.cat([encode(photo[None]) for photo in others]) if len(others) else None
-        run = sample(*latents, crops.face_mask[i], crops.element_mask[i], pose, more)
-        evaluations, mode = evaluations + run.evaluations, run.mode
-        crop, of_original, of_edited = (decode(z)[..., :3].to(crops.edited) for z in (run.latent, *latents))
+        more = torch.cat([model.encode(photo[None]) for photo in others]) if len(others) else None
+        run = model.sample(*latents, crops.face_mask[i], crops.element_mask[i], pose, more)
+        crop, of_original, of_edited = (model.decode(z)[..., :3].to(crops.edited) for z in (run.latent, *latents))
         weight = crops.face_mask[i] * (1 - crops.element_mask[i])
-        restored.append(return_detail(crop, crops.original[one], crops.edited[one], of_original, of_edited, weight,
-                                      options.detail))
-        report = _judge(crops, i, before[one], pair, restored[-1], analyzer, options)
-        if not report.accepted and shaped.pairs.pairs[i].shaped:
-            unmixed = _judge(crops, i, before[one], pair, crops.edited[one], analyzer, options)
+        crop = return_detail(crop, crops.original[one], crops.edited[one], of_original, of_edited, weight,
+                             options.detail)
+        report = judge(crops, i, before[one], pair, crop, model.analyzer, options.threshold, options.guard)
+        reshaped, mixed = shaped.pairs.pairs[i].shaped, True
+        if not report.accepted and reshaped:
+            unmixed = judge(crops, i, before[one], pair, crops.edited[one], model.analyzer, options.threshold,
+                            options.guard)
             if unmixed.accepted:
-                shape_alone.add(i)
+                mixed = False
                 report = replace(unmixed, note="only its shape was changed: with the photo mixed in it would have been "
                                  "further from the person or come apart")
         warnings = cautions(pair, _covered(crops, i))
         if options.skin_tone > 0 and certainty[i] < UNSURE:
             warnings += (OTHER_LIGHT,)
-        reports.append(replace(report, warnings=warnings))
-    accepted = [i for i, report in enumerate(reports) if report.accepted]
-    if len(accepted) < len(reports):  # a face that is given up keeps its shape and tone too
-        kept = replace(pairs, pairs=tuple(pairs.pairs[i] for i in accepted))
-        shaped, _, _ = _in_shape_and_tone(original, edited, kept, options, element_mask)
-    pasted = [i for i in accepted if i not in shape_alone]
-    record = replace(crops.record, crops=tuple(crops.record.crops[i] for i in pasted), masks=crops.record.masks[pasted])
-    crop_batch = torch.cat(restored)[pasted]
-    image = paste(shaped.image, crop_batch, record, options.feather, options.colour)
-    mask = torch.maximum(paste_mask(record, options.feather), shaped.mask)
-    changed = (image != edited).any(-1) & (mask == 0).to(image.device)
-    return Restoration(image, mask, tuple(reports), *counts, int(changed.sum()), evaluations, mode)
+        record = replace(crops.record, crops=crops.record.crops[one], masks=crops.record.masks[one])
+        attempts.append(_Attempt(replace(report, warnings=warnings), options.face_shape if reshaped else 0.0, crop,
+                                 record, mixed, run.evaluations, run.mode))
+    return attempts, shaped
 
 
-def _in_shape_and_tone(original: Tensor, edited: Tensor, pairs: FacePairs, options: RestoreOptions,
-                       element_mask: Tensor | None) -> tuple[Reshaped, tuple[float, ...], Tensor | None]:
-    """The edit with its faces in their persons' shapes and skin tones, for every pair how surely tone was known, and
-    the element mask moved along."""
-    shaped = reshape_faces(edited, pairs, options.face_shape)
+def _milder(refused: _Attempt, again: _Attempt) -> _Attempt:
+    """The second attempt at a face where that is accepted, else the first; what both cost counts."""
+    evaluations = refused.evaluations + again.evaluations
+    if not again.report.accepted:
+        return replace(refused, evaluations=evaluations)
+    note = f"{again.report.note}; its shape was changed by half, as all of it was refused"
+    return replace(again, evaluations=evaluations, report=replace(again.report, note=note))
+
+
+def _in_shape_and_tone(
+    original: Tensor, edited: Tensor, pairs: FacePairs, options: RestoreOptions, shape: list[float],
+    element_mask: Tensor | None,
+) -> tuple[Reshaped, tuple[float, ...], Tensor | None]:
+    """The edit with its faces in their persons' shapes, each by its own strength, and skin tones, for every pair how
+    surely tone was known, and the element mask moved along."""
+    shaped = reshape_faces(edited, pairs, shape)
     moved = None if element_mask is None else shaped.moved(element_mask)
     toned = retone_faces(original, shaped.image, shaped.pairs, options.skin_tone, moved)
     image, mask = toned.image, torch.maximum(shaped.mask, toned.mask)
@@ -225,41 +264,3 @@ def _covered(crops: CropResult, i: int) -> float:
     """Share of a face that stays the edit's own."""
     face = crops.face_mask[i]
     return float((face * crops.element_mask[i]).sum() / face.sum().clamp_min(1e-6))
-
-
-def _judge(crops: CropResult, i: int, as_edited: Tensor, pair: FacePair, restored: Tensor, analyzer: FaceAnalyzer,
-           options: RestoreOptions) -> FaceReport:
-    """Compare the face before (`as_edited`, (1, S, S, 3)) and after, both seen in the same crop by the same analyzer.
-    `pair`: as it was found, before it was shaped."""
-    crop = crops.record.crops[i]
-    mask = crops.record.masks[i][None, ..., None].to(restored)
-    composed = torch.lerp(crops.edited[i : i + 1].to(restored), restored, mask.expand_as(restored))
-    # the whole paste is judged, so that a bad seam counts as well
-    before = _central_face(as_edited, analyzer, options)
-    after = _central_face(composed, analyzer, options)
-    similarity_before = person_similarity(pair.originals, before or pair.edited)
-    box = tuple(round(float(v), 1) for v in pair.edited.box)
-    if after is None:
-        note = "no face was found after the restoration" + ("; the edit's face is kept" if options.guard else "")
-        return FaceReport(crop.frame, box, similarity_before, None, None, not options.guard, note)  # type: ignore[arg-type]
-    similarity_after = person_similarity(pair.originals, after)
-    error = None
-    if before is not None:
-        # the face's new shape moves its points on purpose
-        shift = (crop.pair.edited.points - pair.edited.points) / scale_of(crop.to_image)
-        eye_distance = float(np.linalg.norm(before.points[1] - before.points[0]))
-        away = np.linalg.norm(after.points - before.points - shift, axis=1).mean()
-        error = float(away) / max(eye_distance, 1e-6)
-    note = "restored"
-    if options.guard and similarity_after < similarity_before:
-        note = "the restored face was further from the person; the edit's face is kept"
-    elif options.guard and error is not None and error > MOST_MOVED:
-        note = "eyes, nose or mouth would have moved too far; the edit's face is kept"
-    accepted = note == "restored"
-    return FaceReport(crop.frame, box, similarity_before, similarity_after, error, accepted, note)  # type: ignore[arg-type]
-
-
-def _central_face(crop: Tensor, analyzer: FaceAnalyzer, options: RestoreOptions) -> Face | None:
-    """The face nearest to the middle of a crop (1, S, S, 3), or None."""
-    faces: Faces = detect(crop, analyzer, options.threshold, 0, "centre")
-    return faces.faces[0] if faces.faces else None

@@ -78,6 +78,12 @@ def detect(image: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5, 
     return sort_faces(Faces(tuple(found), image.shape[0], (height, width)), order, reference)
 
 
+def central_face(picture: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5) -> Face | None:
+    """The face nearest to the middle of a crop (1, H, W, C), or None."""
+    faces = detect(picture, analyzer, threshold, order="centre").faces
+    return faces[0] if faces else None
+
+
 def sort_faces(faces: Faces, order: Order, reference: Faces | None = None) -> Faces:
     """The same faces, each frame in the given order; ties keep a fixed order by place.
 

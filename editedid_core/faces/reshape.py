@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -119,25 +120,27 @@ class Reshaped:
         return result
 
 
-def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float = 1.0) -> Reshaped:
+def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float | Sequence[float] = 1.0) -> Reshaped:
     """Move the features and the outline of every edited face to where the person has them, in the edit's own pose and
     with its expression. METHOD §6.
 
     edited_image: (B, H, W, C), in which the faces of `pairs` were found. strength: 0 leaves everything, 1 goes all the
-    way. Faces without dense landmarks in both pictures stay as they are, and so does every pixel further than 0.4 eye
-    distances from a face, bit for bit. Raises ValueError for another picture than that.
+    way; one for all pairs, or one for each. Faces without dense landmarks in both pictures stay as they are, and so
+    does every pixel further than 0.4 eye distances from a face, bit for bit. Raises ValueError for another picture than
+    that.
     """
     check_pictures(edited_image, "edited_image")
     mask = torch.zeros(edited_image.shape[:3])
     image, moved, bends = edited_image, [], list[Bend | None]()
-    for pair in pairs.pairs:
+    shares = [strength] * len(pairs.pairs) if isinstance(strength, (int, float)) else strength
+    for pair, share in zip(pairs.pairs, shares, strict=True):
         check_found_in(pair.edited, edited_image, "edited_image")
         photo, edit = as_68(pair.original.dense), as_68(pair.edited.dense)
-        if strength <= 0 or photo is None or edit is None:
+        if share <= 0 or photo is None or edit is None:
             moved.append(pair)
             bends.append(None)
             continue
-        wanted = edit + strength * (person_in_pose(photo, edit) - edit)
+        wanted = edit + share * (person_in_pose(photo, edit) - edit)
         image = image.clone() if image is edited_image else image
         how = bend(wanted, edit)
         _move(image[pair.edited.frame], mask[pair.edited.frame], how)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import torch
 pytest.importorskip("insightface")
 
 from editedid_core import pipeline
-from editedid_core.faces import CropResult, detect, match_faces, reshape_faces
+from editedid_core.faces import CropResult, FacePairs, detect, match_faces, reshape_faces
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
 from editedid_core.faces.tone import OTHER_LIGHT
-from editedid_core.pipeline import FaceReport, Restoration, RestoreOptions, Sampled, restore
+from editedid_core.guard import FaceReport
+from editedid_core.pipeline import Restoration, RestoreOptions, Sampled, restore
 from lab import portraits
 
 PACK = Path(__file__).resolve().parents[3] / "lab" / "models" / "insightface" / "lab"
@@ -39,8 +41,10 @@ def pictures(*seeds: int, kind: str | None = None) -> tuple[torch.Tensor, torch.
 
 def run(analyzer: InsightFaceAnalyzer, photo: torch.Tensor, edit: torch.Tensor, *gives: str, **options: float,
         ) -> Restoration:
-    """Restore, each face in turn sampled as its "photo", its "edit", or as "nothing" (grey); latents are pictures."""
-    given = iter(gives)
+    """Restore, each face in turn sampled as its "photo", its "edit", or as "nothing" (grey); latents are pictures.
+
+    Faces that are tried again begin with the first of `gives`."""
+    given = cycle(gives)
 
     def sample(original: torch.Tensor, edited: torch.Tensor, *_: object) -> Sampled:
         grey = torch.full_like(edited, 0.5)
@@ -55,13 +59,13 @@ SEEDS = portraits.triple_split("tune", 8)
 @pytest.fixture
 def refuse_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """A guard that accepts nothing of the first face, not even its shape."""
-    judge = pipeline._judge
+    judge = pipeline.judge
 
     def strict(crops: CropResult, i: int, *rest: Any) -> FaceReport:
         report = judge(crops, i, *rest)
         return replace(report, accepted=False, note="the edit's face is kept") if i == 0 else report
 
-    monkeypatch.setattr(pipeline, "_judge", strict)
+    monkeypatch.setattr(pipeline, "judge", strict)
 
 
 def test_a_face_that_is_given_up_keeps_its_pixels_and_its_shape(
@@ -76,6 +80,35 @@ def test_a_face_that_is_given_up_keeps_its_pixels_and_its_shape(
     assert not bool(done.mask[:, :, :SIDE].any())
     assert not torch.equal(done.image[:, :, SIDE:], edit[:, :, SIDE:])
     assert torch.equal(done.image[done.mask == 0], edit[done.mask == 0])
+    assert done.outside_pixels_changed == 0
+
+
+def test_where_all_of_the_shape_is_refused_half_of_it_is_tried(
+    analyzer: InsightFaceAnalyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, edit = pictures(*SEEDS[:2])
+    whole, half = (run(analyzer, photo, edit, "photo", "photo", face_shape=share) for share in (1.0, 0.5))
+    judge, cut = pipeline.judge, pipeline.crop_pairs
+    rounds: list[FacePairs] = []
+
+    def counted(photos: torch.Tensor, shaped: torch.Tensor, pairs: FacePairs, *rest: Any) -> CropResult:
+        if pairs.pairs:
+            rounds.append(pairs)
+        return cut(photos, shaped, pairs, *rest)
+
+    def strict(crops: CropResult, i: int, *rest: Any) -> FaceReport:
+        report = judge(crops, i, *rest)
+        return replace(report, accepted=False) if len(rounds) == 1 and i == 0 else report
+
+    monkeypatch.setattr(pipeline, "crop_pairs", counted)
+    monkeypatch.setattr(pipeline, "judge", strict)
+    done = run(analyzer, photo, edit, "photo", "photo")
+    assert [face.accepted for face in done.faces] == [True, True]
+    assert "by half" in done.faces[0].note and done.faces[1].note == "restored"
+    assert done.network_evaluations == 3  # two faces, one of them twice
+    assert torch.equal(done.image[:, :, :SIDE], half.image[:, :, :SIDE])
+    assert torch.equal(done.image[:, :, SIDE:], whole.image[:, :, SIDE:])
+    assert torch.equal(done.mask[:, :, :SIDE], half.mask[:, :, :SIDE])
     assert done.outside_pixels_changed == 0
 
 
