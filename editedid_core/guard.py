@@ -37,10 +37,10 @@ class FaceReport:
 
 
 def judge(crops: CropResult, i: int, as_edited: Tensor, pair: FacePair, restored: Tensor, analyzer: FaceAnalyzer,
-          threshold: float, strict: bool) -> FaceReport:
+          threshold: float, strict: bool, least_gain: float = 0.0) -> FaceReport:
     """Compare the i-th face before (`as_edited`, (1, S, S, 3)) and after, both seen in the same crop by the same
     analyzer. `pair`: as it was found, before it was shaped; `restored` (1, S, S, 3). Without `strict` whatever came out
-    is accepted."""
+    is accepted. `least_gain`: likeness that has to be won."""
     crop = crops.record.crops[i]
     mask = crops.record.masks[i][None, ..., None].to(restored)
     composed = torch.lerp(crops.edited[i : i + 1].to(restored), restored, mask.expand_as(restored))
@@ -62,8 +62,8 @@ def judge(crops: CropResult, i: int, as_edited: Tensor, pair: FacePair, restored
         away = np.linalg.norm(after.points - before.points - shift, axis=1).mean()
         error = float(away) / max(eye_distance, 1e-6)
     note = "restored"
-    if strict and similarity_after < similarity_before:
-        note = "the restored face was further from the person; the edit's face is kept"
+    if strict and similarity_after < similarity_before + least_gain:
+        note = "the restored face was no nearer to the person; the edit's face is kept"
     elif strict and error is not None and error > MOST_MOVED:
         note = "eyes, nose or mouth would have moved too far; the edit's face is kept"
     accepted = note == "restored"

@@ -39,6 +39,10 @@ from .guard import FaceReport, judge
 MILDER = 0.5
 """Part of the new shape that is tried where the guard refuses all of it."""
 
+MILDER_GAIN = 0.01
+"""Likeness that it has to win: the second of two tries is lucky more often, and a face's likeness changes by as much
+with the crop that it is seen in."""
+
 Encode = Callable[[Tensor], Tensor]
 """(1, S, S, 3) picture -> latent."""
 Decode = Callable[[Tensor], Tensor]
@@ -144,7 +148,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     refused = [i for i, attempt in enumerate(attempts) if attempt.shape > 0 and not attempt.report.accepted]
     if refused:  # part of the way may be nearer to the person where the whole way is not
         less = replace(options, face_shape=MILDER * options.face_shape)
-        milder, _ = _attempt(original, edited, _some(pairs, refused), model, less, element_mask)
+        milder, _ = _attempt(original, edited, _some(pairs, refused), model, less, element_mask, MILDER_GAIN)
         for i, again in zip(refused, milder):
             attempts[i] = _milder(attempts[i], again)
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
@@ -191,9 +195,9 @@ def _some(pairs: FacePairs, chosen: list[int]) -> FacePairs:
 
 
 def _attempt(original: Tensor, edited: Tensor, pairs: FacePairs, model: _Model, options: RestoreOptions,
-             element_mask: Tensor | None) -> tuple[list[_Attempt], Reshaped]:
+             element_mask: Tensor | None, least_gain: float = 0.0) -> tuple[list[_Attempt], Reshaped]:
     """Every pair restored with `options.face_shape`, and judged: mixed with the photo, or in its new shape alone where
-    that is refused. And the edit with all of those shapes."""
+    that is refused, or wins less than `least_gain` of likeness. And the edit with all of those shapes."""
     shaped, certainty, moved_mask = _in_shape_and_tone(original, edited, pairs, options,
                                                        [options.face_shape] * len(pairs.pairs), element_mask)
     crops = crop_pairs(original, shaped.image, shaped.pairs, options.size, moved_mask, options.relight,
@@ -211,11 +215,11 @@ def _attempt(original: Tensor, edited: Tensor, pairs: FacePairs, model: _Model, 
         weight = crops.face_mask[i] * (1 - crops.element_mask[i])
         crop = return_detail(crop, crops.original[one], crops.edited[one], of_original, of_edited, weight,
                              options.detail)
-        report = judge(crops, i, before[one], pair, crop, model.analyzer, options.threshold, options.guard)
+        strict = options.threshold, options.guard, least_gain
+        report = judge(crops, i, before[one], pair, crop, model.analyzer, *strict)
         reshaped, mixed = shaped.pairs.pairs[i].shaped, True
         if not report.accepted and reshaped:
-            unmixed = judge(crops, i, before[one], pair, crops.edited[one], model.analyzer, options.threshold,
-                            options.guard)
+            unmixed = judge(crops, i, before[one], pair, crops.edited[one], model.analyzer, *strict)
             if unmixed.accepted:
                 mixed = False
                 report = replace(unmixed, note="only its shape was changed: with the photo mixed in it would have been "

@@ -102,6 +102,12 @@ def test_where_all_of_the_shape_is_refused_half_of_it_is_tried(
 
     monkeypatch.setattr(pipeline, "crop_pairs", counted)
     monkeypatch.setattr(pipeline, "judge", strict)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "MILDER_GAIN", 1.0)  # more than it can win
+        kept = run(analyzer, photo, edit, "photo", "photo")
+    assert [face.accepted for face in kept.faces] == [False, True]
+    assert torch.equal(kept.image[:, :, :SIDE], edit[:, :, :SIDE])
+    rounds.clear()
     done = run(analyzer, photo, edit, "photo", "photo")
     assert [face.accepted for face in done.faces] == [True, True]
     assert "by half" in done.faces[0].note and done.faces[1].note == "restored"
