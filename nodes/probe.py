@@ -12,7 +12,7 @@ from ..editedid_core.host import vae as host_vae
 from ..editedid_core.host.block_files import save_block_file
 from ..editedid_core.host.folders import default_pack, insightface_packs
 from ..editedid_core.host.model_info import attention_blocks
-from ..editedid_core.host.progress import step_counter
+from ..editedid_core.host.progress import show_result, step_counter
 from ..editedid_core.host.sampling import ENTANGLE_KEY, Mode, SampleSettings, sample_pair
 from ..editedid_core.layer_probe import ProbeFace, measure, probe_faces
 from .attention import with_option
@@ -89,6 +89,7 @@ class LayerProbe(io.ComfyNode):
                             lambda latent: host_vae.decode(vae, latent), analyzer)
         blocks = sum(len(numbers) for numbers in available.values())
         count = step_counter(len(gates) * (1 + -(-blocks // together)))
+        first: list[torch.Tensor] = []  # what the first run, with the gate everywhere, made of the first face
 
         def measured(structure_blocks: str, detail_blocks: str) -> Measured:
             lists = replace(setting, structure_blocks=structure_blocks, detail_blocks=detail_blocks)
@@ -97,7 +98,10 @@ class LayerProbe(io.ComfyNode):
             def restore(one: ProbeFace) -> torch.Tensor:
                 done = sample_pair(probed, positive, negative, one.original, one.edited, one.face_mask,
                                    one.element_mask, settings)
-                return host_vae.decode(vae, done.latent)
+                picture = host_vae.decode(vae, done.latent)
+                if not first:
+                    first.append(picture)
+                return picture
 
             found = measure(faces, restore, analyzer)
             count()
@@ -107,6 +111,7 @@ class LayerProbe(io.ComfyNode):
         probe = probe_blocks(name, available, gates, (setting.structure_blocks, setting.detail_blocks), len(faces),
                              measured, together)
         file = save_block_file(probe.to_json(), filename_prefix)
+        show_result(first[0][..., :3])
         report = f"{probe.text()}\n\nSaved in the output folder as {file}"
         return io.NodeOutput(probe.structure_blocks, probe.detail_blocks, file, report, ui=ui.PreviewText(report))
 

@@ -71,6 +71,18 @@ def test_the_probe_saves_a_choice_that_id_entanglement_takes(host: Host, pack: P
     assert any(effect["identity"] != 0 for effect in saved["effects"])
 
 
+def test_the_node_ends_with_a_picture_and_not_with_a_latent(probed: Any, pack: Pack,
+                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    import comfy.utils
+
+    shown: list[Any] = []
+    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda *given, **more: shown.append(given[2]))
+    node, call, _ = probed
+    node.execute(**{**call, "together": 64})
+    kind, picture, _ = shown[-1]
+    assert kind == "PNG" and picture.size == (pack.methods.crop_size,) * 2
+
+
 def test_freedom_decides_what_the_probe_sees(probed: Any, pack: Pack) -> None:
     node, call, (_, _, file, _) = probed
     held = node.execute(**{**call, "freedom": 0.0}).result[2]
