@@ -24,6 +24,7 @@ from .faces import (
     detect,
     match_faces,
     paste,
+    person_similarity,
     reshape_faces,
     retone_faces,
 )
@@ -58,9 +59,9 @@ class Sampled:
     mode: str
 
 
-Sample = Callable[[Tensor, Tensor, Tensor, Tensor, float, "Tensor | None"], Sampled]
-"""(original latent, edited latent, face mask (S, S), element mask (S, S), pose distance, latents of further photos of
-the person or None) -> Sampled."""
+Sample = Callable[[Tensor, Tensor, Tensor, Tensor, float, float, "Tensor | None"], Sampled]
+"""(original latent, edited latent, face mask (S, S), element mask (S, S), pose distance, drift as 1 - cosine, latents
+of further photos of the person or None) -> Sampled."""
 
 MOST_PHOTOS = 4
 """Photos of one person that are used together, the first included."""
@@ -208,9 +209,10 @@ def _attempt(original: Tensor, edited: Tensor, pairs: FacePairs, model: _Model, 
         one = slice(i, i + 1)
         latents = model.encode(crops.original[one]), model.encode(crops.edited[one])
         pose = pose_distance(pair.original, pair.edited)
+        drift = 1 - person_similarity(pair.originals, pair.edited)
         others = _other_photos(original, shaped.image, shaped.pairs.pairs[i], options, moved_mask)
         more = torch.cat([model.encode(photo[None]) for photo in others]) if len(others) else None
-        run = model.sample(*latents, crops.face_mask[i], crops.element_mask[i], pose, more)
+        run = model.sample(*latents, crops.face_mask[i], crops.element_mask[i], pose, drift, more)
         crop, of_original, of_edited = (model.decode(z)[..., :3].to(crops.edited) for z in (run.latent, *latents))
         weight = crops.face_mask[i] * (1 - crops.element_mask[i])
         crop = return_detail(crop, crops.original[one], crops.edited[one], of_original, of_edited, weight,

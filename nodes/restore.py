@@ -10,6 +10,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..editedid_core.attention.settings import Disentangle, Entangle
+from ..editedid_core.diffusion.schedule import strength_for_drift
 from ..editedid_core.faces.analyzers.load import load_analyzer
 from ..editedid_core.faces.match import CHOICES, Choice
 from ..editedid_core.host import vae as host_vae
@@ -73,6 +74,9 @@ class RestoreIdentity(io.ComfyNode):
                                "one in the nearest pose, or up to four together (each further one costs time)."),
                 face_shape_input(optional=True),
                 skin_tone_input(standard.skin_tone, optional=True),
+                io.Float.Input("strength_by_drift", default=0.0, min=0.0, max=1.0, step=0.05, optional=True,
+                               advanced=True, tooltip="How far strength follows what is wrong with a face: at 1 a face "
+                               "that is nearly right gets little of it and is done sooner, a stranger's gets all."),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with the faces restored."),
@@ -90,7 +94,7 @@ class RestoreIdentity(io.ComfyNode):
                 analyzer: Any = None, positive: Any = None, negative: Any = None,
                 element_mask: torch.Tensor | None = None, photos: Choice = RestoreOptions.choice,
                 face_shape: float = RestoreOptions.face_shape, skin_tone: float = RestoreOptions.skin_tone,
-                **values: Any) -> io.NodeOutput:
+                strength_by_drift: float = 0.0, **values: Any) -> io.NodeOutput:
         started = time.perf_counter()
         settings = make_settings(mode, **values)
         if analyzer is None:
@@ -98,9 +102,10 @@ class RestoreIdentity(io.ComfyNode):
         gated = model if mode in PAPER_PRESETS else with_default_gates(model)  # the presets bring their own
 
         def sample(first: torch.Tensor, second: torch.Tensor, face: torch.Tensor, element: torch.Tensor,
-                   pose: float, others: torch.Tensor | None) -> Sampled:
+                   pose: float, drift: float, others: torch.Tensor | None) -> Sampled:
+            strength = strength_for_drift(settings.strength, drift, strength_by_drift)
             result = sample_pair(gated, positive, negative, first, second, face, element,
-                                 replace(settings, pose=pose), others=others)
+                                 replace(settings, pose=pose, strength=strength), others=others)
             return Sampled(result.latent, result.evaluations, result.mode)
 
         options = replace(RestoreOptions(), size=crop_size, min_similarity=min_similarity, relight=relight,

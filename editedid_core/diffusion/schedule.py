@@ -7,6 +7,12 @@ from dataclasses import dataclass
 
 from .space import FLOW_SIGMA_CEILING, NoiseSpace
 
+DRIFTED = 0.5
+"""A face that is so far from its person, as 1 - cosine, is a stranger's, and the whole strength is for it."""
+
+LEAST_SHARE = 0.1
+"""Part of the strength that a face gets however near it is."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -33,6 +39,12 @@ class Schedule:
     @property
     def steps(self) -> int:
         return len(self.rhos) - 1
+
+
+def strength_for_drift(strength: float, drift: float, share: float) -> float:
+    """The strength for a face that has drifted by `drift`, 1 - cosine to the person (**ours**): with `share` 1 it falls
+    in proportion below DRIFTED, down to a tenth; with `share` 0 it stays."""
+    return strength * (1 - share * (1 - min(max(drift / DRIFTED, LEAST_SHARE), 1.0)))
 
 
 def lambda_grid(space: NoiseSpace, sigma_max: float, steps: int, strength: float = 1.0,

@@ -85,6 +85,7 @@ def groups(family: str) -> tuple[Group, ...]:
         Group("steps", "Steps and strength", "How finely the run is divided, and how much of it is done again.", (
             *(Variant(f"{n} steps", _inputs(steps=n)) for n in (4, 6, 10, 20)),
             *(Variant(f"strength {s}", _inputs(strength=s)) for s in (0.3, 0.5, 0.7, 0.9, 1.0)),
+            Variant("strength by drift", _inputs(strength_by_drift=1.0)),
         )),
         Group("freedom", "Freedom, and the run without its leash (§4)", "How far the model may leave the two pictures "
               "inside the face: 0.3 is the default, 0 only joins them. At full freedom the run itself has its say.", (

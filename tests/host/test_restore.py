@@ -129,6 +129,18 @@ def test_a_real_photograph_goes_all_the_way(host: Host, restore: Any) -> None:
     assert not torch.equal(image, edited)
 
 
+def test_a_face_that_drifted_little_takes_less_of_the_run(restore: Any) -> None:
+    triple = make_triple(DEMO_SEED, drift="small")
+    given = picture(triple.original.image), picture(triple.drifted.image)
+    same, less = (restore(*given, strength_by_drift=share)[4] for share in (0.0, 1.0))
+    assert 0 < less["network_evaluations"] < same["network_evaluations"]
+    assert less["faces"][0]["accepted"]
+    stranger = picture(make_triple(DEMO_SEED + 1).drifted.image)
+    same, all_of_it = (restore(given[0], stranger, guard=False, strength_by_drift=share)[4] for share in (0.0, 1.0))
+    assert 1 - same["faces"][0]["id_similarity_before"] > 0.5
+    assert all_of_it == {**same, "seconds": all_of_it["seconds"]}
+
+
 def test_skin_tone_brings_the_picture_nearer_to_the_truth(restore: Any) -> None:
     triple = make_triple(triple_split("tune", 46)[45], kind="background")
     photo, edited, truth = (picture(shot.image) for shot in (triple.original, triple.drifted, triple.ideal))

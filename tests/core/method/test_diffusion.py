@@ -16,7 +16,7 @@ from editedid_core.diffusion.loop import (
     trajectory_curve,
 )
 from editedid_core.diffusion.mixing import low_band, paper_mix, paper_weight, spherical_mix
-from editedid_core.diffusion.schedule import Window, lambda_grid
+from editedid_core.diffusion.schedule import Window, lambda_grid, strength_for_drift
 from editedid_core.diffusion.solver import extrapolate, step
 from editedid_core.diffusion.space import NoiseSpace
 from editedid_core.diffusion.trajectory import Rows
@@ -59,6 +59,13 @@ def test_grid_names_what_is_wrong(world: tuple) -> None:
         lambda_grid(space, sigma_max, 0)
     with pytest.raises(ValueError, match="strength"):
         lambda_grid(space, sigma_max, 10, 0.0)
+
+
+def test_strength_falls_with_the_drift_where_it_may() -> None:
+    whole = [strength_for_drift(0.6, drift, 1.0) for drift in (-0.1, 0.0, 0.25, 0.5, 1.4)]
+    assert whole == pytest.approx([0.06, 0.06, 0.3, 0.6, 0.6])
+    assert [strength_for_drift(0.6, drift, 0.0) for drift in (0.0, 0.25, 1.0)] == [0.6, 0.6, 0.6]
+    assert strength_for_drift(0.6, 0.25, 0.5) == pytest.approx(0.45)
 
 
 def test_window_switches_the_solver_and_never_on_the_last_step(world: tuple) -> None:
