@@ -79,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+DRAWN_MODELS = (
+    "The lab's models were trained on drawn people and spoil photographs: give --comfyui PATH and --checkpoint NAME\n"
+    "to use a model of your own."
+)
+
+
 def _host(options: argparse.Namespace, environment: Environment) -> Host:
     if options.comfyui:
         if options.host_version:
@@ -119,6 +125,8 @@ def _demo(options: argparse.Namespace, rest: Sequence[str]) -> int:
             raise Failure(f"There is no picture {picture}.")
     # Only the lab's own pack knows its drawn people, and no other person.
     os.environ["EDITEDID_FACE_PACK"] = "auto" if options.original else "lab"
+    if options.original and not (options.comfyui and options.checkpoint):
+        say(DRAWN_MODELS)
     environment, host = _ready(options)
     words = ["--out", str(options.out.resolve()), "--model-family", options.model_family]
     if options.original:
@@ -140,8 +148,17 @@ def _module(environment: Environment, host: Host, module: str, words: Sequence[s
     return subprocess.run(command, cwd=ROOT, env=one_thread(child_environment(host))).returncode
 
 
+DRAWN_ONLY = (
+    "Faces are found with dlib, which knows photographs. The lab's own face pack knows drawn people only: set the\n"
+    "environment variable EDITEDID_FACE_PACK=lab to use it on them."
+)
+
+
 def _serve(options: argparse.Namespace, rest: Sequence[str]) -> int:
     require_port(options.port)
+    if not options.comfyui and "EDITEDID_FACE_PACK" not in os.environ:
+        os.environ["EDITEDID_FACE_PACK"] = "auto"
+        say(DRAWN_ONLY)
     environment, host = _ready(options)
     _module(environment, host, "lab.demo_pictures", [str(BASE / "input")])
     env = child_environment(host)

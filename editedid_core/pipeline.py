@@ -37,12 +37,12 @@ from .faces.similarity import pose_distance
 from .faces.tone import OTHER_LIGHT, UNSURE
 from .guard import FaceReport, judge
 
-MILDER = 0.5
-"""Part of the new shape that is tried where the guard refuses all of it."""
+RETRY_SHAPES = (0.5, 0.0)
+"""Parts of the new shape that are tried, one after the other, where the guard refuses all of it."""
 
-MILDER_GAIN = 0.01
-"""Likeness that it has to win: the second of two tries is lucky more often, and a face's likeness changes by as much
-with the crop that it is seen in."""
+RETRY_GAIN = 0.01
+"""Likeness that a retry has to win: the second of two tries is lucky more often, and a face's likeness changes by as
+much with the crop that it is seen in."""
 
 Encode = Callable[[Tensor], Tensor]
 """(1, S, S, 3) picture -> latent."""
@@ -86,7 +86,7 @@ class RestoreOptions:
     feather: float = 0.03
     colour: float = 0.0
     detail: float = 1.0
-    face_shape: float = 1.0
+    face_shape: float = 0.0
     skin_tone: float = 0.0
     guard: bool = True
     no_face: Literal["error", "pass through"] = "error"
@@ -147,11 +147,13 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, encode: En
     model = _Model(analyzer, encode, sample, decode)
     attempts, shaped = _attempt(original, edited, pairs, model, options, element_mask)
     refused = [i for i, attempt in enumerate(attempts) if attempt.shape > 0 and not attempt.report.accepted]
-    if refused:  # part of the way may be nearer to the person where the whole way is not
-        less = replace(options, face_shape=MILDER * options.face_shape)
-        milder, _ = _attempt(original, edited, _some(pairs, refused), model, less, element_mask, MILDER_GAIN)
-        for i, again in zip(refused, milder):
-            attempts[i] = _milder(attempts[i], again)
+    for share in RETRY_SHAPES:  # part of the way, or none of it, may be nearer to the person than the whole way
+        left = [i for i in refused if not attempts[i].report.accepted]
+        if left:
+            less = replace(options, face_shape=share * options.face_shape)
+            again, _ = _attempt(original, edited, _some(pairs, left), model, less, element_mask, RETRY_GAIN)
+            for i, attempt in zip(left, again):
+                attempts[i] = _retried(attempts[i], attempt, share)
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
     if refused or len(accepted) < len(attempts):  # a face that is given up keeps its shape and tone too
         shaped, _, _ = _in_shape_and_tone(original, edited, _some(pairs, accepted), options,
@@ -235,12 +237,13 @@ def _attempt(original: Tensor, edited: Tensor, pairs: FacePairs, model: _Model, 
     return attempts, shaped
 
 
-def _milder(refused: _Attempt, again: _Attempt) -> _Attempt:
-    """The second attempt at a face where that is accepted, else the first; what both cost counts."""
+def _retried(refused: _Attempt, again: _Attempt, share: float) -> _Attempt:
+    """The attempt with less of the new shape where that is accepted, else the first; what both cost counts."""
     evaluations = refused.evaluations + again.evaluations
     if not again.report.accepted:
         return replace(refused, evaluations=evaluations)
-    note = f"{again.report.note}; its shape was changed by half, as all of it was refused"
+    how = "was not changed" if share == 0 else "was changed by half"
+    note = f"{again.report.note}; its shape {how}, as all of it was refused"
     return replace(again, evaluations=evaluations, report=replace(again.report, note=note))
 
 

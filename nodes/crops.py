@@ -18,10 +18,11 @@ from . import types
 from .faces import CATEGORY
 
 
-def face_shape_input(optional: bool) -> io.Float.Input:
-    return io.Float.Input("face_shape", default=RestoreOptions().face_shape, min=0.0, max=1.0, step=0.05,
+def face_shape_input(default: float, optional: bool) -> io.Float.Input:
+    return io.Float.Input("face_shape", default=default, min=0.0, max=1.0, step=0.05,
                           optional=optional, tooltip="How far eyes, nose, mouth, jaw and cheeks are moved to where the "
-                          "person has them. The edit's pose and expression stay. 0 keeps the edit's shapes.")
+                          "person has them. The edit's pose and expression stay. 0 keeps the edit's shapes. Learnt on "
+                          "drawn people: on photographs leave it 0.")
 
 
 class ShapeFaces(io.ComfyNode):
@@ -37,7 +38,7 @@ class ShapeFaces(io.ComfyNode):
             inputs=[
                 io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
                 types.Pairs.Input("pairs", tooltip="Match Faces."),
-                face_shape_input(optional=False),
+                face_shape_input(1.0, optional=False),
             ],
             outputs=[
                 io.Image.Output(display_name="edited_image", tooltip="The edit with its faces shaped: for Crop Face "

@@ -72,7 +72,7 @@ class RestoreIdentity(io.ComfyNode):
                 io.Combo.Input("photos", options=list(CHOICES), default=standard.choice, optional=True, advanced=True,
                                tooltip="Where original holds several photos of a person: use the likest one, the "
                                "one in the nearest pose, or up to four together (each further one costs time)."),
-                face_shape_input(optional=True),
+                face_shape_input(standard.face_shape, optional=True),
                 skin_tone_input(standard.skin_tone, optional=True),
                 io.Float.Input("strength_by_drift", default=0.0, min=0.0, max=1.0, step=0.05, optional=True,
                                advanced=True, tooltip="How far strength follows what is wrong with a face: at 1 a face "

@@ -24,6 +24,7 @@ _LEAST_LENGTH = 0.14  # of an element; moles, freckles and wrinkles are shorter
 _REACH = 0.06  # how far around the face elements are followed
 _LEAST_DIFFERENCE = 0.05  # in parts of the range of a colour channel
 _ORDINARY = 3.5  # times the median disagreement of this pair's skin
+_LEAST_BRIDGE = 0.08  # difference that a frame makes over the bridge of the nose; bare skin in two photos often makes 0.05
 _LEAST_AREA = 0.004  # of the face, that an element shows outside the features
 _LEAST_SHARE = 0.2  # of an element that lies outside the features
 _AROUND = 0.03  # standard deviation of the neighbourhood in which two pictures agree or not
@@ -103,7 +104,7 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
     near = _grown(face, _REACH * size)
     evidence = ((difference - threshold) / (0.5 * threshold)).clamp(0, 1) * near
     things = _smoothed(_things(evidence, face, features), 0.01 * size)
-    if _across_the_bridge(difference, places) > threshold:
+    if _across_the_bridge(difference, places) > max(threshold, _LEAST_BRIDGE):
         lenses = [_spot(eye, 0.62, 0.43, places, size) for eye in places[:2]]
         things = torch.maximum(things, torch.maximum(*lenses))
     return things * near

@@ -43,14 +43,15 @@ def run(analyzer: InsightFaceAnalyzer, photo: torch.Tensor, edit: torch.Tensor, 
         ) -> Restoration:
     """Restore, each face in turn sampled as its "photo", its "edit", or as "nothing" (grey); latents are pictures.
 
-    Faces that are tried again begin with the first of `gives`."""
+    Faces that are tried again begin with the first of `gives`. All of the shape is given unless `options` say less."""
     given = cycle(gives)
 
     def sample(original: torch.Tensor, edited: torch.Tensor, *_: object) -> Sampled:
         grey = torch.full_like(edited, 0.5)
         return Sampled({"photo": original, "edit": edited, "nothing": grey}[next(given)], 1, "given")
 
-    return restore(photo, edit, analyzer, torch.clone, sample, torch.clone, RestoreOptions(size=128, **options))
+    return restore(photo, edit, analyzer, torch.clone, sample, torch.clone,
+                   RestoreOptions(**{"size": 128, "face_shape": 1.0, **options}))
 
 
 SEEDS = portraits.triple_split("tune", 8)
@@ -103,7 +104,7 @@ def test_where_all_of_the_shape_is_refused_half_of_it_is_tried(
     monkeypatch.setattr(pipeline, "crop_pairs", counted)
     monkeypatch.setattr(pipeline, "judge", strict)
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "MILDER_GAIN", 1.0)  # more than it can win
+        patch.setattr(pipeline, "RETRY_GAIN", 1.0)  # more than it can win
         kept = run(analyzer, photo, edit, "photo", "photo")
     assert [face.accepted for face in kept.faces] == [False, True]
     assert torch.equal(kept.image[:, :, :SIDE], edit[:, :, :SIDE])
@@ -116,6 +117,24 @@ def test_where_all_of_the_shape_is_refused_half_of_it_is_tried(
     assert torch.equal(done.image[:, :, SIDE:], whole.image[:, :, SIDE:])
     assert torch.equal(done.mask[:, :, :SIDE], half.mask[:, :, :SIDE])
     assert done.outside_pixels_changed == 0
+
+
+def test_where_half_of_the_shape_is_refused_too_the_edits_own_shape_is_tried(
+    analyzer: InsightFaceAnalyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, edit = pictures(SEEDS[0])
+    plain = run(analyzer, photo, edit, "photo", face_shape=0.0)
+    judge = pipeline.judge
+
+    def strict(crops: CropResult, i: int, as_edited: torch.Tensor, pair: Any, *rest: Any) -> FaceReport:
+        report = judge(crops, i, as_edited, pair, *rest)
+        return replace(report, accepted=False) if crops.record.crops[i].pair.shaped else report
+
+    monkeypatch.setattr(pipeline, "judge", strict)
+    done = run(analyzer, photo, edit, "photo")
+    assert done.faces[0].accepted and "shape was not changed" in done.faces[0].note
+    assert torch.equal(done.image, plain.image) and torch.equal(done.mask, plain.mask)
+    assert done.network_evaluations == 3
 
 
 def test_where_mixing_fails_the_shape_alone_may_stay(analyzer: InsightFaceAnalyzer) -> None:
@@ -144,7 +163,7 @@ def test_a_mask_drawn_on_the_edit_follows_the_face(
 
     monkeypatch.setattr(pipeline, "crop_pairs", noted)
     restore(photo, edit, analyzer, torch.clone, lambda first, *_: Sampled(first, 1, "given"), torch.clone,
-            RestoreOptions(size=128), drawn)
+            RestoreOptions(size=128, face_shape=1.0), drawn)
     pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0)
     wanted = reshape_faces(edit, pairs).moved(drawn)
     assert not torch.equal(wanted[0], drawn)
