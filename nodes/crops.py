@@ -7,13 +7,14 @@ import logging
 import torch
 from comfy_api.latest import io, ui
 
-from ..editedid_core.faces import FacePairs, PasteRecord, crop_pairs, reshape_faces, retone_faces
-from ..editedid_core.faces.crop import with_placeholder
-from ..editedid_core.faces.paste import paste as paste_crops
-from ..editedid_core.faces.paste import paste_mask
-from ..editedid_core.faces.preview import crop_sheet
-from ..editedid_core.faces.tone import OTHER_LIGHT, UNSURE
-from ..editedid_core.pipeline import RestoreOptions
+from ..editedid_core.appearance.skin_tone import OTHER_LIGHT, UNSURE, retone_faces
+from ..editedid_core.crops.cut import crop_pairs, with_placeholder
+from ..editedid_core.crops.paste import paste as paste_crops
+from ..editedid_core.crops.paste import paste_mask
+from ..editedid_core.crops.preview import crop_sheet
+from ..editedid_core.geometry.reshape import reshape_faces
+from ..editedid_core.records import FacePairs, PasteRecord
+from ..editedid_core.restore.pipeline import RestoreOptions
 from . import types
 from .faces import CATEGORY
 

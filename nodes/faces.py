@@ -7,15 +7,17 @@ from typing import Any
 import torch
 from comfy_api.latest import io, ui
 
-from ..editedid_core.faces import FaceAnalyzer, Faces, match_faces
 from ..editedid_core.faces.analyzers.load import AUTO_PACK, BACKENDS, Backend, load_analyzer
+from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.compare import compare
-from ..editedid_core.faces.detect import ORDERS, Order, faces_mask
+from ..editedid_core.faces.detect import ORDERS, Order
 from ..editedid_core.faces.find import find_faces
-from ..editedid_core.faces.match import CHOICES, SAME_PERSON, Choice
+from ..editedid_core.faces.match import CHOICES, SAME_PERSON, Choice, match_faces
 from ..editedid_core.faces.preview import numbered_boxes, side_by_side
 from ..editedid_core.host.folders import default_pack, insightface_packs
 from ..editedid_core.host.progress import step_counter
+from ..editedid_core.masks.outline import faces_mask
+from ..editedid_core.records import Faces
 from . import types
 
 CATEGORY = "image/identity restoration"

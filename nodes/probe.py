@@ -14,7 +14,7 @@ from ..editedid_core.host.folders import default_pack, insightface_packs
 from ..editedid_core.host.model_info import attention_blocks
 from ..editedid_core.host.progress import show_result, step_counter
 from ..editedid_core.host.sampling import ENTANGLE_KEY, Mode, SampleSettings, sample_pair
-from ..editedid_core.layer_probe import ProbeFace, measure, probe_faces
+from ..editedid_core.restore.layer_probe import ProbeFace, measure, probe_faces
 from .attention import with_option
 from .restore import with_default_gates
 from .sampling import CATEGORY, crop_masks, late_inputs, make_settings, mode_input, settings_inputs

@@ -18,7 +18,7 @@ from ..editedid_core.host.folders import default_pack, insightface_packs
 from ..editedid_core.host.paper_presets import PAPER_PRESETS
 from ..editedid_core.host.progress import show_result
 from ..editedid_core.host.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, Mode, sample_pair
-from ..editedid_core.pipeline import RestoreOptions, Sampled, restore
+from ..editedid_core.restore.pipeline import RestoreOptions, Sampled, restore
 from .crops import face_shape_input, skin_tone_input
 from .sampling import CATEGORY, late_inputs, make_settings, mode_input, settings_inputs
 from .types import Analyzer

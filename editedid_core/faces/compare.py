@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
+from ..records import Face, Faces
 from .analyzers.protocol import FaceAnalyzer
 from .detect import detect
 from .match import match_faces
-from .record import Face, Faces
 
 
 @dataclass(frozen=True)

@@ -8,49 +8,17 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from ..pictures import check_pictures, to_bytes
+from ..records import Face, Faces
 from .analyzers.protocol import FaceAnalyzer
 from .match import match_faces
-from .record import Face, Faces
 
 Order = Literal["left-right", "right-left", "top-bottom", "large-small", "centre", "confidence", "reference"]
+
 ORDERS: tuple[Order, ...] = (
     "left-right", "right-left", "top-bottom", "large-small", "centre", "confidence", "reference",
 )
-
-
-def check_pictures(image: torch.Tensor, name: str) -> None:
-    """Raise ValueError, naming the input, unless `image` is (B, H, W, C) with at least one picture of one pixel."""
-    if image.ndim != 4 or image.shape[-1] not in (1, 3, 4):
-        raise ValueError(
-            f"{name} must be pictures (batch, height, width, 1, 3 or 4 channels), got {tuple(image.shape)}."
-        )
-    if image.shape[0] == 0:
-        raise ValueError(f"{name} is an empty batch: connect at least one picture.")
-    if min(image.shape[1:3]) == 0:
-        raise ValueError(f"{name} has no pixels: connect a picture of at least 1 by 1 pixel.")
-
-
-def check_found_in(face: Face, image: torch.Tensor, name: str) -> None:
-    """Raise ValueError, naming the input, unless `image` (B, H, W, C) has the size of those the face was found in."""
-    if face.frame >= image.shape[0] or face.image_size != (image.shape[1], image.shape[2]):
-        raise ValueError(
-            f"{name} has {image.shape[0]} pictures of {tuple(image.shape[1:3])} pixels (height, width), but a "
-            f"face of pairs was found in picture {face.frame + 1} of {face.image_size}: connect the same "
-            "picture as to Detect Faces."
-        )
-
-
-def to_rgb(picture: torch.Tensor) -> torch.Tensor:
-    """(..., H, W, 1, 3 or 4) to (..., H, W, 3): grey is repeated, alpha is dropped."""
-    return picture.expand(*picture.shape[:-1], 3) if picture.shape[-1] == 1 else picture[..., :3]
-
-
-def to_bytes(picture: torch.Tensor) -> NDArray[np.uint8]:
-    """One picture (H, W, C) with values 0 to 1 as (H, W, 3) uint8; values that are not numbers become black."""
-    rgb = to_rgb(picture).detach().to("cpu", torch.float32)
-    return np.ascontiguousarray(rgb.nan_to_num(0.0).clamp(0, 1).mul(255).round().to(torch.uint8).numpy())
 
 
 def detect(image: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5, min_size: float = 0.0,
@@ -131,13 +99,3 @@ def _like_reference(in_frame: list[Face], faces: Faces, reference: Faces) -> lis
         rank[index] = min(place[id(face)] for face in pair.originals)
     order = sorted(range(len(in_frame)), key=lambda i: (rank.get(i, float("inf")), float(in_frame[i].centre[0])))
     return [in_frame[i] for i in order]
-
-
-def faces_mask(faces: Faces) -> torch.Tensor:
-    """(frames, H, W) float32: soft masks of all faces of each picture together."""
-    from .masks import face_mask_in_picture
-
-    masks = torch.zeros(faces.frames, *faces.image_size)
-    for face in faces.faces:
-        masks[face.frame] = torch.maximum(masks[face.frame], face_mask_in_picture(face))
-    return masks

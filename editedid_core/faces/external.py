@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..records import Face, Faces
 from .analyzers.search import box_overlap
-from .record import Face, Faces
 
 # MediaPipe face mesh: irises (only in the mesh of 478), else corners of the eyes; tip of the nose; corners of the mouth
 _IRISES = (slice(468, 473), slice(473, 478))

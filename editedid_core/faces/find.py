@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
+from ..pictures import check_pictures
+from ..records import Faces
 from .analyzers.protocol import FaceAnalyzer
-from .detect import Order, check_pictures, detect, sort_faces
+from .detect import Order, detect, sort_faces
 from .external import faces_from_boxes, faces_from_landmarks, recognise
-from .record import Faces
 
 
 def find_faces(image: torch.Tensor, analyzer: FaceAnalyzer | None = None, landmarks: Mapping[str, Any] | None = None,

@@ -8,14 +8,13 @@ from typing import Literal
 
 import numpy as np
 
-from .record import Face, FacePair, FacePairs, Faces
+from ..records import Face, FacePair, FacePairs, Faces
 from .similarity import face_similarity, mean_embedding, person_similarity, pose_distance
 
 SAME_PERSON = 0.6
 """Cosine above which two faces of the original photos are taken for one person."""
-
-
 Choice = Literal["likest", "nearest pose", "all together"]
+
 CHOICES: tuple[Choice, ...] = ("likest", "nearest pose", "all together")
 """Which of several photos of a person is used; of all together, the likest comes first."""
 

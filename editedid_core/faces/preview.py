@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from .detect import to_bytes
-from .record import CropResult, Face, Faces
+from ..pictures import to_bytes
+from ..records import Face, Faces
 
 _LARGEST = 1024
 _COLOURS = ((94, 196, 255), (255, 170, 80), (140, 220, 120), (230, 120, 200), (250, 230, 110))
@@ -29,18 +29,6 @@ def numbered_boxes(image: torch.Tensor, faces: Faces) -> torch.Tensor:
         _draw(picture, faces.in_frame(frame), scale)
         pictures.append(torch.from_numpy(np.array(picture, dtype=np.float32) / 255))
     return torch.stack(pictures)
-
-
-def crop_sheet(result: CropResult) -> torch.Tensor:
-    """Per face, side by side: original, edited, edited with the face lit, edited with the elements in red.
-
-    Returns (N, S, 4 S, 3) float32.
-    """
-    face, element = result.face_mask[..., None], result.element_mask[..., None]
-    red = torch.tensor([1.0, 0.15, 0.1])
-    lit = result.edited * (0.3 + 0.7 * face)
-    marked = result.edited * (1 - 0.7 * element) + 0.7 * element * red
-    return torch.cat([result.original, result.edited, lit, marked], dim=2)
 
 
 def side_by_side(pictures: Sequence[torch.Tensor], height: int = 512) -> torch.Tensor:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .align import apply, face_to_face
-from .record import Face, FloatArray
+from ..geometry.affine import apply, face_to_face
+from ..records import Face, FloatArray
 
 
 def face_similarity(a: Face, b: Face) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from editedid_core.faces.record import Face
+from editedid_core.records import Face
 
 from .. import portraits
 from ..portraits.scene import Scene

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from editedid_core.faces.align import apply, crop_frame, invert
+from editedid_core.geometry.affine import apply, crop_frame, inverse_affine
 
 from ..checkpoints import Checkpoint, of_the_lab
 from ..inprocess import Host
@@ -82,7 +82,7 @@ class DiffusionMethods:
             np.asarray(cv2.warpAffine(picture, frame, side, flags=flags, borderMode=cv2.BORDER_REPLICATE))
             for picture in (case.edited, relit(case))
         )
-        points = apply(invert(frame), case.edited_points).astype(np.float32)
+        points = apply(inverse_affine(frame), case.edited_points).astype(np.float32)
         mask = torch.from_numpy(face_mask(points, edited.shape))
         pasted = edited + mask[..., None].numpy() * (original - edited)
         if strength is None:
@@ -147,6 +147,6 @@ def _stitched(case: Case, crop: Array, frame: NDArray[np.float64]) -> Array:
     """The crop laid back through the face's mask; outside it not a bit changes."""
     height, width = case.edited.shape[:2]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    layer = cv2.warpAffine(crop, invert(frame), (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    layer = cv2.warpAffine(crop, inverse_affine(frame), (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     mask = face_mask(case.edited_points, case.edited.shape)[..., None]
     return np.where(mask > 0, case.edited + mask * (np.clip(layer, 0, 1) - case.edited), case.edited).astype(np.float32)

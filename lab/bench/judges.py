@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from editedid_core.faces.align import crop_frame
+from editedid_core.geometry.affine import crop_frame
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 ALIGNED = np.array(

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from editedid_core.faces.align import crop_frame
+from editedid_core.geometry.affine import crop_frame
 
 from .. import portraits
 from ..checkpoints import CROPS, FILES

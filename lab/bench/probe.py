@@ -13,7 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from editedid_core.faces import Faces, crop_pairs, detect, match_faces
+from editedid_core.crops.cut import crop_pairs
+from editedid_core.faces.detect import detect
+from editedid_core.faces.match import match_faces
+from editedid_core.records import Faces
 
 from .. import portraits
 from ..checkpoints import Checkpoint

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
-from editedid_core.faces.align import face_to_face, invert
+from editedid_core.geometry.affine import face_to_face, inverse_affine
 
 Array = NDArray[np.float32]
 
@@ -49,7 +49,7 @@ def face_mask(points: Array, shape: tuple[int, ...], feather: float = 0.12, grow
 
 def warped(case: Case) -> Array:
     """The original photo moved onto the edited face by a similarity of the five points."""
-    to_original = invert(face_to_face(case.original_points, case.edited_points))
+    to_original = inverse_affine(face_to_face(case.original_points, case.edited_points))
     height, width = case.edited.shape[:2]
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(case.original, to_original, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)

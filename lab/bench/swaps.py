@@ -99,33 +99,33 @@ def _one_half(gated: str) -> Callable[[Core], Swaps]:
 
 
 def _no_warp(core: Core) -> Swaps:
-    return [(core("faces.crop"), "face_to_face", lambda source, target: np.eye(2, 3))]
+    return [(core("crops.cut"), "face_to_face", lambda source, target: np.eye(2, 3))]
 
 
 def _own_frames(core: Core) -> Swaps:
-    align = core("faces.align")
+    align = core("geometry.affine")
 
     def frames(source: Any, target: Any) -> Any:
-        return align.compose(align.crop_frame(target, 64), align.invert(align.crop_frame(source, 64)))
+        return align.compose(align.crop_frame(target, 64), align.inverse_affine(align.crop_frame(source, 64)))
 
-    return [(core("faces.crop"), "face_to_face", frames)]
+    return [(core("crops.cut"), "face_to_face", frames)]
 
 
 def _features_in_part(core: Core) -> Swaps:
-    crop = core("faces.crop")
+    crop = core("crops.cut")
     attribute(crop, "whole_features")
     return [(crop, "whole_features", lambda mask, spots: mask)]
 
 
 def _own_sharpness(core: Core) -> Swaps:
-    crop = core("faces.crop")
+    crop = core("crops.cut")
     attribute(crop, "match_sharpness")
     return [(crop, "match_sharpness", lambda picture, target, weight: picture)]
 
 
 def _no_diffusion(core: Core) -> Swaps:
     """What comes out is the original's crop laid over the edit's in the same masks; what was sampled is thrown away."""
-    pipeline = core("pipeline")
+    pipeline = core("restore.pipeline")
     attribute(pipeline, "return_detail")
 
     def composite(restored: Any, original: Any, edited: Any, decoded_original: Any, decoded_edited: Any, weight: Any,

@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn import functional
 
-from editedid_core.faces.align import compose, crop_frame, fit_similarity
+from editedid_core.geometry.affine import compose, crop_frame, fit_similarity
 
 from .. import portraits
 from .damage import KINDS, Layers, blur, damaged, face_ellipse

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from editedid_core.faces.landmarks import MIRRORED, five_of_68
+from editedid_core.geometry.landmarks import MIRRORED, five_of_68
 
 from .. import portraits
 from .judge_data import SEED_SPACE, degrade, face_box

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from editedid_core.faces.align import apply, fit_similarity
-from editedid_core.faces.landmarks import COUNT, MIRRORED
-from editedid_core.faces.shape import MODEL
+from editedid_core.geometry.affine import apply, fit_similarity
+from editedid_core.geometry.face_model import MODEL
+from editedid_core.geometry.landmarks import COUNT, MIRRORED
 
 from .. import portraits
 from .parallel import spread

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..align import apply, crop_frame, scale_of
-from ..landmarks import five_of_68
-from ..record import Face
+from ...geometry.affine import apply, crop_frame, scale_of
+from ...geometry.landmarks import five_of_68
+from ...records import Face
 from .dlib_mean import MEAN_DESCRIPTOR
 from .licences import DLIB_WEIGHTS
 from .search import Found, look_harder, strongest, upright_points
@@ -30,8 +30,10 @@ INSTALL = "pip install dlib-bin face_recognition_models"
 # dlib's detector sees faces of 80 pixels and more
 _DETECTOR_FACE = 80
 _WORKING_CROP = 320
+
 # Where dlib's own detector puts its box in the upright crop (METHOD §6 framing), in parts of the crop's side
 _BOX_CENTRE, _BOX_SIDE = np.array([0.50, 0.53]), 0.57
+
 # Landmarks are averaged over boxes moved and scaled by these parts of the box: single predictions jump with the box
 _JITTERS = ((0.0, 0.0, 1.0), (0.04, 0.0, 1.04), (-0.04, 0.0, 1.04), (0.0, 0.04, 0.96), (0.0, -0.04, 0.96))
 
@@ -170,11 +172,11 @@ def upright_crop(image: NDArray[np.uint8], frame: NDArray[np.float64], size: int
     """The crop that `frame` (crop pixels to picture pixels) describes, as (size, size, 3) uint8."""
     import torch
 
-    from ..align import pixel_grid
-    from ..warp import sample
+    from ...geometry.affine import pixel_grid
+    from ...geometry.resample import resample
 
     positions = apply(frame, pixel_grid(size, size))
-    crop = sample(torch.tensor(image), positions, scale_of(frame), padding="border")
+    crop = resample(torch.tensor(image), positions, scale_of(frame), padding="border")
     return np.ascontiguousarray(crop.round().clamp(0, 255).to(torch.uint8).numpy())
 
 

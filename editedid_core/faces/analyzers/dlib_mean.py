@@ -4,6 +4,8 @@ Measured with dlib_backend's own pipeline: half from 100 people of Labeled Faces
 scikit-image ships), half from 60 drawn portraits. Only the mean is kept; no single face can be read from it.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 MEAN_DESCRIPTOR = np.array([

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..landmarks import MIRRORED
-from ..record import Face
+from ...geometry.landmarks import MIRRORED
+from ...records import Face
 from .licences import pack_licence
 from .search import Found, look_harder, upright_points
 
@@ -25,6 +25,7 @@ INSTALL = "pip install insightface onnxruntime"
 _LARGEST_FACE = 256
 _LEAST_SCORE = 0.1
 _ZOOMS = (1.0, 0.92, 1.08)  # of the box in which dense landmarks are looked for
+
 # a small picture is enlarged about twice and no more: beyond that the points get less exact, and it takes longer
 _SMALL_SIDES = (256, 384, 512)
 

@@ -30,7 +30,6 @@ DLIB_WEIGHTS = WeightsLicence(
     "detection and recognition are public domain (CC0); the 68-point landmarks were trained on iBUG 300-W, "
     "whose authors ask to be contacted before commercial use",
 )
-
 _UNKNOWN = WeightsLicence("unknown", "licence unknown: ask whoever published the pack")
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..record import Face
+from ...records import Face
 
 
 class FaceAnalyzer(Protocol):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from ..align import Matrix, apply, compose, fit_similarity, invert, scale_of
+from ...geometry.affine import Matrix, apply, compose, fit_similarity, inverse_affine, scale_of
 
 
 def box_overlap(a: ArrayLike, b: ArrayLike) -> float:
@@ -86,4 +86,4 @@ def upright_points(points: ArrayLike) -> bool:
     p = np.asarray(points, dtype=np.float64)
     template = [[-0.5, 0], [0.5, 0], [0, 0.6], [-0.4, 1.1], [0.4, 1.1]]
     frame = fit_similarity(template, p)
-    return bool(scale_of(frame) > 0.5 and np.abs(apply(invert(frame), p) - template).max() < 1.0)
+    return bool(scale_of(frame) > 0.5 and np.abs(apply(inverse_affine(frame), p) - template).max() < 1.0)

@@ -8,16 +8,23 @@ import pytest
 import torch
 from PIL import Image
 
-from editedid_core.faces import Face, FaceAnalyzer, align, crop_pairs, detect, face_similarity, match_faces, paste
+from editedid_core.crops.cut import crop_pairs
+from editedid_core.crops.paste import paste, paste_mask
+from editedid_core.crops.preview import crop_sheet
 from editedid_core.faces.analyzers import load
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
 from editedid_core.faces.analyzers.licences import pack_licence
+from editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from editedid_core.faces.analyzers.search import look_harder, turned
 from editedid_core.faces.compare import compare
+from editedid_core.faces.detect import detect
 from editedid_core.faces.external import faces_from_boxes, faces_from_landmarks
 from editedid_core.faces.find import find_faces
-from editedid_core.faces.paste import paste_mask
-from editedid_core.faces.preview import crop_sheet, numbered_boxes, side_by_side
+from editedid_core.faces.match import match_faces
+from editedid_core.faces.preview import numbered_boxes, side_by_side
+from editedid_core.faces.similarity import face_similarity
+from editedid_core.geometry import affine
+from editedid_core.records import Face
 
 AsPictures = Callable[..., torch.Tensor]
 
@@ -31,8 +38,8 @@ def test_a_real_pair_is_found_aligned_and_pasted(real_pair, dlib_analyzer: FaceA
     assert pair.similarity is not None
     assert pair.similarity > 0.9
 
-    true = align.apply(real_pair.original_to_edited, pair.original.points)
-    estimated = align.apply(align.face_to_face(pair.original.points, pair.edited.points), pair.original.points)
+    true = affine.apply(real_pair.original_to_edited, pair.original.points)
+    estimated = affine.apply(affine.face_to_face(pair.original.points, pair.edited.points), pair.original.points)
     eyes = np.hypot(*(true[1] - true[0]))
     assert np.linalg.norm(estimated - true, axis=1).max() < 0.02 * eyes
 
@@ -57,7 +64,7 @@ def test_turned_faces_are_found(photograph: np.ndarray, dlib_analyzer: FaceAnaly
     picture, to_part = turned(part, degrees, room=1.0, longest=512)
     face = max(dlib_analyzer.find(picture), key=lambda face: face.score)
     eyes = np.hypot(*(upright.points[1] - upright.points[0]))
-    assert np.linalg.norm(align.apply(to_part, face.points) - upright.points, axis=1).max() < 0.06 * eyes
+    assert np.linalg.norm(affine.apply(to_part, face.points) - upright.points, axis=1).max() < 0.06 * eyes
     assert face_similarity(face, upright) > 0.8
 
 
@@ -134,7 +141,7 @@ def test_turned_canvas_maps_pixels_back() -> None:
     for degrees in (0, 45, 90, -90):
         canvas, to_picture = turned(picture, degrees, room=1.3, longest=500)
         y, x = np.unravel_index(int(np.argmax(canvas[..., 0])), canvas.shape[:2])
-        assert np.abs(align.apply(to_picture, [x, y]) - [51, 21]).max() < 1.6
+        assert np.abs(affine.apply(to_picture, [x, y]) - [51, 21]).max() < 1.6
 
 
 def test_looking_harder_reports_each_face_once() -> None:

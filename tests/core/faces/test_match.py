@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from editedid_core.faces import Face, Faces, face_similarity, match_faces
 from editedid_core.faces.detect import ORDERS, sort_faces
-from editedid_core.faces.match import group_people
+from editedid_core.faces.match import group_people, match_faces
+from editedid_core.faces.similarity import face_similarity
+from editedid_core.records import Face, Faces
 
 MakeFace = Callable[..., Face]
 

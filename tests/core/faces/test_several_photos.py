@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from editedid_core.faces import Face, Faces, match_faces, person_similarity
-from editedid_core.faces.similarity import mean_embedding, pose_distance
+from editedid_core.faces.match import match_faces
+from editedid_core.faces.similarity import mean_embedding, person_similarity, pose_distance
+from editedid_core.records import Face, Faces
 from lab.portraits import Placement, Scene, render, triple_identity
 
 MakeFace = Callable[..., Face]

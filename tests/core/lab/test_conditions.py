@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from editedid_core.faces import Face
+from editedid_core.records import Face
 from lab.bench.conditions import COVERS, Condition, NoisyAnalyzer, make, more_photos
 from lab.portraits import identity_distance, make_triple
 

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("insightface")
 
-from editedid_core.faces.align import crop_frame, fit_similarity
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
+from editedid_core.geometry.affine import crop_frame, fit_similarity
 from lab import portraits
 from lab.bench.judges import MODELS, Judges
 from lab.bench.measures import cosine, landmark_error

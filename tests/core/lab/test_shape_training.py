@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from editedid_core.faces.align import apply, fit_similarity
-from editedid_core.faces.landmarks import MIRRORED
+from editedid_core.geometry.affine import apply, fit_similarity
+from editedid_core.geometry.landmarks import MIRRORED
 from lab import portraits
 from lab.train import landmarks, shape_model
 from lab.train.parallel import batches
@@ -121,16 +121,16 @@ def test_the_mean_shape_is_symmetric_level_and_of_eyes_one_apart() -> None:
 def test_a_model_of_a_few_hundred_faces_already_tells_the_person_from_the_pose(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    from editedid_core.faces import shape
+    from editedid_core.geometry import face_model
 
     out = tmp_path / "model.safetensors"
     monkeypatch.setattr(sys, "argv", ["shape_model", "--out", str(out), "--triples", "150", "--workers", "0"])
     shape_model.main()
     assert str(out) in capsys.readouterr().out
     assert {name: value.shape for name, value in load_file(str(out)).items()} == {"mean": (68, 2), "person": (136, 136)}
-    monkeypatch.setattr(shape, "MODEL", out)
+    monkeypatch.setattr(face_model, "MODEL", out)
     before, after = [], []
     for photo, drifted, ideal in triples(12):
         before.append(np.linalg.norm(drifted - ideal, axis=1).mean())
-        after.append(np.linalg.norm(shape.person_in_pose(photo, drifted) - ideal, axis=1).mean())
+        after.append(np.linalg.norm(face_model.person_in_pose(photo, drifted) - ideal, axis=1).mean())
     assert np.mean(after) < 0.8 * np.mean(before)

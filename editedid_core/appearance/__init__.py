@@ -1,0 +1,1 @@
+"""Appearance: light, skin tone, sharpness, and the detail that an autoencoder loses."""

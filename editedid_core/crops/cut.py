@@ -1,0 +1,145 @@
+"""The crops on which the diffusion works: original and edit of one person, aligned, in one light. METHOD §6."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..appearance.relight import relight as bring_light
+from ..appearance.sharpness import match_sharpness
+from ..geometry.affine import (
+    apply,
+    compose,
+    crop_frame,
+    face_to_face,
+    fit_similarity,
+    inverse_affine,
+    pixel_grid,
+    scale_of,
+)
+from ..geometry.landmarks import as_68
+from ..geometry.resample import resample
+from ..geometry.thin_plate import bend
+from ..masks.disagreement import disagreement, whole_features
+from ..masks.elements import automatic_elements
+from ..masks.outline import face_mask
+from ..masks.parts import feature_spots, features_in_one_state
+from ..pictures import check_found_in, check_pictures, checked_element_mask, to_rgb
+from ..records import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
+
+_LIGHT = 0.03
+"""Standard deviation, in parts of a crop's side, of the low-pass in which the original takes the edit's light: as fine
+as shading, so that what the original gives is its skin, its brows and its eyes."""
+
+
+def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
+               element_mask: torch.Tensor | None = None, relight: float = 1.0, auto_elements: float = 1.0,
+               piecewise: bool = False, keep_elements: bool = True) -> CropResult:
+    """Cut the edited face of every pair upright, and warp the original of the same person onto it.
+
+    original_image: (B, H, W, C), edited_image: (B', H', W', C'), the pictures in which the faces were found.
+    size: side S of the crops in pixels, 16 or more. element_mask: (B' or 1, H', W') in [0, 1], what of the edit covers
+    the face, or None. relight: how far the original takes the edit's light, 0 to 1. auto_elements: sensitivity of
+    finding elements by comparison, 0 (off) to 2. piecewise: bend the original to the edited landmarks where both faces
+    have dense ones; pairs of Shape Faces are bent in any case, since only pose and expression differ there.
+    keep_elements: leave elements out of what is pasted back, so they stay the edit's own pixels.
+    Crops over the border of a picture are filled by reflection; those parts are never pasted.
+    Returns tensors on the CPU; N = 0 when there is no pair. Raises ValueError for input that does not fit together.
+    """
+    check_pictures(original_image, "original_image")
+    check_pictures(edited_image, "edited_image")
+    if size < 16:
+        raise ValueError(f"size is {size}: crops need a side of at least 16 pixels.")
+    image_size = (edited_image.shape[1], edited_image.shape[2])
+    _check_pairs(pairs, original_image, edited_image)
+    mask = None if element_mask is None else checked_element_mask(element_mask, edited_image)
+    rows = [
+        _crop_pair(pair, original_image, edited_image, mask, size, relight, auto_elements, piecewise or pair.shaped)
+        for pair in pairs.pairs
+    ]
+    if not rows:
+        empty = torch.zeros(0, size, size)
+        pictures = torch.zeros(0, size, size, 3)
+        record = PasteRecord((), empty, image_size, edited_image.shape[0])
+        return CropResult(pictures, pictures, empty, empty, record)
+    crops = tuple(row[0] for row in rows)
+    original, edited, face, elements = (torch.stack(column) for column in list(zip(*rows))[1:])
+    paste_masks = face * (1 - elements) if keep_elements else face
+    return CropResult(original, edited, face, elements,
+                      PasteRecord(crops, paste_masks, image_size, edited_image.shape[0]))
+
+
+def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch.Tensor, mask: torch.Tensor | None,
+               size: int, relight: float, auto_elements: float, bent: bool,
+               ) -> tuple[FaceCrop, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Record, original (S, S, 3), edited (S, S, 3), face mask (S, S) and element mask (S, S) of one pair."""
+    to_image = crop_frame(pair.edited.points, size)
+    from_image = inverse_affine(to_image)
+    points = apply(from_image, pair.edited.points)
+    dense = None if pair.edited.dense is None else apply(from_image, pair.edited.dense)
+
+    grid = pixel_grid(size, size)
+    edited = _cut(edited_image[pair.edited.frame], apply(to_image, grid), scale_of(to_image))
+    here, there = as_68(dense), as_68(pair.original.dense)
+    if bent and here is not None and there is not None:
+        to_original = fit_similarity(here, there)
+        grid = grid + bend(here, apply(inverse_affine(to_original), there)).at((0, 0, size, size))
+    else:
+        to_original = compose(face_to_face(pair.edited.points, pair.original.points), to_image)
+    original = _cut(original_image[pair.original.frame], apply(to_original, grid), scale_of(to_original))
+
+    face = face_mask(points, dense, size)
+    spots = feature_spots(points, size)
+    given = torch.zeros(size, size)
+    if mask is not None:
+        whole = mask[pair.edited.frame % mask.shape[0]][..., None]
+        positions = apply(to_image, pixel_grid(size, size))
+        given = resample(whole, positions, scale_of(to_image), padding="zeros", mode="bilinear")[..., 0]
+    skin = face * (1 - given)
+    in_light = bring_light(original, edited, skin, strength=1.0)
+    found = automatic_elements(in_light, edited, face, points, auto_elements)
+    elements = torch.maximum(given, found).clamp(0, 1)
+    # elements are not lit like skin: compare light once more without them
+    in_light = bring_light(original, edited, face * (1 - elements), 1.0, _LIGHT)
+    original = in_light if relight == 1 else bring_light(original, edited, face * (1 - elements), relight, _LIGHT)
+    alike = features_in_one_state(spots, there, here)
+    apart = whole_features(disagreement(in_light, edited, face, alike, auto_elements), spots)
+    elements = torch.maximum(elements, face * apart)
+    original = match_sharpness(original, edited, face * (1 - elements) * torch.stack(spots).amax(0))
+    crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)
+    return crop, original, edited, face, elements
+
+
+def cut_crops(image: torch.Tensor, record: PasteRecord) -> torch.Tensor:
+    """What a picture (B, H, W, C) of the record's size holds at its crops, (N, S, S, 3)."""
+    cuts = [_cut(image[crop.frame], apply(crop.to_image, pixel_grid(crop.size, crop.size)), scale_of(crop.to_image))
+            for crop in record.crops]
+    return torch.stack(cuts)
+
+
+def _cut(picture: torch.Tensor, positions: NDArray[np.float64], step: float) -> torch.Tensor:
+    """(S, S, 3) float32 in [0, 1] on the CPU."""
+    clean = to_rgb(picture.detach()).cpu()
+    return resample(clean, positions, step).nan_to_num(0.0).clamp(0, 1)
+
+
+def _check_pairs(pairs: FacePairs, original_image: torch.Tensor, edited_image: torch.Tensor) -> None:
+    for pair in pairs.pairs:
+        check_found_in(pair.original, original_image, "original_image")
+        check_found_in(pair.edited, edited_image, "edited_image")
+
+
+def with_placeholder(result: CropResult, edited_image: torch.Tensor, size: int) -> CropResult:
+    """The result itself, or where it has no crop: one crop of the picture's middle under empty masks.
+
+    A graph then runs through to the end without a face, and pasting returns the edited picture untouched.
+    """
+    if result.record.crops:
+        return result
+    height, width = edited_image.shape[1:3]
+    side = min(height, width)
+    positions = pixel_grid(size, size) * (side / size) + [(width - side) / 2, (height - side) / 2]
+    middle = _cut(edited_image[0], positions, side / size)[None]
+    empty = torch.zeros(1, size, size)
+    return CropResult(middle, middle, empty, empty, result.record)

@@ -1,0 +1,106 @@
+"""Putting restored crops back: every pixel outside their masks stays bit for bit the edited picture's. METHOD §6."""
+
+from __future__ import annotations
+
+import torch
+
+from ..appearance.relight import relight
+from ..geometry.affine import apply, inverse_affine, pixel_grid, scale_of
+from ..geometry.resample import resample
+from ..geometry.window import covered_window, sample_mask, strips
+from ..masks.outline import soft_inside
+from ..pictures import check_pictures, to_rgb
+from ..records import FaceCrop, PasteRecord
+
+_LEAST_WEIGHT = 1 / 1024  # far below a step of 8 bits; smaller weights would change bits and nothing visible
+
+
+def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, feather: float = 0.03,
+          colour: float = 0.0) -> torch.Tensor:
+    """Write crops into the picture they were cut from.
+
+    edited_image: (B, H, W, C), any floating type; alpha channels are left alone. crops: (N, S', S', 3) in [0, 1], row
+    for row those of `record`, at any size. feather: width of the soft edge in parts of the crop's side, inward.
+    colour: how far the crop's low frequencies are brought to the edited picture's, 0 to 1.
+    Returns a new picture of the same type; edited_image itself when there is no crop. Pixels whose mask is 0 are
+    bit-identical. Raises ValueError when the inputs do not belong together.
+    """
+    check_pictures(edited_image, "edited_image")
+    frames, size = edited_image.shape[0], (edited_image.shape[1], edited_image.shape[2])
+    if size != tuple(record.image_size) or frames < record.frames:
+        raise ValueError(
+            f"edited_image has {frames} pictures of {size} pixels (height, width), the paste record was made for "
+            f"{record.frames} of {tuple(record.image_size)}: connect the picture that was cropped."
+        )
+    if not record.crops:
+        return edited_image
+    if crops.shape[0] != len(record.crops):
+        raise ValueError(
+            f"There are {crops.shape[0]} crops for {len(record.crops)} faces in the paste record: connect all crops of "
+            "Crop Face Pairs, in their order."
+        )
+    if crops.ndim != 4 or crops.shape[1] != crops.shape[2] or crops.shape[-1] not in (1, 3, 4):
+        raise ValueError(f"crops must be square pictures (N, S, S, 3), got {tuple(crops.shape)}.")
+    result = edited_image.clone()
+    masks = soft_inside(record.masks.float().cpu(), feather * record.masks.shape[-1])
+    for crop, picture, mask in zip(record.crops, crops, masks):
+        restored = to_rgb(picture.detach()).to("cpu", torch.float32)
+        if not bool(torch.isfinite(restored).all()):
+            raise ValueError(
+                "A restored crop holds values that are not numbers: lower the strength, or use a VAE in fp32."
+            )
+        _paste_one(result[crop.frame], restored.clamp(0, 1), crop, mask, colour)
+    return result
+
+
+def _paste_one(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, mask: torch.Tensor, colour: float) -> None:
+    """Blend one crop (S', S', 3) into one picture (H, W, C), in place, strip by strip of the window that holds it."""
+    window = covered_window(crop.to_image, mask, (target.shape[0], target.shape[1]))
+    if window is None:
+        return
+    if colour > 0:
+        positions = apply(crop.to_image, pixel_grid(crop.size, crop.size))
+        cut = resample(to_rgb(target).cpu(), positions, scale_of(crop.to_image))
+        restored = relight(_resized(restored, crop.size), cut, mask, strength=colour)
+    for strip in strips(window):
+        _paste_strip(target, restored, crop, mask, strip)
+
+
+def _paste_strip(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, mask: torch.Tensor,
+                 window: tuple[int, int, int, int]) -> None:
+    x0, y0, x1, y1 = window
+    from_image = inverse_affine(crop.to_image)
+    alpha = sample_mask(mask, from_image, window)[..., None]
+    channels = 1 if target.shape[-1] == 1 else 3
+    place = target[y0:y1, x0:x1, :channels]
+    below = place.to("cpu", torch.float32)
+    zoom = restored.shape[0] / crop.size
+    positions = (apply(from_image, pixel_grid(y1 - y0, x1 - x0, x0, y0)) + 0.5) * zoom - 0.5
+    above = resample(restored, positions, scale_of(from_image) * zoom, padding="border").clamp(0, 1)
+    if channels == 1:
+        above = above.mean(-1, keepdim=True)
+    blended = (below + alpha * (above - below)).to(place.dtype).to(place.device)
+    place.copy_(torch.where((alpha > _LEAST_WEIGHT).to(place.device), blended, place))
+
+
+def _resized(picture: torch.Tensor, size: int) -> torch.Tensor:
+    """(S', S', 3) to (size, size, 3)."""
+    if picture.shape[0] == size:
+        return picture
+    zoom = picture.shape[0] / size
+    return resample(picture, (pixel_grid(size, size) + 0.5) * zoom - 0.5, zoom, padding="border")
+
+
+def paste_mask(record: PasteRecord, feather: float = 0.03) -> torch.Tensor:
+    """(frames, H, W) float32: where paste() with this feather may change the pictures; exactly 0 elsewhere."""
+    result = torch.zeros(record.frames, *record.image_size)
+    masks = soft_inside(record.masks.float().cpu(), feather * record.masks.shape[-1])
+    for crop, mask in zip(record.crops, masks):
+        window = covered_window(crop.to_image, mask, record.image_size)
+        if window is None:
+            continue
+        x0, y0, x1, y1 = window
+        alpha = sample_mask(mask, inverse_affine(crop.to_image), window)
+        place = result[crop.frame, y0:y1, x0:x1]
+        place.copy_(torch.maximum(place, torch.where(alpha > _LEAST_WEIGHT, alpha, torch.zeros_like(alpha))))
+    return result

@@ -1,0 +1,1 @@
+"""Geometry: affine maps, resampling, smooth maps between landmarks, the person's face shape."""

@@ -1,0 +1,71 @@
+"""Resampling pictures under a map, without aliasing and without touching more of the picture than the map needs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+
+def resample(picture: torch.Tensor, positions: NDArray[np.float64], step: float, padding: str = "reflection",
+           mode: str = "bicubic") -> torch.Tensor:
+    """Read a picture at given positions.
+
+    picture: (H, W, C) float. positions: (h, w, 2) x and y in its pixels. step: picture pixels per output pixel; above 1
+    the needed part of the picture is first made smaller with a low-pass, so that nothing aliases.
+    padding: "reflection", "border" or "zeros" beyond the border of the picture. mode: "bicubic" or "bilinear".
+    Returns (h, w, C) float32, within the range of the picture.
+    """
+    height, width = picture.shape[:2]
+    margin = math.ceil(3 * max(step, 1.0)) + 1
+    flat = positions.reshape(-1, 2)
+    x0, y0 = (int(v) for v in np.clip(np.floor(flat.min(0)) - margin, 0, [width - 1, height - 1]))
+    x1, y1 = (int(v) for v in np.clip(np.ceil(flat.max(0)) + margin, 0, [width - 1, height - 1]))
+    window = picture[y0:y1 + 1, x0:x1 + 1].to(torch.float32).permute(2, 0, 1)[None]  # 1CHW
+    low, high = window.amin(), window.amax()
+    local = positions - [x0, y0]
+    if step > 1.0:
+        h = max(1, round(window.shape[2] / step))
+        w = max(1, round(window.shape[3] / step))
+        ratio = np.array([w / window.shape[3], h / window.shape[2]])
+        window = F.interpolate(window, size=(h, w), mode=mode, antialias=True, align_corners=False)
+        local = (local + 0.5) * ratio - 0.5
+    # one pixel wide pictures have no extent to normalise by; repeating the pixel gives them one
+    window = F.pad(window, (0, int(window.shape[3] == 1), 0, int(window.shape[2] == 1)), mode="replicate")
+    extent = np.array([window.shape[3] - 1, window.shape[2] - 1], dtype=np.float64)
+    grid = torch.from_numpy((2 * local / extent - 1).astype(np.float32)).to(window.device)[None]
+    out = F.grid_sample(window, grid, mode=mode, padding_mode=padding, align_corners=True)
+    if padding == "zeros":
+        low, high = low.clamp(max=0), high.clamp(min=0)
+    return out.clamp(low, high)[0].permute(1, 2, 0)
+
+
+def read(picture: torch.Tensor, positions: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Picture (H, W, C) read bilinearly at positions (h, w, 2), as an array (h, w, C)."""
+    return resample(picture, positions, 1.0, padding="border", mode="bilinear").numpy()
+
+
+def blur(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Gaussian low-pass of (N, C, H, W) with standard deviation `sigma` in pixels; the border is replicated."""
+    from kornia.filters import gaussian_blur2d
+
+    if sigma <= 0.05:
+        return x
+    # a wide kernel is computed on a smaller picture: the same low-pass for a fraction of the work
+    shrink = max(1, int(sigma // 4))
+    size = x.shape[-2:]
+    small = x
+    if shrink > 1 and min(size) >= 4 * shrink:
+        small = F.interpolate(x, size=(math.ceil(size[0] / shrink), math.ceil(size[1] / shrink)), mode="area")
+    else:
+        shrink = 1
+    narrow = sigma / shrink
+    kernel = 2 * math.ceil(3 * narrow) + 1
+    pad = kernel // 2
+    padded = F.pad(small, (pad, pad, pad, pad), mode="replicate")
+    low = gaussian_blur2d(padded, (kernel, kernel), (narrow, narrow), border_type="constant")
+    low = low[..., pad:-pad, pad:-pad]
+    return low if shrink == 1 else F.interpolate(low, size=size, mode="bilinear", align_corners=False)

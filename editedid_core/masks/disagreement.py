@@ -1,0 +1,47 @@
+"""Where the two aligned pictures of a face show different things. METHOD §4."""
+
+from __future__ import annotations
+
+import torch
+
+from ..geometry.resample import blur
+
+_AROUND = 0.03  # standard deviation of the neighbourhood in which two pictures agree or not
+_DISAGREES = 0.042  # least mean difference at which they begin not to, in parts of a colour channel's range
+_APART = 0.25  # share of a feature that disagrees, past which all of it is the edit's
+
+
+def disagreement(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, features: torch.Tensor,
+                 strength: float = 1.0) -> torch.Tensor:
+    """Where the two aligned pictures show different things, whatever they are: (S, S) float32 in [0, 1]. METHOD §4.
+
+    original, edited: (S, S, 3), the original in the edit's light. Open mouth against closed, a shadow, a curl, an eye
+    behind dark glasses: mixing the two there makes ghosts. face: (S, S). features: (S, S), those that differ because
+    the identity does; three times as much is allowed there. strength: 0 gives none, 1 the normal sensitivity.
+    """
+    if strength <= 0:
+        return torch.zeros(edited.shape[:2])
+    difference = blur((original - edited).abs().mean(-1)[None, None], _AROUND * edited.shape[0])[0, 0]
+    # a picture that is coarser or noisier than the other differs from it everywhere
+    ordinary = float(difference[face > 0.5].median()) if bool((face > 0.5).any()) else 0.0
+    low = max(_DISAGREES, ordinary) / strength * (1 + 2 * features)
+    d = ((difference - low) / (0.67 * low)).clamp(0, 1)
+    return d * d * (3 - 2 * d)
+
+
+def whole_features(mask: torch.Tensor, spots: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """The mask (S, S) with each feature of a face wholly in it or wholly out, and both eyes alike: half an eye of the
+    photo and half of the edit is nobody's. spots: the `feature_spots`.
+    """
+    left, right, nose, mouth = spots
+    for parts in ((left, right), (nose,), (mouth,)):
+        most = max(_share(mask, part) for part in parts)
+        spot = torch.stack(parts).amax(0)
+        mask = torch.maximum(mask, spot) if most > _APART else mask * (1 - spot)
+    return mask
+
+
+def _share(mask: torch.Tensor, spot: torch.Tensor) -> float:
+    """How much of a spot a mask covers, 0 to 1; 0 where the spot lies beside the crop."""
+    inside = spot > 0.5
+    return float(mask[inside].mean()) if bool(inside.any()) else 0.0

@@ -1,0 +1,142 @@
+"""Elements of the edit that lie over a face, found by comparing the aligned pictures. METHOD §5-6.
+
+Glasses, the brim of a hat, hair or a hand: where the two pictures disagree although the face itself gives no reason to.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import ArrayLike, NDArray
+
+from ..geometry.axes import face_axes
+from ..geometry.resample import blur, read
+from .parts import _spot, features_mask
+
+_LARGEST = 256  # pixels; things over a face are seen well enough at this size, in a fraction of the time
+
+# All lengths are parts of the crop's side.
+_LOW_PASS = 0.06  # slower changes are light and skin tone, not things
+_SLACK = 0.015  # how far the landmarks may be off
+_LEAST_LENGTH = 0.14  # of an element; moles, freckles and wrinkles are shorter
+_REACH = 0.06  # how far around the face elements are followed
+_LEAST_DIFFERENCE = 0.05  # in parts of the range of a colour channel
+_ORDINARY = 3.5  # times the median disagreement of this pair's skin
+_LEAST_BRIDGE = 0.08  # of a frame over the bridge of the nose; bare skin in two photos often differs by 0.05
+_LEAST_AREA = 0.004  # of the face, that an element shows outside the features
+_LEAST_SHARE = 0.2  # of an element that lies outside the features
+
+
+def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, points: ArrayLike,
+                       strength: float = 1.0) -> torch.Tensor:
+    """Soft mask of what covers the face in only one of the two pictures.
+
+    original, edited: (S, S, 3) aligned, the original already in the edit's light. face: (S, S) in [0, 1].
+    points: (5, 2) in crop pixels. strength: 0 gives no elements, 1 the normal sensitivity, 2 a higher one.
+    Slow changes are taken out, each pixel may look for its match a little way around, and what remains is measured
+    against the ordinary disagreement of this pair: pictures that agree give exactly 0. Of the connected pieces, short
+    ones and those that lie in the face's own features are dropped. What crosses the bridge of the nose from eye to eye
+    is a pair of glasses; then both eyes are taken whole.
+    Returns (S, S) float32 in [0, 1], within the face and a little around it.
+    """
+    size, places = edited.shape[0], np.asarray(points, dtype=np.float64)
+    if size > _LARGEST:
+        small = [_resized(x, _LARGEST) for x in (original, edited, face[..., None])]
+        places = (places + 0.5) * (_LARGEST / size) - 0.5
+        found = automatic_elements(small[0], small[1], small[2][..., 0], places, strength)
+        return _resized(found[..., None], size)[..., 0]
+    features = features_mask(places, size)
+    skin = (face > 0.5) & (features < 0.3)
+    if strength <= 0 or int(skin.sum()) < 16:
+        return torch.zeros(size, size)
+    difference = _tolerant_difference(_details(original, face), _details(edited, face), max(1, round(_SLACK * size)))
+    threshold = max(_LEAST_DIFFERENCE, _ORDINARY * float(difference[skin].median())) / strength
+    near = _grown(face, _REACH * size)
+    evidence = ((difference - threshold) / (0.5 * threshold)).clamp(0, 1) * near
+    things = _smoothed(_things(evidence, face, features), 0.01 * size)
+    if _across_the_bridge(difference, places) > max(threshold, _LEAST_BRIDGE):
+        lenses = [_spot(eye, 0.62, 0.43, places, size) for eye in places[:2]]
+        things = torch.maximum(things, torch.maximum(*lenses))
+    return things * near
+
+
+def _across_the_bridge(difference: torch.Tensor, points: NDArray[np.float64]) -> float:
+    """How strong a difference goes all the way from eye to eye: of columns between the eyes, each with its strongest
+    place, the one that four fifths exceed. difference: (S, S)."""
+    middle, right, below, unit = face_axes(points)
+    across, down = np.meshgrid(np.linspace(-0.14, 0.14, 15), np.linspace(-0.25, 0.2, 24))
+    places = middle + unit * (across[..., None] * right + down[..., None] * below)
+    columns = read(difference[..., None], places)[..., 0].max(0)
+    return float(np.quantile(columns, 0.2))
+
+
+def _resized(x: torch.Tensor, size: int) -> torch.Tensor:
+    """(S, S, C) to (size, size, C), without aliasing."""
+    y = x.permute(2, 0, 1)[None]
+    return F.interpolate(y, size=(size, size), mode="bilinear", antialias=True)[0].permute(1, 2, 0)
+
+
+def _details(picture: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
+    """(S, S, 3) without its slow changes, compared within the face so that hair and background do not bleed in.
+
+    Returns (1, 3, S, S); the channels are weighted, as lamps change red and blue most.
+    """
+    size = picture.shape[0]
+    weights = torch.tensor([0.6, 1.0, 0.6]).view(1, 3, 1, 1)
+    x = picture.permute(2, 0, 1)[None] * weights
+    w = face.clamp(min=0.02)[None, None]
+    low = blur(x * w, _LOW_PASS * size) / blur(w, _LOW_PASS * size)
+    return blur(x, 0.004 * size) - low
+
+
+def _tolerant_difference(x: torch.Tensor, y: torch.Tensor, radius: int) -> torch.Tensor:
+    """How far each pixel of one picture lies outside what the other shows within `radius`; the larger way. (S, S)."""
+    return torch.maximum(_outside_range(x, y, radius), _outside_range(y, x, radius))[0, 0]
+
+
+def _outside_range(x: torch.Tensor, y: torch.Tensor, radius: int) -> torch.Tensor:
+    """Distance of y from the range of x around each pixel, per channel; their Euclidean sum. (1, 1, S, S)."""
+    above = y - _largest_around(x, radius)
+    below = -_largest_around(-x, radius) - y
+    return torch.maximum(above, below).clamp(min=0).square().sum(1, keepdim=True).sqrt()
+
+
+def _things(evidence: torch.Tensor, face: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    """The evidence of connected pieces that are long enough and do not lie in the features. (S, S)."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label((evidence > 0.25).numpy(), structure=np.ones((3, 3)))
+    telling: NDArray[np.bool_] = ((features < 0.5) & (face > 0.02)).numpy()
+    face_area = float((face > 0.5).sum())
+    kept = np.zeros(count + 1, dtype=np.float32)
+    for label, place in enumerate(ndimage.find_objects(labels), start=1):
+        piece = labels[place] == label
+        outside = float((piece & telling[place]).sum())
+        long_enough = max(piece.shape) >= _LEAST_LENGTH * evidence.shape[0]
+        if long_enough and outside >= _LEAST_AREA * face_area and outside >= _LEAST_SHARE * piece.sum():
+            kept[label] = 1
+    return evidence * torch.from_numpy(kept[labels])
+
+
+def _grown(mask: torch.Tensor, radius: float) -> torch.Tensor:
+    """The mask reaching `radius` pixels further, with a soft edge; 1 where it was 1."""
+    r = max(1, round(radius / 2))
+    wide = _largest_around(mask[None, None], r)
+    return torch.maximum(blur(wide, r / 1.5)[0, 0], mask)
+
+
+def _smoothed(mask: torch.Tensor, radius: float) -> torch.Tensor:
+    """The mask a little wider and soft; exactly 0 where nothing is near."""
+    if float(mask.max()) == 0.0:
+        return mask
+    r = max(1, round(radius))
+    wide = _largest_around(mask[None, None], r)
+    return blur(wide, r / 1.5)[0, 0].clamp(0, 1)
+
+
+def _largest_around(x: torch.Tensor, radius: int) -> torch.Tensor:
+    """Largest value in the square of 2 radius + 1 pixels around each pixel of (N, C, H, W); rows, then columns."""
+    kernel = 2 * radius + 1
+    rows = F.max_pool2d(x, (1, kernel), 1, (0, radius))
+    return F.max_pool2d(rows, (kernel, 1), 1, (radius, 0))

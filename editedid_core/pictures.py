@@ -1,0 +1,54 @@
+"""Pictures as the host passes them: what an input has to be, and the forms that the pack works on."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .records import Face
+
+
+def checked_element_mask(mask: torch.Tensor, edited_image: torch.Tensor) -> torch.Tensor:
+    """A mask drawn on the edit, (1 or B, H, W) float32 in [0, 1] on the CPU. ValueError where it does not fit."""
+    m = mask[None] if mask.ndim == 2 else mask
+    expected = tuple(edited_image.shape[1:3])
+    if m.ndim != 3 or tuple(m.shape[1:]) != expected or m.shape[0] not in (1, edited_image.shape[0]):
+        raise ValueError(
+            f"element_mask is {tuple(mask.shape)}, edited_image needs 1 or {edited_image.shape[0]} masks of {expected} "
+            "pixels (height, width): draw the mask on the edited picture, or resize it."
+        )
+    return m.detach().to("cpu", torch.float32).nan_to_num(0.0).clamp(0, 1)
+
+
+def check_pictures(image: torch.Tensor, name: str) -> None:
+    """Raise ValueError, naming the input, unless `image` is (B, H, W, C) with at least one picture of one pixel."""
+    if image.ndim != 4 or image.shape[-1] not in (1, 3, 4):
+        raise ValueError(
+            f"{name} must be pictures (batch, height, width, 1, 3 or 4 channels), got {tuple(image.shape)}."
+        )
+    if image.shape[0] == 0:
+        raise ValueError(f"{name} is an empty batch: connect at least one picture.")
+    if min(image.shape[1:3]) == 0:
+        raise ValueError(f"{name} has no pixels: connect a picture of at least 1 by 1 pixel.")
+
+
+def check_found_in(face: Face, image: torch.Tensor, name: str) -> None:
+    """Raise ValueError, naming the input, unless `image` (B, H, W, C) has the size of those the face was found in."""
+    if face.frame >= image.shape[0] or face.image_size != (image.shape[1], image.shape[2]):
+        raise ValueError(
+            f"{name} has {image.shape[0]} pictures of {tuple(image.shape[1:3])} pixels (height, width), but a "
+            f"face of pairs was found in picture {face.frame + 1} of {face.image_size}: connect the same "
+            "picture as to Detect Faces."
+        )
+
+
+def to_rgb(picture: torch.Tensor) -> torch.Tensor:
+    """(..., H, W, 1, 3 or 4) to (..., H, W, 3): grey is repeated, alpha is dropped."""
+    return picture.expand(*picture.shape[:-1], 3) if picture.shape[-1] == 1 else picture[..., :3]
+
+
+def to_bytes(picture: torch.Tensor) -> NDArray[np.uint8]:
+    """One picture (H, W, C) with values 0 to 1 as (H, W, 3) uint8; values that are not numbers become black."""
+    rgb = to_rgb(picture).detach().to("cpu", torch.float32)
+    return np.ascontiguousarray(rgb.nan_to_num(0.0).clamp(0, 1).mul(255).round().to(torch.uint8).numpy())

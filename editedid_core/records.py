@@ -1,0 +1,156 @@
+"""The records that flow through everything about faces. A face is found once and never looked for again.
+
+Coordinates: pixels, x to the right, y down; the centre of the top-left pixel is (0, 0).
+The five points, in order: the eye at the left of the picture, the eye at its right, tip of the nose, the corner of
+the mouth at the left of the picture, the corner at its right (for a face that is upright).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face, found once.
+
+    box: (4,) float32 x1, y1, x2, y2 in pixels; it may reach over the border of the picture.
+    points: (5, 2) float32, the five points in the order above.
+    score: how sure the detector is, 0 to 1.
+    embedding: (D,) float32 of length 1, or None where nothing recognised the face.
+    dense: (K, 2) float32 dense landmarks, or None. K tells the layout: 68 (iBUG), 106 (insightface), 478 (MediaPipe).
+    frame: index of the picture in its batch.
+    image_size: (height, width) of that picture.
+    """
+
+    box: FloatArray
+    points: FloatArray
+    score: float
+    embedding: FloatArray | None
+    dense: FloatArray | None
+    frame: int
+    image_size: tuple[int, int]
+
+    @property
+    def centre(self) -> FloatArray:
+        """(2,) float32 middle of the box."""
+        return np.asarray((self.box[:2] + self.box[2:]) / 2, dtype=np.float32)
+
+    @property
+    def size(self) -> float:
+        """Shorter side of the box in pixels."""
+        return float(min(self.box[2] - self.box[0], self.box[3] - self.box[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """All faces of a batch of pictures, in the chosen order (frame by frame).
+
+    frames: number of pictures in the batch. image_size: (height, width) of each of them.
+    """
+
+    faces: tuple[Face, ...]
+    frames: int
+    image_size: tuple[int, int]
+
+    def in_frame(self, frame: int) -> tuple[Face, ...]:
+        """The faces of one picture of the batch, in order."""
+        return tuple(face for face in self.faces if face.frame == frame)
+
+    def label(self, face: Face) -> str:
+        """The face's number in its picture, counted from 1, with the picture's number where there are several."""
+        number = next(i for i, other in enumerate(self.in_frame(face.frame), start=1) if other is face)
+        return f"face {number}" if self.frames == 1 else f"face {number} of picture {face.frame + 1}"
+
+
+@dataclass(frozen=True, eq=False)
+class FacePair:
+    """A face of the edited picture and the same person in the original.
+
+    similarity: cosine in [-1, 1] of the edited face to the mean of the photos, or None where an embedding is missing.
+    originals: all photos of that person, best first; originals[0] is original.
+    shaped: whether the edited face has taken the person's shape (reshape.py), so that what differs between the two
+    faces' landmarks is pose and expression only.
+    """
+
+    original: Face
+    edited: Face
+    similarity: float | None
+    originals: tuple[Face, ...]
+    shaped: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class FacePairs:
+    """What matching found, in the order of the edited faces. Unmatched faces are left alone by all that follows."""
+
+    pairs: tuple[FacePair, ...]
+    unmatched_original: tuple[Face, ...]
+    unmatched_edited: tuple[Face, ...]
+
+    def report(self, originals: Faces, edited: Faces) -> str:
+        """A line for the user per pair and per face left alone; numbers are those of the detection previews."""
+        lines = []
+        for pair in self.pairs:
+            score = "by place" if pair.similarity is None else f"similarity {pair.similarity:.3f}"
+            photos = "" if len(pair.originals) == 1 else f", {len(pair.originals)} photos"
+            names = f"Edited {edited.label(pair.edited)} is original {originals.label(pair.original)}"
+            lines.append(f"{names} ({score}{photos})")
+        lines += [f"Edited {edited.label(face)}: no partner, left alone" for face in self.unmatched_edited]
+        lines += [f"Original {originals.label(face)}: no partner, not used" for face in self.unmatched_original]
+        return "\n".join(lines) or "No faces to match"
+
+
+@dataclass(frozen=True, eq=False)
+class FaceCrop:
+    """Where one upright square crop lies in the edited picture.
+
+    to_image: (2, 3) float64, takes crop pixels to pixels of the edited picture (a similarity).
+    to_original: (2, 3) float64, takes crop pixels to pixels of the original photo (the global part of the warp).
+    size: side of the crop in pixels. frame: index of the edited picture in its batch.
+    """
+
+    pair: FacePair
+    to_image: NDArray[np.float64]
+    to_original: NDArray[np.float64]
+    size: int
+    frame: int
+
+
+@dataclass(frozen=True, eq=False)
+class PasteRecord:
+    """All that paste() needs to put crops back.
+
+    masks: (N, S, S) float32 in [0, 1], what of each crop may be written. image_size: (height, width). frames: pictures.
+    """
+
+    crops: tuple[FaceCrop, ...]
+    masks: torch.Tensor
+    image_size: tuple[int, int]
+    frames: int
+
+
+@dataclass(frozen=True, eq=False)
+class CropResult:
+    """Crops of N pairs, upright, S by S pixels, row for row the same person.
+
+    original: (N, S, S, 3) the original photo warped onto the edited face. edited: (N, S, S, 3).
+    face_mask: (N, S, S) soft, 1 on the face; it includes elements that lie over the face.
+    element_mask: (N, S, S) soft, 1 where something that belongs to the edit covers or touches the face.
+    """
+
+    original: torch.Tensor
+    edited: torch.Tensor
+    face_mask: torch.Tensor
+    element_mask: torch.Tensor
+    record: PasteRecord

@@ -1,0 +1,49 @@
+"""What makes a pair of faces a hard one, told before it is worked on; `bench robustness` shows where results break."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..faces.similarity import pose_distance
+from ..records import Face, FacePair
+
+SMALLEST = 20.0
+"""Pixels between the eyes."""
+
+MOST_TURNED = 0.09
+"""Pose distance in eye distances: about 35 degrees of yaw between the lab's pictures, or a wide smile."""
+
+MOST_COVERED = 0.5
+"""Share of the face that stays the edit's, because it is covered or differs too much."""
+
+LEAST_LIKE = 0.3
+"""Likeness (cosine) under which recognisers hardly take two faces for one person."""
+
+
+def cautions(pair: FacePair, covered: float = 0.0) -> tuple[str, ...]:
+    """One sentence each, with the remedy; empty where nothing speaks against a good result.
+
+    covered: share of the edited face under glasses, hair or a hand, or unlike the photo, 0 to 1.
+    """
+    found = []
+    edit, photo = eye_distance(pair.edited), eye_distance(pair.original)
+    if edit < SMALLEST:
+        found.append(f"The face in the edit is small ({edit:.0f} pixels between the eyes): enlarge the edited picture "
+                     "first.")
+    if photo < SMALLEST:
+        found.append(f"The face in the photo is small ({photo:.0f} pixels between the eyes): use a larger photo.")
+    if pose_distance(pair.original, pair.edited) > MOST_TURNED:
+        found.append("Photo and edit show the face from different sides or with different expressions: use a photo in "
+                     "a similar pose, or several photos.")
+    if covered > MOST_COVERED:
+        found.append(f"About {covered:.0%} of the face is covered in the edit, or too different from the photo to be "
+                     "mixed with it: only its shape is the person's there.")
+    if pair.similarity is not None and pair.similarity < LEAST_LIKE:
+        found.append(f"The face in the edit hardly resembles the person any more (likeness {pair.similarity:.2f}): "
+                     "check that it is meant to be this person.")
+    return tuple(found)
+
+
+def eye_distance(face: Face) -> float:
+    """Pixels between the eyes."""
+    return float(np.linalg.norm(face.points[1] - face.points[0]))

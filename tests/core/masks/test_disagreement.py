@@ -1,0 +1,136 @@
+"""Where photo and edit show different things, and which features may differ because the person does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from editedid_core.geometry.landmarks import COUNT
+from editedid_core.geometry.resample import blur
+from editedid_core.masks.disagreement import disagreement, whole_features
+from editedid_core.masks.parts import feature_spots, features_in_one_state, features_mask
+
+SIDE = 128
+POINTS = np.array([[48.0, 54.0], [80.0, 54.0], [64.0, 72.0], [52.0, 88.0], [76.0, 88.0]])
+FACE = torch.ones(SIDE, SIDE)
+NONE = torch.zeros(SIDE, SIDE)
+
+
+def noise(seed: int, size: float) -> torch.Tensor:
+    return size * (torch.rand(SIDE, SIDE, 3, generator=torch.Generator().manual_seed(seed)) - 0.5)
+
+
+@pytest.fixture
+def photo() -> torch.Tensor:
+    return 0.5 + noise(0, 0.3)
+
+
+def changed(photo: torch.Tensor, by: float, radius: int = 16) -> torch.Tensor:
+    """The picture with a disc in its middle lighter by `by`."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    disc = torch.from_numpy(np.hypot(x - SIDE / 2, y - SIDE / 2) < radius)
+    return photo + by * disc[..., None]
+
+
+def test_equal_pictures_agree(photo: torch.Tensor) -> None:
+    assert not bool(disagreement(photo, photo, FACE, NONE).any())
+    assert not bool(disagreement(photo, photo + 0.02, FACE, NONE).any())  # light that was not quite met
+
+
+def test_a_patch_that_differs_is_found_where_it_is(photo: torch.Tensor) -> None:
+    found = disagreement(photo, changed(photo, 0.25), FACE, NONE)
+    middle = SIDE // 2
+    assert float(found[middle - 8:middle + 8, middle - 8:middle + 8].min()) == 1.0
+    assert not bool(found[:, :24].any()) and not bool(found[:16].any())
+    assert float(found.min()) == 0.0 and float(found.max()) == 1.0
+
+
+def test_features_may_differ_three_times_as_much(photo: torch.Tensor) -> None:
+    patch = {by: changed(photo, by, 30) for by in (0.1, 0.3)}
+    middle = (SIDE // 2, SIDE // 2)
+    assert float(disagreement(photo, patch[0.1], FACE, NONE)[middle]) == 1.0
+    assert float(disagreement(photo, patch[0.1], FACE, FACE)[middle]) == 0.0
+    assert float(disagreement(photo, patch[0.3], FACE, FACE)[middle]) == 1.0
+
+
+def test_strength(photo: torch.Tensor) -> None:
+    other = changed(photo, 0.055, 30)
+    amounts = [float(disagreement(photo, other, FACE, NONE, strength).sum()) for strength in (0.0, 0.5, 1.0, 2.0)]
+    assert amounts[0] == amounts[1] == 0
+    assert 0 < amounts[2] < amounts[3]
+
+
+def test_a_picture_that_is_coarser_everywhere_still_agrees() -> None:
+    """Noise or lost detail is no other thing; a patch over it is still seen."""
+    fine = 0.5 + noise(0, 0.6)
+    coarse = blur(fine.permute(2, 0, 1)[None], 4.0)[0].permute(1, 2, 0)
+    assert float((fine - coarse).abs().mean()) > 0.1
+    assert float(disagreement(fine, coarse, FACE, NONE).mean()) < 0.02
+    assert float(disagreement(fine, changed(coarse, 0.4), FACE, NONE)[SIDE // 2, SIDE // 2]) > 0.5
+
+
+def test_without_a_face_there_is_still_an_answer(photo: torch.Tensor) -> None:
+    assert float(disagreement(photo, photo + 0.3, NONE, NONE).min()) == 1.0
+
+
+def shape(left: float = 4, right: float = 4, gap: float = 4, lift: float = 2) -> np.ndarray:
+    """Eyes 12 wide and open by `left` and `right`, a mouth 24 wide, its corners `lift` over its middle."""
+    points = np.zeros((COUNT, 2))
+    for first, x, opening in ((36, 42, left), (42, 74, right)):
+        points[first:first + 6] = [(x, 54), (x + 4, 54 - opening / 2), (x + 8, 54 - opening / 2), (x + 12, 54),
+                                   (x + 8, 54 + opening / 2), (x + 4, 54 + opening / 2)]
+    points[[48, 54]] = [(52, 88 - lift), (76, 88 - lift)]
+    points[[51, 57]] = [(64, 86), (64, 90)]
+    points[[61, 62, 63]] = [(x, 88 - gap / 2) for x in (58, 64, 70)]
+    points[[67, 66, 65]] = [(x, 88 + gap / 2) for x in (58, 64, 70)]
+    return points
+
+
+@pytest.mark.parametrize(("edit", "lost"), [
+    (shape(), ()), (shape(left=1), (0,)), (shape(right=8), (1,)), (shape(gap=10), (3,)), (shape(lift=6), (3,)),
+    (shape(left=0, right=0, gap=12), (0, 1, 3)), (shape(left=4.5, right=3.5, gap=5, lift=3), ()),
+])
+def test_features_that_hold_themselves_otherwise_are_left_out(edit: np.ndarray, lost: tuple[int, ...]) -> None:
+    spots = feature_spots(POINTS, SIDE)
+    kept = torch.stack([spot for i, spot in enumerate(spots) if i not in lost]).amax(0)
+    assert torch.equal(features_in_one_state(spots, shape(), edit), kept)
+
+
+def test_without_landmarks_all_features_are_taken_to_be_alike() -> None:
+    everything = features_mask(POINTS, SIDE)
+    spots = feature_spots(POINTS, SIDE)
+    assert torch.equal(features_in_one_state(spots, None, shape()), everything)
+    assert torch.equal(features_in_one_state(spots, shape(), None), everything)
+
+
+def test_spots_lie_on_their_features() -> None:
+    spots = feature_spots(POINTS, SIDE)
+    places = [*POINTS[:3], POINTS[3:].mean(0)]
+    for i, spot in enumerate(spots):
+        for j, (x, y) in enumerate(places):
+            assert (float(spot[round(y), round(x)]) == 1.0) == (i == j)
+    assert torch.equal(features_mask(POINTS, SIDE), torch.stack(spots).amax(0))
+
+
+def test_a_feature_is_the_photos_or_the_edits_but_never_half_of_each() -> None:
+    spots = left, right, nose, mouth = feature_spots(POINTS, SIDE)
+    eyes = torch.maximum(left, right)
+    half = NONE.clone()
+    half[:, :round(POINTS[0, 0])] = 1  # up to the middle of the left eye
+    taken = whole_features(half, spots)
+    assert torch.equal(taken, torch.maximum(half, eyes) * (1 - nose) * (1 - mouth))
+    assert float(taken[54, 80]) == 1.0  # the other eye goes along
+    corner = NONE.clone()
+    corner[50:54, 44:48] = 1  # too little to take an eye away
+    kept = whole_features(corner, spots)
+    assert not bool(kept[54, 48]) and not bool(kept[54, 80])
+
+
+def test_outside_features_a_mask_stays_as_it_is() -> None:
+    cheek = NONE.clone()
+    cheek[70:110, :40] = 1
+    beside = features_mask(POINTS, SIDE) == 0
+    assert torch.equal(whole_features(cheek, feature_spots(POINTS, SIDE))[beside], cheek[beside])
+    off = POINTS + 1000  # a face that lies beside its crop
+    assert torch.equal(whole_features(cheek, feature_spots(off, SIDE)), cheek)

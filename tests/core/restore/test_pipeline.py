@@ -1,0 +1,229 @@
+"""The whole way without a model: what is sampled is given, faces are found and judged by the lab's pack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("insightface")
+
+from editedid_core import pipeline
+from editedid_core.appearance.skin_tone import OTHER_LIGHT
+from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
+from editedid_core.faces.detect import detect
+from editedid_core.faces.match import match_faces
+from editedid_core.geometry.reshape import reshape_faces
+from editedid_core.records import CropResult, FacePairs
+from editedid_core.restore.guard import FaceReport
+from editedid_core.restore.pipeline import Restoration, RestoreOptions, Sampled, restore
+from lab import portraits
+
+PACK = Path(__file__).resolve().parents[3] / "lab" / "models" / "insightface" / "lab"
+SIDE = 192
+
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> InsightFaceAnalyzer:
+    return InsightFaceAnalyzer("lab", PACK, 384)
+
+
+def pictures(*seeds: int, kind: str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """The photos and the drifted edits of triples, each side by side in one picture."""
+    triples = [portraits.make_triple(seed, kind, "large", SIDE) for seed in seeds]
+    photo, edit = (torch.from_numpy(np.concatenate([getattr(triple, name).image for triple in triples], 1))[None]
+                   for name in ("original", "drifted"))
+    return photo, edit
+
+
+def run(analyzer: InsightFaceAnalyzer, photo: torch.Tensor, edit: torch.Tensor, *gives: str, **options: float,
+        ) -> Restoration:
+    """Restore, each face in turn sampled as its "photo", its "edit", or as "nothing" (grey); latents are pictures.
+
+    Faces that are tried again begin with the first of `gives`. All of the shape is given unless `options` say less."""
+    given = cycle(gives)
+
+    def sample(original: torch.Tensor, edited: torch.Tensor, *_: object) -> Sampled:
+        grey = torch.full_like(edited, 0.5)
+        return Sampled({"photo": original, "edit": edited, "nothing": grey}[next(given)], 1, "given")
+
+    return restore(photo, edit, analyzer, torch.clone, sample, torch.clone,
+                   RestoreOptions(**{"size": 128, "face_shape": 1.0, **options}))
+
+
+SEEDS = portraits.triple_split("tune", 8)
+
+
+@pytest.fixture
+def refuse_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guard that accepts nothing of the first face, not even its shape."""
+    judge = pipeline.judge
+
+    def strict(crops: CropResult, i: int, *rest: Any) -> FaceReport:
+        report = judge(crops, i, *rest)
+        return replace(report, accepted=False, note="the edit's face is kept") if i == 0 else report
+
+    monkeypatch.setattr(pipeline, "judge", strict)
+
+
+def test_a_face_that_is_given_up_keeps_its_pixels_and_its_shape(
+    analyzer: InsightFaceAnalyzer, refuse_the_first: None
+) -> None:
+    photo, edit = pictures(*SEEDS[:2])
+    before = edit.clone()
+    done = run(analyzer, photo, edit, "photo", "photo")
+    assert [face.accepted for face in done.faces] == [False, True]
+    assert torch.equal(edit, before)
+    assert torch.equal(done.image[:, :, :SIDE], edit[:, :, :SIDE])
+    assert not bool(done.mask[:, :, :SIDE].any())
+    assert not torch.equal(done.image[:, :, SIDE:], edit[:, :, SIDE:])
+    assert torch.equal(done.image[done.mask == 0], edit[done.mask == 0])
+    assert done.outside_pixels_changed == 0
+
+
+def test_where_all_of_the_shape_is_refused_half_of_it_is_tried(
+    analyzer: InsightFaceAnalyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, edit = pictures(*SEEDS[:2])
+    whole, half = (run(analyzer, photo, edit, "photo", "photo", face_shape=share) for share in (1.0, 0.5))
+    judge, cut = pipeline.judge, pipeline.crop_pairs
+    rounds: list[FacePairs] = []
+
+    def counted(photos: torch.Tensor, shaped: torch.Tensor, pairs: FacePairs, *rest: Any) -> CropResult:
+        if pairs.pairs:
+            rounds.append(pairs)
+        return cut(photos, shaped, pairs, *rest)
+
+    def strict(crops: CropResult, i: int, *rest: Any) -> FaceReport:
+        report = judge(crops, i, *rest)
+        return replace(report, accepted=False) if len(rounds) == 1 and i == 0 else report
+
+    monkeypatch.setattr(pipeline, "crop_pairs", counted)
+    monkeypatch.setattr(pipeline, "judge", strict)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "RETRY_GAIN", 1.0)  # more than it can win
+        kept = run(analyzer, photo, edit, "photo", "photo")
+    assert [face.accepted for face in kept.faces] == [False, True]
+    assert torch.equal(kept.image[:, :, :SIDE], edit[:, :, :SIDE])
+    rounds.clear()
+    done = run(analyzer, photo, edit, "photo", "photo")
+    assert [face.accepted for face in done.faces] == [True, True]
+    assert "by half" in done.faces[0].note and done.faces[1].note == "restored"
+    assert done.network_evaluations == 3  # two faces, one of them twice
+    assert torch.equal(done.image[:, :, :SIDE], half.image[:, :, :SIDE])
+    assert torch.equal(done.image[:, :, SIDE:], whole.image[:, :, SIDE:])
+    assert torch.equal(done.mask[:, :, :SIDE], half.mask[:, :, :SIDE])
+    assert done.outside_pixels_changed == 0
+
+
+def test_where_half_of_the_shape_is_refused_too_the_edits_own_shape_is_tried(
+    analyzer: InsightFaceAnalyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, edit = pictures(SEEDS[0])
+    plain = run(analyzer, photo, edit, "photo", face_shape=0.0)
+    judge = pipeline.judge
+
+    def strict(crops: CropResult, i: int, as_edited: torch.Tensor, pair: Any, *rest: Any) -> FaceReport:
+        report = judge(crops, i, as_edited, pair, *rest)
+        return replace(report, accepted=False) if crops.record.crops[i].pair.shaped else report
+
+    monkeypatch.setattr(pipeline, "judge", strict)
+    done = run(analyzer, photo, edit, "photo")
+    assert done.faces[0].accepted and "shape was not changed" in done.faces[0].note
+    assert torch.equal(done.image, plain.image) and torch.equal(done.mask, plain.mask)
+    assert done.network_evaluations == 3
+
+
+def test_where_mixing_fails_the_shape_alone_may_stay(analyzer: InsightFaceAnalyzer) -> None:
+    photo, edit = pictures(SEEDS[0])
+    done = run(analyzer, photo, edit, "nothing")
+    (face,) = done.faces
+    assert face.accepted
+    assert "only its shape" in face.note
+    assert face.id_similarity_after > face.id_similarity_before
+    pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0)
+    assert torch.equal(done.image, reshape_faces(edit, pairs).image)
+
+
+def test_a_mask_drawn_on_the_edit_follows_the_face(
+    analyzer: InsightFaceAnalyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, edit = pictures(SEEDS[0])
+    drawn = torch.zeros(SIDE, SIDE)
+    drawn[SIDE // 3:SIDE // 2] = 1
+    used: list[torch.Tensor] = []
+    crop = pipeline.crop_pairs
+
+    def noted(photos: torch.Tensor, shaped: torch.Tensor, pairs: Any, size: int, mask: torch.Tensor, *rest: Any) -> Any:
+        used.append(mask)
+        return crop(photos, shaped, pairs, size, mask, *rest)
+
+    monkeypatch.setattr(pipeline, "crop_pairs", noted)
+    restore(photo, edit, analyzer, torch.clone, lambda first, *_: Sampled(first, 1, "given"), torch.clone,
+            RestoreOptions(size=128, face_shape=1.0), drawn)
+    pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0)
+    wanted = reshape_faces(edit, pairs).moved(drawn)
+    assert not torch.equal(wanted[0], drawn)
+    assert torch.equal(used[0], wanted)
+
+
+def test_skin_tone_changes_the_neck_as_well_and_says_where_it_could_not(analyzer: InsightFaceAnalyzer) -> None:
+    for kind, told in (("background", False), ("light", True)):
+        photo, edit = pictures(SEEDS[3], kind=kind)
+        plain, toned = (run(analyzer, photo, edit, "edit", skin_tone=amount, guard=False) for amount in (0.0, 1.0))
+        assert bool((toned.mask > plain.mask).any()) != told
+        assert (OTHER_LIGHT in toned.faces[0].warnings) == told
+        assert OTHER_LIGHT not in plain.faces[0].warnings
+        assert toned.outside_pixels_changed == 0
+        assert torch.equal(toned.image, plain.image) == told
+
+
+def test_skin_tone_leaves_what_the_element_mask_covers(analyzer: InsightFaceAnalyzer) -> None:
+    photo, edit = pictures(SEEDS[3], kind="background")
+    covered = torch.ones(1, SIDE, SIDE)
+    plain, toned = (restore(photo, edit, analyzer, torch.clone, lambda _, edited, *rest: Sampled(edited, 1, "given"),
+                            torch.clone, RestoreOptions(size=128, skin_tone=amount, guard=False), covered)
+                    for amount in (0.0, 1.0))
+    assert torch.equal(toned.image, plain.image)
+
+
+def test_a_face_given_up_keeps_its_skin_tone(analyzer: InsightFaceAnalyzer, refuse_the_first: None) -> None:
+    photo, edit = pictures(SEEDS[3], kind="background")
+    done = run(analyzer, photo, edit, "nothing", skin_tone=1.0)
+    assert torch.equal(done.image, edit)
+    assert not bool(done.mask.any())
+
+
+def test_the_only_face_given_up_leaves_the_picture(analyzer: InsightFaceAnalyzer, refuse_the_first: None) -> None:
+    photo, edit = pictures(SEEDS[0])
+    done = run(analyzer, photo, edit, "nothing")
+    assert torch.equal(done.image, edit)
+    assert not bool(done.mask.any())
+    assert "kept" in done.faces[0].note
+
+
+def test_shape_alone_brings_the_face_nearer_and_none_leaves_it(analyzer: InsightFaceAnalyzer) -> None:
+    """Nothing mixed in: what changes is the shape, and without it only what resampling a crop loses."""
+    gains = []
+    for seed in SEEDS[:3]:
+        photo, edit = pictures(seed)
+        shaped, plain = (run(analyzer, photo, edit, "edit", face_shape=amount, guard=False) for amount in (1.0, 0.0))
+        gains.append(shaped.faces[0].id_similarity_after - shaped.faces[0].id_similarity_before)
+        assert plain.faces[0].id_similarity_after == pytest.approx(plain.faces[0].id_similarity_before, abs=0.02)
+        # the edit itself, though seen in the shaped face's crop
+        assert shaped.faces[0].id_similarity_before == pytest.approx(plain.faces[0].id_similarity_before, abs=0.05)
+        lost, changed = (float((done.image - edit).abs().mean()) for done in (plain, shaped))
+        assert lost < 0.2 * changed
+        assert torch.equal(shaped.image[shaped.mask == 0], edit[shaped.mask == 0])
+        # the points' new places are meant, and no error
+        assert shaped.faces[0].landmark_error < 0.06
+        found = [detect(image, analyzer).faces[0].dense for image in (edit, shaped.image, plain.image)]
+        moved = [np.linalg.norm(dense - found[0], axis=1).mean() for dense in found[1:]]
+        assert moved[0] > 3 * moved[1]
+    assert np.mean(gains) > 0.05
