@@ -92,11 +92,15 @@ class FacePair:
 
 @dataclass(frozen=True, eq=False)
 class FacePairs:
-    """What matching found, in the order of the edited faces. Unmatched faces are left alone by all that follows."""
+    """What matching found, in the order of the edited faces. Unmatched faces are left alone by all that follows.
+
+    refused: pairs that were given up because the two are too unlike; their faces are among the unmatched ones.
+    """
 
     pairs: tuple[FacePair, ...]
     unmatched_original: tuple[Face, ...]
     unmatched_edited: tuple[Face, ...]
+    refused: tuple[FacePair, ...] = ()
 
     def report(self, originals: Faces, edited: Faces) -> str:
         """A line for the user per pair and per face left alone; numbers are those of the detection previews."""
@@ -106,7 +110,13 @@ class FacePairs:
             photos = "" if len(pair.originals) == 1 else f", {len(pair.originals)} photos"
             names = f"Edited {edited.label(pair.edited)} is original {originals.label(pair.original)}"
             lines.append(f"{names} ({score}{photos})")
-        lines += [f"Edited {edited.label(face)}: no partner, left alone" for face in self.unmatched_edited]
+        unlike = {id(pair.edited): pair for pair in self.refused}
+        for face in self.unmatched_edited:
+            pair = unlike.get(id(face))
+            why = "no partner, left alone" if pair is None else (
+                f"left alone, likely another person than original {originals.label(pair.original)}" +
+                ("" if pair.similarity is None else f" (similarity {pair.similarity:.3f})"))
+            lines.append(f"Edited {edited.label(face)}: {why}")
         lines += [f"Original {originals.label(face)}: no partner, not used" for face in self.unmatched_original]
         return "\n".join(lines) or "No faces to match"
 

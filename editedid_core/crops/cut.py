@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..appearance.relight import relight as bring_light
 from ..appearance.sharpness import match_sharpness
 from ..geometry.affine import (
+    Matrix,
     apply,
     compose,
     crop_frame,
@@ -32,10 +36,22 @@ _LIGHT = 0.03
 """Standard deviation, in parts of a crop's side, of the low-pass in which the original takes the edit's light: as fine
 as shading, so that what the original gives is its skin, its brows and its eyes."""
 
+Alignment = Literal["features", "own frames", "none"]
+
+
+def _by_frames(source: ArrayLike, target: ArrayLike) -> Matrix:
+    """The map between two faces' own crop frames."""
+    return compose(crop_frame(target, 64), inverse_affine(crop_frame(source, 64)))
+
+
+_ALIGNMENTS: dict[Alignment, Callable[[ArrayLike, ArrayLike], Matrix]] = {
+    "features": face_to_face, "own frames": _by_frames, "none": lambda source, target: np.eye(2, 3)}
+
 
 def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
                element_mask: torch.Tensor | None = None, relight: float = 1.0, auto_elements: float = 1.0,
-               piecewise: bool = False, keep_elements: bool = True) -> CropResult:
+               piecewise: bool = False, keep_elements: bool = True, alignment: Alignment = "features",
+               whole: bool = True, sharpen: bool = True) -> CropResult:
     """Cut the edited face of every pair upright, and warp the original of the same person onto it.
 
     original_image: (B, H, W, C), edited_image: (B', H', W', C'), the pictures in which the faces were found.
@@ -43,7 +59,10 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
     the face, or None. relight: how far the original takes the edit's light, 0 to 1. auto_elements: sensitivity of
     finding elements by comparison, 0 (off) to 2. piecewise: bend the original to the edited landmarks where both faces
     have dense ones; pairs of Shape Faces are bent in any case, since only pose and expression differ there.
-    keep_elements: leave elements out of what is pasted back, so they stay the edit's own pixels.
+    keep_elements: leave elements out of what is pasted back, so they stay the edit's own pixels. alignment: how the
+    original is laid over the edit where it is not bent: by "features" (the five points), by the two faces' "own
+    frames", or not at all ("none"). whole: give each feature wholly to the photo or to the edit. sharpen: make the
+    original as sharp as the edit.
     Crops over the border of a picture are filled by reflection; those parts are never pasted.
     Returns tensors on the CPU; N = 0 when there is no pair. Raises ValueError for input that does not fit together.
     """
@@ -55,7 +74,8 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
     _check_pairs(pairs, original_image, edited_image)
     mask = None if element_mask is None else checked_element_mask(element_mask, edited_image)
     rows = [
-        _crop_pair(pair, original_image, edited_image, mask, size, relight, auto_elements, piecewise or pair.shaped)
+        _crop_pair(pair, original_image, edited_image, mask, size, relight, auto_elements, piecewise or pair.shaped,
+                   alignment, whole, sharpen)
         for pair in pairs.pairs
     ]
     if not rows:
@@ -71,7 +91,8 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
 
 
 def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch.Tensor, mask: torch.Tensor | None,
-               size: int, relight: float, auto_elements: float, bent: bool,
+               size: int, relight: float, auto_elements: float, bent: bool, alignment: Alignment, whole: bool,
+               sharpen: bool,
                ) -> tuple[FaceCrop, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Record, original (S, S, 3), edited (S, S, 3), face mask (S, S) and element mask (S, S) of one pair."""
     to_image = crop_frame(pair.edited.points, size)
@@ -86,16 +107,16 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
         to_original = fit_similarity(here, there)
         grid = grid + bend(here, apply(inverse_affine(to_original), there)).at((0, 0, size, size))
     else:
-        to_original = compose(face_to_face(pair.edited.points, pair.original.points), to_image)
+        to_original = compose(_ALIGNMENTS[alignment](pair.edited.points, pair.original.points), to_image)
     original = _cut(original_image[pair.original.frame], apply(to_original, grid), scale_of(to_original))
 
     face = face_mask(points, dense, size)
     spots = feature_spots(points, size)
     given = torch.zeros(size, size)
     if mask is not None:
-        whole = mask[pair.edited.frame % mask.shape[0]][..., None]
+        drawn = mask[pair.edited.frame % mask.shape[0]][..., None]
         positions = apply(to_image, pixel_grid(size, size))
-        given = resample(whole, positions, scale_of(to_image), padding="zeros", mode="bilinear")[..., 0]
+        given = resample(drawn, positions, scale_of(to_image), padding="zeros", mode="bilinear")[..., 0]
     skin = face * (1 - given)
     in_light = bring_light(original, edited, skin, strength=1.0)
     found = automatic_elements(in_light, edited, face, points, auto_elements)
@@ -104,9 +125,11 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     in_light = bring_light(original, edited, face * (1 - elements), 1.0, _LIGHT)
     original = in_light if relight == 1 else bring_light(original, edited, face * (1 - elements), relight, _LIGHT)
     alike = features_in_one_state(spots, there, here)
-    apart = whole_features(disagreement(in_light, edited, face, alike, auto_elements), spots)
+    apart = disagreement(in_light, edited, face, alike, auto_elements)
+    apart = whole_features(apart, spots) if whole else apart
     elements = torch.maximum(elements, face * apart)
-    original = match_sharpness(original, edited, face * (1 - elements) * torch.stack(spots).amax(0))
+    if sharpen:
+        original = match_sharpness(original, edited, face * (1 - elements) * torch.stack(spots).amax(0))
     crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)
     return crop, original, edited, face, elements
 

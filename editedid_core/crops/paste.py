@@ -53,6 +53,18 @@ def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, 
     return result
 
 
+def as_pasted(edited: torch.Tensor, restored: torch.Tensor, mask: torch.Tensor, feather: float,
+              colour: float) -> torch.Tensor:
+    """What a crop looks like once paste() has written it, (S, S, 3), without going through the picture.
+
+    edited, restored: (S, S, 3) in [0, 1]. mask: (S, S), one of the record's. feather, colour: as of paste().
+    """
+    if colour > 0:
+        restored = relight(restored, edited, mask, strength=colour)
+    soft = soft_inside(mask.float().cpu(), feather * mask.shape[-1])[..., None].to(restored)
+    return torch.lerp(edited.to(restored), restored, soft.expand_as(restored))
+
+
 def _paste_one(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, mask: torch.Tensor, colour: float) -> None:
     """Blend one crop (S', S', 3) into one picture (H, W, C), in place, strip by strip of the window that holds it."""
     window = covered_window(crop.to_image, mask, (target.shape[0], target.shape[1]))

@@ -11,6 +11,9 @@ from .analyzers.protocol import FaceAnalyzer
 from .detect import detect
 from .match import match_faces
 
+BY_PLACE = 0.25
+"""What place counts beside likeness where two pictures may show one scene."""
+
 
 @dataclass(frozen=True)
 class PersonScore:
@@ -83,7 +86,7 @@ def _per_person(reference: Faces, faces: Faces) -> dict[int, float]:
         return min(place[id(photo)] for photo in photos)
 
     sums: dict[int, list[float]] = {}
-    for pair in match_faces(reference, faces, min_similarity=-1.0).pairs:
+    for pair in match_faces(reference, faces, min_similarity=-1.0, position_weight=BY_PLACE).pairs:
         if pair.similarity is not None:
             sums.setdefault(person(pair.originals), []).append(pair.similarity)
     return {who: sum(values) / len(values) for who, values in sums.items()}

@@ -91,7 +91,7 @@ def _rank(face: Face, order: Order) -> float:
 def _like_reference(in_frame: list[Face], faces: Faces, reference: Faces) -> list[Face]:
     """Faces that match a reference face in the reference's order, then the others from left to right."""
     alone = Faces(tuple(replace(face, frame=0) for face in in_frame), 1, faces.image_size)
-    pairs = match_faces(reference, alone, min_similarity=-1.0).pairs
+    pairs = match_faces(reference, alone, min_similarity=-1.0, position_weight=0.25).pairs
     place = {id(face): index for index, face in enumerate(reference.faces)}
     rank: dict[int, float] = {}
     for pair in pairs:

@@ -19,15 +19,16 @@ CHOICES: tuple[Choice, ...] = ("likest", "nearest pose", "all together")
 """Which of several photos of a person is used; of all together, the likest comes first."""
 
 
-def match_faces(originals: Faces, edited: Faces, min_similarity: float = 0.2, position_weight: float = 0.3,
+def match_faces(originals: Faces, edited: Faces, min_similarity: float, position_weight: float,
                 same_person: float = SAME_PERSON, choice: Choice = "likest") -> FacePairs:
     """Pair each person of the original photos with at most one face of each edited picture.
 
     The score of a pair is (1 - position_weight) * similarity + position_weight * place, where place is 1 for a face
     of the same size at the same place and falls to 0 within about one face. Photos that cannot show the same
     composition (another aspect ratio, several photos for one picture) count by similarity alone, and faces without an
-    embedding by place alone. All pairs together get the highest sum of scores (Hungarian method); pairs under
-    `min_similarity` are given up and their faces reported as unmatched.
+    embedding by place alone. All pairs together get the highest sum of scores (Hungarian method). Pairs whose likeness,
+    or place where there is no embedding, is under `min_similarity` are given up: their faces are reported as unmatched,
+    and the pairs as refused.
     Several original photos may show one person: faces of different photos whose cosine is at least `same_person` are
     one person. By `choice` the photo most like the edited face comes first, or the one in the nearest pose and
     expression; the pair's similarity is that to the mean of all photos.
@@ -39,6 +40,7 @@ def match_faces(originals: Faces, edited: Faces, min_similarity: float = 0.2, po
 
     people = group_people(originals.faces, same_person)
     pairs: dict[int, FacePair] = {}
+    refused: list[FacePair] = []
     used: set[int] = set()
     for frame in range(edited.frames):
         columns = [i for i, face in enumerate(edited.faces) if face.frame == frame]
@@ -48,16 +50,19 @@ def match_faces(originals: Faces, edited: Faces, min_similarity: float = 0.2, po
             [_score(person, edited.faces[i], originals, edited, position_weight) for i in columns] for person in people
         ])
         for row, column in zip(*linear_sum_assignment(scores, maximize=True)):
-            if scores[row, column] < min_similarity:
-                continue
             face = edited.faces[columns[column]]
             photos = tuple(sorted(people[row], key=lambda photo: _distance(photo, face, choice)))
-            pairs[columns[column]] = FacePair(photos[0], face, _likeness(photos, face), photos)
+            pair = FacePair(photos[0], face, _likeness(photos, face), photos)
+            if (scores[row, column] if pair.similarity is None else pair.similarity) < min_similarity:
+                refused.append(pair)
+                continue
+            pairs[columns[column]] = pair
             used.add(row)
     return FacePairs(
         pairs=tuple(pairs[i] for i in sorted(pairs)),
         unmatched_original=tuple(face for row, person in enumerate(people) if row not in used for face in person),
         unmatched_edited=tuple(face for i, face in enumerate(edited.faces) if i not in pairs),
+        refused=tuple(refused),
     )
 
 

@@ -1,0 +1,16 @@
+"""The one check of inputs that are one of a few words: a linked or absent choice arrives as anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T", bound=str)
+
+
+def one_of(value: object, options: Sequence[T], name: str) -> T:
+    """`value` as one of `options`. Raises ValueError, naming the input `name` and the options, for anything else."""
+    for option in options:
+        if value == option:
+            return option
+    raise ValueError(f"{name} is {value!r}: choose one of {', '.join(options)}.")

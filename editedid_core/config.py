@@ -1,0 +1,198 @@
+"""The one configuration of a restoration. Every default stands here once, with where it comes from.
+
+Nodes, demo, benchmarks, batches and frames all make a `RestoreConfig` and hand it to the same runner. A field is named by
+its path, as in `crop.relight`. *Drawn* marks numbers that were set on drawn people alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from .choices import one_of
+from .crops.cut import Alignment
+from .engines.edited_id.attention.settings import Disentangle, Entangle
+from .engines.edited_id.settings import SampleSettings
+from .faces.detect import Order
+from .faces.match import SAME_PERSON, Choice
+
+EngineName = Literal["edited id", "composite"]
+NoFace = Literal["error", "pass through"]
+NO_FACE: tuple[NoFace, ...] = get_args(NoFace)
+
+
+@dataclass(frozen=True)
+class FindConfig:
+    """threshold: least score of a face, 0 to 1. min_face: least side of its box in pixels. order: of the faces in a
+    picture. no_face: what happens where a picture holds none."""
+
+    threshold: float = 0.5
+    min_face: int = 0
+    order: Order = "left-right"
+    no_face: NoFace = "error"
+
+
+@dataclass(frozen=True)
+class MatchConfig:
+    """min_similarity: least likeness (cosine) of a pair, -1 to 1. position_weight: what place counts beside likeness
+    when faces are paired, 0 to 1 (drawn groups). same_person: likeness from which two photos show one person. photos:
+    which of several photos of a person is used."""
+
+    min_similarity: float = 0.2
+    position_weight: float = 0.25
+    same_person: float = SAME_PERSON
+    photos: Choice = "likest"
+
+
+@dataclass(frozen=True)
+class ShapeConfig:
+    """face_shape: how far the edit's features and outline are moved to where the person has them, 0 to 1 (0: the shape
+    model was learnt on drawn people and moves photographed faces away from the person). skin_tone: how far the skin
+    takes the photo's tone, 0 to 1."""
+
+    face_shape: float = 0.0
+    skin_tone: float = 0.0
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """size: side of the crops in pixels. relight: how far the original takes the edit's light, 0 to 1. auto_elements:
+    how readily things over a face are found, 0 to 2 (drawn). keep_elements: leave them out of what is pasted.
+
+    For comparison: piecewise: bend the original to the edit's landmarks in any case. alignment: of the original onto
+    the edit. whole_features: keep each feature wholly the edit's or wholly the person's. match_sharpness: make the
+    original as sharp as the edit.
+    """
+
+    size: int = 512
+    relight: float = 1.0
+    auto_elements: float = 1.4
+    keep_elements: bool = True
+    piecewise: bool = False
+    alignment: Alignment = "features"
+    whole_features: bool = True
+    match_sharpness: bool = True
+
+
+@dataclass(frozen=True)
+class GuardConfig:
+    """enabled: keep the edit's face where the restored one is no better. least_gain: likeness that has to be won.
+    most_moved: landmark error in eye distances past which a restoration has come apart (drawn). retry_shapes: parts of
+    the new shape that are tried where all of it is refused. retry_gain: likeness that a retry has to win, since the
+    second of two tries is lucky more often (drawn)."""
+
+    enabled: bool = True
+    least_gain: float = 0.0
+    most_moved: float = 0.2
+    retry_shapes: tuple[float, ...] = (0.5, 0.0)
+    retry_gain: float = 0.01
+
+
+@dataclass(frozen=True)
+class PasteConfig:
+    """feather: softness of the pasted border in parts of the crop's side. colour: how far the crop's low frequencies
+    are brought to the edit's, 0 to 1."""
+
+    feather: float = 0.03
+    colour: float = 0.0
+
+
+@dataclass(frozen=True)
+class RestoreConfig:
+    """Everything that a restoration depends on but its pictures, its model and its analyzer.
+
+    engine: what restores a crop. sampling, entangle, disentangle: EditedID's run. strength_by_drift: how far strength
+    follows what is wrong with a face, 0 to 1. detail: how much of what the autoencoder loses is given back, 0 to 1.
+    """
+
+    engine: EngineName = "edited id"
+    find: FindConfig = field(default_factory=FindConfig)
+    match: MatchConfig = field(default_factory=MatchConfig)
+    shape: ShapeConfig = field(default_factory=ShapeConfig)
+    crop: CropConfig = field(default_factory=CropConfig)
+    sampling: SampleSettings = field(default_factory=SampleSettings)
+    entangle: Entangle = field(default_factory=Entangle)
+    disentangle: Disentangle = field(default_factory=Disentangle)
+    strength_by_drift: float = 0.0
+    detail: float = 1.0
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    paste: PasteConfig = field(default_factory=PasteConfig)
+
+    def to_json(self) -> str:
+        """All fields as JSON."""
+        return json.dumps(dataclasses.asdict(self), indent=1)
+
+    @staticmethod
+    def from_json(text: str) -> RestoreConfig:
+        """A configuration from (some of) its fields. Raises ValueError, naming the field, where one does not fit."""
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise ValueError("The configuration is not JSON: start from the output of to_json().") from error
+        return _merged(RestoreConfig(), values, "")
+
+    def changed(self, values: Mapping[str, Any]) -> RestoreConfig:
+        """The same with other values at some paths, such as {"crop.relight": 0}. Raises ValueError as from_json()."""
+        nested: dict[str, Any] = {}
+        for path, value in values.items():
+            *parents, last = path.split(".")
+            place = nested
+            for name in parents:
+                place = place.setdefault(name, {})
+            place[last] = value
+        return _merged(self, nested, "")
+
+    def value(self, path: str) -> Any:
+        """What stands at a path. Raises ValueError where there is no such field."""
+        found: Any = self
+        for name in path.split("."):
+            if not dataclasses.is_dataclass(found) or name not in {f.name for f in dataclasses.fields(found)}:
+                raise ValueError(f"The configuration has no field {path}.")
+            found = getattr(found, name)
+        return found
+
+
+D = TypeVar("D")
+
+
+def _merged(base: D, values: Any, path: str) -> D:
+    """A dataclass with the fields of a JSON object in place of its own."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{path or 'The configuration'} must be an object with named fields, got {values!r}.")
+    hints = get_type_hints(type(base))
+    fresh = {}
+    for name, value in values.items():
+        here = f"{path}.{name}" if path else str(name)
+        if name not in hints:
+            raise ValueError(f"The configuration has no field {here}; there are {', '.join(hints)}.")
+        own = getattr(base, name)
+        fresh[name] = _merged(own, value, here) if dataclasses.is_dataclass(own) else _fitted(value, hints[name], here)
+    return dataclasses.replace(base, **fresh)  # type: ignore[type-var]
+
+
+def _fitted(value: Any, kind: Any, path: str) -> Any:
+    """A JSON value as the type that a field has."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return one_of(value, arguments, path)
+    if origin in (Union, UnionType):
+        if value is None and NoneType in arguments:
+            return None
+        (kind,) = (a for a in arguments if a is not NoneType)
+        return _fitted(value, kind, path)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{path} must be a list, got {value!r}.")
+        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
+        if len(kinds) != len(value):
+            raise ValueError(f"{path} must hold {len(kinds)} values, got {len(value)}.")
+        return tuple(_fitted(one, each, path) for one, each in zip(value, kinds))
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):
+        raise ValueError(f"{path} must be {kind.__name__}, got {value!r}.")
+    return value

@@ -1,0 +1,61 @@
+"""EditedID as an engine: encode both crops, sample, decode, give back what the autoencoder lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ...appearance.detail import return_detail
+from ..protocol import FaceJob, FaceResult
+from .noise_grid import strength_for_drift
+from .settings import SampleSettings
+
+Encode = Callable[[Tensor], Tensor]
+"""(1, S, S, 3) picture -> latent."""
+Decode = Callable[[Tensor], Tensor]
+"""Latent -> (1, S, S, 3) picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """What one sampling run gives back: the latent, its network evaluations and the mode that ran."""
+
+    latent: Tensor
+    evaluations: int
+    mode: str
+
+
+class Sample(Protocol):
+    """Original and edited latent (1, C, ..., h, w), face and element mask (S, S), settings, and latents of further
+    photos (M, C, ..., h, w) or None -> Sampled."""
+
+    def __call__(self, original: Tensor, edited: Tensor, face_mask: Tensor, element_mask: Tensor,
+                 settings: SampleSettings, others: Tensor | None) -> Sampled: ...
+
+
+@dataclass(frozen=True, eq=False)
+class EditedIDEngine:
+    """`encode`, `sample`, `decode`: the model. `settings`: of every run; `strength_by_drift` in [0, 1]: how far
+    strength follows what is wrong with a face; `detail` in [0, 1]: how much of what the autoencoder loses is given
+    back."""
+
+    encode: Encode
+    sample: Sample
+    decode: Decode
+    settings: SampleSettings
+    strength_by_drift: float = 0.0
+    detail: float = 1.0
+
+    def run(self, job: FaceJob) -> FaceResult:
+        latents = self.encode(job.original), self.encode(job.edited)
+        others = torch.cat([self.encode(photo[None]) for photo in job.others]) if len(job.others) else None
+        strength = strength_for_drift(self.settings.strength, job.drift, self.strength_by_drift)
+        settings = replace(self.settings, pose=job.pose, strength=strength)
+        run = self.sample(*latents, job.face_mask, job.element_mask, settings, others)
+        crop, of_original, of_edited = (self.decode(z)[..., :3].to(job.edited) for z in (run.latent, *latents))
+        crop = return_detail(crop, job.original, job.edited, of_original, of_edited, job.weight, self.detail)
+        return FaceResult(crop, run.evaluations, run.mode)

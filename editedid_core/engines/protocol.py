@@ -1,0 +1,47 @@
+"""What every engine takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class FaceJob:
+    """One face to restore, everything in pixels of its crop.
+
+    original, edited: (1, S, S, 3) in [0, 1], aligned, the original in the edit's light. others: (M, S, S, 3), further
+    photos of the person, likewise; M may be 0. face_mask, element_mask: (S, S) in [0, 1], the face and what covers it.
+    pose: how differently the two faces hold themselves, in eye distances. drift: 1 - cosine of the two faces.
+    """
+
+    original: Tensor
+    edited: Tensor
+    others: Tensor
+    face_mask: Tensor
+    element_mask: Tensor
+    pose: float
+    drift: float
+
+    @property
+    def weight(self) -> Tensor:
+        """(S, S) in [0, 1]: where the person belongs, the face without what covers it."""
+        return self.face_mask * (1 - self.element_mask)
+
+
+@dataclass(frozen=True, eq=False)
+class FaceResult:
+    """What an engine made of a job. crop: (1, S, S, 3) in [0, 1]. evaluations: samples that went through a network.
+    mode: what ran, in a word or two, for the report."""
+
+    crop: Tensor
+    evaluations: int
+    mode: str
+
+
+class Engine(Protocol):
+    """Restores one face. The same job gives the same result."""
+
+    def run(self, job: FaceJob) -> FaceResult: ...

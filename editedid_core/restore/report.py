@@ -1,0 +1,187 @@
+"""What became of each face and each picture, as records; words are made from decisions here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from torch import Tensor
+
+Box = tuple[float, float, float, float]
+
+
+class Decision(Enum):
+    """What was decided about a face."""
+
+    RESTORED = "restored"
+    SHAPE_ONLY = "shape only"
+    KEPT_NO_NEARER = "kept, no nearer to the person"
+    KEPT_MOVED = "kept, features moved too far"
+    KEPT_LOST = "kept, no face found afterwards"
+    UNSEEN = "restored, no face found afterwards"
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the face in the picture was changed."""
+        return self in (Decision.RESTORED, Decision.SHAPE_ONLY, Decision.UNSEEN)
+
+
+_SENTENCES = {
+    Decision.RESTORED: "restored",
+    Decision.SHAPE_ONLY: "only its shape was changed: with the photo mixed in it was further from the person or came "
+                         "apart",
+    Decision.KEPT_NO_NEARER: "the restored face was no nearer to the person; the edit's face is kept",
+    Decision.KEPT_MOVED: "eyes, nose or mouth would have moved too far; the edit's face is kept",
+    Decision.KEPT_LOST: "no face was found after the restoration; the edit's face is kept",
+    Decision.UNSEEN: "no face was found after the restoration",
+}
+
+
+@dataclass(frozen=True)
+class FaceReport:
+    """One face that was worked on. frame: its picture. box: x1, y1, x2, y2 in pixels of the edit. Similarities are
+    cosines to the mean of the person's photos; `landmark_error` is the mean distance of the five points before and
+    after, as a share of the eye distance; None where no face was found again. shape: how far its shape was changed,
+    0 to 1. warnings: what made it a hard one."""
+
+    frame: int
+    box: Box
+    id_similarity_before: float
+    id_similarity_after: float | None
+    landmark_error: float | None
+    decision: Decision
+    shape: float = 0.0
+    retried: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the face in the picture was changed."""
+        return self.decision.accepted
+
+    @property
+    def note(self) -> str:
+        """The decision as a sentence."""
+        if not (self.retried and self.accepted):
+            return _SENTENCES[self.decision]
+        how = f"was changed by {self.shape:.2g}" if self.shape > 0 else "was not changed"
+        return f"{_SENTENCES[self.decision]}; its shape {how}, since more of it was refused"
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "frame": self.frame, "box": self.box, "id_similarity_before": self.id_similarity_before,
+            "id_similarity_after": self.id_similarity_after, "landmark_error": self.landmark_error,
+            "decision": self.decision.value, "accepted": self.accepted, "note": self.note, "shape": self.shape,
+            "warnings": self.warnings,
+        }
+
+
+@dataclass(frozen=True)
+class LeftAlone:
+    """A face of the edit without a person. likeness: to the nearest person that it was not paired with because of
+    `min_similarity`, or None where nobody was left for it."""
+
+    frame: int
+    box: Box
+    likeness: float | None
+    min_similarity: float
+
+    @property
+    def note(self) -> str:
+        """Why, as a sentence."""
+        if self.likeness is None:
+            return "left alone: no person in the original photos is left for it"
+        return (f"left alone: likely another person, its likeness {self.likeness:.2f} is under min_similarity "
+                f"{self.min_similarity:.2f}; lower min_similarity if it is the same person")
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"frame": self.frame, "box": self.box, "likeness": self.likeness, "note": self.note}
+
+
+@dataclass(frozen=True)
+class PictureReport:
+    """One picture of the edit: faces found in it, restored, and kept or left alone."""
+
+    frame: int
+    found: int
+    restored: int
+    kept: int
+
+    @property
+    def note(self) -> str:
+        """What became of the picture, as a sentence."""
+        if not self.found:
+            return "no face was found; the picture is unchanged"
+        return f"{self.restored} of {self.found} faces restored"
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"frame": self.frame, "found": self.found, "restored": self.restored, "kept": self.kept,
+                "note": self.note}
+
+
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """image: the edited pictures (B, H, W, C) with restored faces. mask: (B, H, W), where they may differ from the edit.
+    left_alone: faces of the edit without a person. pictures: one record for each picture of the edit. notes: what
+    concerns the run as a whole."""
+
+    image: Tensor
+    mask: Tensor
+    faces: tuple[FaceReport, ...]
+    left_alone: tuple[LeftAlone, ...]
+    pictures: tuple[PictureReport, ...]
+    unmatched_original: int
+    outside_pixels_changed: int
+    network_evaluations: int
+    mode: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def before(self) -> float:
+        """Mean likeness of the faces before; 0 without a face."""
+        return _mean([face.id_similarity_before for face in self.faces])
+
+    @property
+    def after(self) -> float:
+        """Mean likeness of the faces as they are in the picture now; 0 without a face."""
+        return _mean([face.id_similarity_after if face.accepted and face.id_similarity_after is not None
+                      else face.id_similarity_before for face in self.faces])
+
+    def warnings(self) -> list[str]:
+        """A sentence for each thing that the user should know, faces and pictures numbered from 1."""
+        found = [*self.notes]
+        for number, face in enumerate(self.faces, start=1):
+            found += [f"Face {number}: {warning}" for warning in face.warnings]
+            if not face.accepted:
+                found.append(f"Face {number}: {face.note}.")
+        found += [f"A face of picture {one.frame + 1} was {one.note}." for one in self.left_alone]
+        found += [f"Picture {one.frame + 1}: {one.note}." for one in self.pictures if not one.found]
+        return found
+
+    def report(self) -> dict[str, Any]:
+        """The figures as plain data, for JSON."""
+        return {
+            "mode": self.mode,
+            "faces": [face.as_data() for face in self.faces],
+            "left_alone": [one.as_data() for one in self.left_alone],
+            "pictures": [one.as_data() for one in self.pictures],
+            "unmatched_original": self.unmatched_original,
+            "unmatched_edited": len(self.left_alone),
+            "outside_pixels_changed": self.outside_pixels_changed,
+            "network_evaluations": self.network_evaluations,
+            "notes": self.notes,
+        }
+
+
+def box_of(values: Any) -> Box:
+    """A box (4,) as plain numbers, in tenths of a pixel."""
+    left, top, right, bottom = (round(float(v), 1) for v in values)
+    return left, top, right, bottom
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

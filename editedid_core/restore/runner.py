@@ -1,0 +1,160 @@
+"""The runner: from two pictures to one, the same for nodes, demo, benchmarks, batches and frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..appearance.skin_tone import OTHER_LIGHT, UNSURE
+from ..config import RestoreConfig
+from ..crops.cut import cut_crops
+from ..crops.paste import paste, paste_mask
+from ..engines.protocol import Engine
+from ..faces.analyzers.protocol import FaceAnalyzer
+from ..pictures import check_pictures
+from ..records import CropResult, FacePair, FacePairs, Faces, PasteRecord
+from .caution import cautions
+from .guard import judge
+from .report import Decision, FaceReport, PictureReport, Restoration
+from .stages import Prepared, Tick, cut, find, job, left_alone, match, nothing, shape_and_tone
+
+
+def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: Engine, config: RestoreConfig,
+            element_mask: Tensor | None = None, tick: Tick = nothing) -> Restoration:
+    """Restore every matched face of `edited` (B, H, W, C) from the photos in `original` (P, h, w, C).
+
+    `element_mask`: (B or 1, H, W) in [0, 1], what of the edit must stay. `tick`: called after each picture searched and
+    each face restored. Raises ValueError where a picture does not fit, or holds no face and `find.no_face` is "error".
+    """
+    check_pictures(original, "original")
+    check_pictures(edited, "edited")
+    found = [find(image, name, analyzer, config.find, tick)
+             for image, name in ((original, "original"), (edited, "edited"))]
+    pairs = match(*found, config.match)
+    run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick)
+    attempts = run.attempts()
+    accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
+    image, mask = run.pasted(attempts, accepted) if accepted else (edited, torch.zeros(edited.shape[:3]))
+    changed = (image != edited).any(-1) & (mask == 0).to(image.device)
+    faces = tuple(attempt.report for attempt in attempts)
+    return Restoration(
+        image, mask, faces, left_alone(pairs, config.match), _pictures(found[1], faces), len(pairs.unmatched_original),
+        int(changed.sum()), sum(attempt.evaluations for attempt in attempts), attempts[0].mode if attempts else "none",
+        tuple(f"No face was found in photo {frame + 1} of original; it is not used." for frame in
+              range(found[0].frames) if not found[0].in_frame(frame)),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Attempt:
+    """One face restored. shape: how far its shape was changed, 0 where no dense landmarks say how; crop (1, S, S, 3)
+    and record: what is to be pasted."""
+
+    report: FaceReport
+    shape: float
+    crop: Tensor
+    record: PasteRecord
+    evaluations: int
+    mode: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One call of the runner, after matching."""
+
+    original: Tensor
+    edited: Tensor
+    pairs: FacePairs
+    analyzer: FaceAnalyzer
+    engine: Engine
+    config: RestoreConfig
+    element_mask: Tensor | None
+    tick: Tick
+
+    def attempts(self) -> list[_Attempt]:
+        """Every pair restored; what the guard refuses in its new shape is tried again with less of it."""
+        share = self.config.shape.face_shape
+        attempts = self._attempt(list(range(len(self.pairs.pairs))), share)
+        refused = [i for i, one in enumerate(attempts) if one.shape > 0 and not one.report.accepted]
+        for part in self.config.guard.retry_shapes:
+            left = [i for i in refused if not attempts[i].report.accepted]
+            again = self._attempt(left, part * share, self.config.guard.retry_gain) if left else []
+            for i, attempt in zip(left, again):
+                attempts[i] = _retried(attempts[i], attempt)
+        return attempts
+
+    def _attempt(self, chosen: list[int], share: float, least_gain: float | None = None) -> list[_Attempt]:
+        """Some pairs restored with this much of the new shape, and judged: mixed with the photo, or in the new shape
+        alone where the guard refuses that."""
+        if not chosen:
+            return []
+        pairs = self._some(chosen)
+        prepared = self._prepared(pairs, [share] * len(chosen))
+        crops = cut(self.original, prepared, self.config.crop)
+        before = cut_crops(self.edited, crops.record)
+        attempts = []
+        for i, pair in enumerate(pairs.pairs):
+            result = self.engine.run(job(self.original, prepared, crops, i, pair, self.config))
+            report = self._judge(crops, i, pair, before[i : i + 1], result.crop, least_gain)
+            shaped = prepared.shaped.pairs.pairs[i].shaped
+            if not report.accepted and shaped:
+                unmixed = self._judge(crops, i, pair, before[i : i + 1], crops.edited[i : i + 1], least_gain)
+                report = replace(unmixed, decision=Decision.SHAPE_ONLY) if unmixed.accepted else report
+            shape = share if shaped else 0.0
+            report = replace(report, warnings=self._warnings(prepared, crops, i, pair), shape=shape)
+            record = replace(crops.record, crops=crops.record.crops[i : i + 1], masks=crops.record.masks[i : i + 1])
+            attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode))
+            self.tick()
+        return attempts
+
+    def _judge(self, crops: CropResult, i: int, pair: FacePair, before: Tensor, restored: Tensor,
+               least_gain: float | None) -> FaceReport:
+        c = self.config
+        return judge(crops.record.crops[i], crops.record.masks[i], pair, before, crops.edited[i : i + 1], restored,
+                     self.analyzer, c.find.threshold, c.guard, c.paste, least_gain)
+
+    def _warnings(self, prepared: Prepared, crops: CropResult, i: int, pair: FacePair) -> tuple[str, ...]:
+        face = crops.face_mask[i]
+        covered = float((face * crops.element_mask[i]).sum() / face.sum().clamp_min(1e-6))
+        unsure = self.config.shape.skin_tone > 0 and prepared.certainty[i] < UNSURE
+        return cautions(pair, covered) + ((OTHER_LIGHT,) if unsure else ())
+
+    def pasted(self, attempts: list[_Attempt], accepted: list[int]) -> tuple[Tensor, Tensor]:
+        """The picture with the accepted faces, and where it may differ from the edit."""
+        # a face that was refused keeps its shape and tone too, and one accepted with less shape has only that
+        shaped = self._prepared(self._some(accepted), [attempts[i].shape for i in accepted]).shaped
+        mixed = [attempts[i] for i in accepted if attempts[i].report.decision is not Decision.SHAPE_ONLY]
+        first = attempts[0]
+        record = replace(first.record, crops=tuple(one.record.crops[0] for one in mixed),
+                         masks=torch.cat([first.record.masks[:0], *(one.record.masks for one in mixed)]))
+        crops = torch.cat([first.crop[:0], *(one.crop for one in mixed)])
+        how = self.config.paste
+        image = paste(shaped.image, crops, record, how.feather, how.colour)
+        return image, torch.maximum(paste_mask(record, how.feather), shaped.mask)
+
+    def _prepared(self, pairs: FacePairs, shares: list[float]) -> Prepared:
+        return shape_and_tone(self.original, self.edited, pairs, shares, self.config.shape.skin_tone,
+                              self.element_mask)
+
+    def _some(self, chosen: list[int]) -> FacePairs:
+        return replace(self.pairs, pairs=tuple(self.pairs.pairs[i] for i in chosen))
+
+
+def _retried(refused: _Attempt, again: _Attempt) -> _Attempt:
+    """The second attempt at a face where that is accepted, else the first; what both cost counts."""
+    evaluations = refused.evaluations + again.evaluations
+    if not again.report.accepted:
+        return replace(refused, evaluations=evaluations)
+    return replace(again, evaluations=evaluations, report=replace(again.report, retried=True))
+
+
+def _pictures(found: Faces, faces: tuple[FaceReport, ...]) -> tuple[PictureReport, ...]:
+    """One record for each picture of the edit."""
+    records = []
+    for frame in range(found.frames):
+        here = [face.accepted for face in faces if face.frame == frame]
+        count = len(found.in_frame(frame))
+        records.append(PictureReport(frame, count, sum(here), count - sum(here)))
+    return tuple(records)

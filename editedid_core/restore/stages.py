@@ -1,0 +1,105 @@
+"""The stages of a restoration, each a function from records to records. The runner and the expert nodes call the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..appearance.skin_tone import retone_faces
+from ..choices import one_of
+from ..config import NO_FACE, CropConfig, FindConfig, MatchConfig, NoFace, RestoreConfig
+from ..crops.cut import crop_pairs
+from ..engines.protocol import FaceJob
+from ..faces.analyzers.protocol import FaceAnalyzer
+from ..faces.detect import detect
+from ..faces.match import match_faces
+from ..faces.similarity import person_similarity, pose_distance
+from ..geometry.reshape import Reshaped, reshape_faces
+from ..records import CropResult, FacePair, FacePairs, Faces
+from .report import Box, LeftAlone, box_of
+
+MOST_PHOTOS = 4
+"""Photos of one person that are used together, the first included."""
+
+Tick = Callable[[], None]
+"""Called after each unit of work, to move a progress bar and to stop where the user said so."""
+
+
+def nothing() -> None:
+    """A tick that does nothing."""
+
+
+def find(image: Tensor, name: str, analyzer: FaceAnalyzer, config: FindConfig, tick: Tick = nothing) -> Faces:
+    """The faces of pictures (B, H, W, C). Raises ValueError as `require_faces` does."""
+    faces = detect(image, analyzer, config.threshold, config.min_face, config.order, on_frame=tick)
+    require_faces(faces, name, config.no_face)
+    return faces
+
+
+def require_faces(faces: Faces, name: str, no_face: NoFace) -> None:
+    """Raise ValueError, naming the input and the picture, where a picture holds no face and `no_face` is "error"."""
+    if one_of(no_face, NO_FACE, "no_face") != "error":
+        return
+    empty = [frame for frame in range(faces.frames) if not faces.in_frame(frame)]
+    if empty:
+        which = "it" if faces.frames == 1 else f"picture {empty[0] + 1} of {faces.frames}"
+        raise ValueError(
+            f"{name}: no face was found in {which}; use a larger or clearer picture, or set no_face to pass through."
+        )
+
+
+def match(originals: Faces, edited: Faces, config: MatchConfig) -> FacePairs:
+    """Who is who, by likeness and place."""
+    return match_faces(originals, edited, config.min_similarity, config.position_weight, config.same_person,
+                       config.photos)
+
+
+def left_alone(pairs: FacePairs, config: MatchConfig) -> tuple[LeftAlone, ...]:
+    """Why each face of the edit without a person was left alone."""
+    refused: dict[tuple[int, Box], float | None] = {
+        (pair.edited.frame, box_of(pair.edited.box)): pair.similarity for pair in pairs.refused}
+    return tuple(LeftAlone(face.frame, box_of(face.box), refused.get((face.frame, box_of(face.box))),
+                           config.min_similarity) for face in pairs.unmatched_edited)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The edit with its faces in their persons' shape and tone. element_mask: moved along with them. certainty: of
+    every pair, how surely its tone was told, 0 to 1."""
+
+    shaped: Reshaped
+    element_mask: Tensor | None
+    certainty: tuple[float, ...]
+
+
+def shape_and_tone(original: Tensor, edited: Tensor, pairs: FacePairs, shares: Sequence[float], skin_tone: float,
+                   element_mask: Tensor | None) -> Prepared:
+    """Faces moved to their persons' shape, each by its own share, and skin in its person's tone."""
+    shaped = reshape_faces(edited, pairs, shares)
+    moved = None if element_mask is None else shaped.moved(element_mask)
+    toned = retone_faces(original, shaped.image, shaped.pairs, skin_tone, moved)
+    both = replace(shaped, image=toned.image, mask=torch.maximum(shaped.mask, toned.mask))
+    return Prepared(both, moved, toned.certainty)
+
+
+def cut(original: Tensor, prepared: Prepared, config: CropConfig) -> CropResult:
+    """The crops of all pairs, in order."""
+    return crop_pairs(original, prepared.shaped.image, prepared.shaped.pairs, config.size, prepared.element_mask,
+                      config.relight, config.auto_elements, config.piecewise, config.keep_elements, config.alignment,
+                      config.whole_features, config.match_sharpness)
+
+
+def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, found: FacePair,
+        config: RestoreConfig) -> FaceJob:
+    """The i-th pair as an engine takes it. `found`: the pair before it was shaped."""
+    one = slice(i, i + 1)
+    photos = found.originals[1:MOST_PHOTOS] if config.match.photos == "all together" else ()
+    further = replace(prepared.shaped, pairs=FacePairs(
+        tuple(replace(prepared.shaped.pairs.pairs[i], original=photo) for photo in photos), (), ()))
+    others = cut(original, replace(prepared, shaped=further), config.crop).original
+    drift = 1 - person_similarity(found.originals, found.edited)
+    return FaceJob(crops.original[one], crops.edited[one], others, crops.face_mask[i], crops.element_mask[i],
+                   pose_distance(found.original, found.edited), drift)
