@@ -208,6 +208,12 @@ def make(toy: Toy, seed: int = 0) -> Any:
     return patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
 
 
+def weight_key(model: Any) -> str:
+    """The weight of an attention layer, for a LoRA to change."""
+    names = ("attn1.to_q.weight", "attn.qkv.weight", "attention.qkv.weight", "to_q.weight")
+    return next(k for k in model.model.state_dict() if k.endswith(names))
+
+
 def _settings(toy: Toy) -> dict[str, Any]:
     if not toy.fields:
         return dict(toy.settings)

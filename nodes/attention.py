@@ -8,7 +8,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..editedid_core.attention.probe import Gate, read_choice
+from ..editedid_core.attention.probe import GateName, read_choice
 from ..editedid_core.attention.settings import Disentangle, Entangle, make_plan
 from ..editedid_core.host.block_files import read_block_file
 from ..editedid_core.host.model_info import attention_blocks
@@ -30,7 +30,7 @@ def _window(start: float, end: float, name: str) -> tuple[float, float]:
     return start, end
 
 
-def _block_list(text: str, gate: Gate, model: Any) -> str:
+def _block_list(text: str, gate: GateName, model: Any) -> str:
     """The list itself, or the one in the file of Layer Probe that the text names."""
     if not text.strip().lower().endswith(".json"):
         return text
@@ -130,7 +130,7 @@ class IDEntanglement(io.ComfyNode):
             agreement=agreement if agreement_gate else None, overlap=overlap, pose=pose or None,
         )
         # a wrong block list is told here, on the node that holds it
-        make_plan(setting, Disentangle(), attention_blocks(model), lambda percent: percent)
+        make_plan(setting, Disentangle(), attention_blocks(model))
         return io.NodeOutput(with_option(model, ENTANGLE_KEY, setting))
 
 

@@ -10,7 +10,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..editedid_core.attention.settings import Disentangle, Entangle
-from ..editedid_core.diffusion.schedule import strength_for_drift
+from ..editedid_core.diffusion.noise_grid import strength_for_drift
 from ..editedid_core.faces.analyzers.load import load_analyzer
 from ..editedid_core.faces.match import CHOICES, Choice
 from ..editedid_core.host import vae as host_vae

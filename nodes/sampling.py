@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from comfy_api.latest import io, ui
 
-from ..editedid_core.diffusion.loop import Mixing
+from ..editedid_core.diffusion.mixing import Mixing
 from ..editedid_core.host.paper_presets import PAPER_PRESETS
 from ..editedid_core.host.sampling import Mode, SampleSettings, sample_pair
 from ..editedid_core.restore.curve import curve_picture

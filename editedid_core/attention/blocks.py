@@ -33,12 +33,15 @@ class BlockChoice:
 
 
 NO_BLOCKS = "none"
+EARLY_BLOCKS = "early"
+"""The down blocks of a UNet, the first half of a transformer."""
 NOWHERE = BlockChoice(frozenset())
 """The choice that NO_BLOCKS names: a gate that acts nowhere."""
 
 
 def parse_blocks(text: str, available: Available, auto: BlockChoice = NOWHERE, name: str = "blocks") -> BlockChoice:
-    """Read a list such as `down, mid, up.1-3` or `double.0-18`; `auto` or nothing gives `auto`, `none` no block.
+    """Read a list such as `down, mid, up.1-3` or `double.0-18`; `auto` or nothing gives `auto`, `none` no block,
+    `early` the down blocks of a UNet or the first half of a transformer.
 
     Raises ValueError naming the input `name`, the item that does not exist and what the model has.
     """
@@ -47,6 +50,8 @@ def parse_blocks(text: str, available: Available, auto: BlockChoice = NOWHERE, n
         return auto
     if items == [NO_BLOCKS]:
         return NOWHERE
+    if items == [EARLY_BLOCKS]:
+        return _early(available)
     chosen: set[tuple[str, int]] = set()
     for item in items:
         match = _ITEM.match(item)
@@ -80,6 +85,13 @@ def detail_blocks(available: Available) -> BlockChoice:
     if "down" in available:
         return BlockChoice(frozenset(b for b in order if b[0] == "up"))
     return BlockChoice(frozenset(order[len(order) // 2 :]))
+
+
+def _early(available: Available) -> BlockChoice:
+    order = _in_order(available)
+    if "down" in available:
+        return BlockChoice(frozenset(b for b in order if b[0] == "down"))
+    return structure_blocks(available)
 
 
 def _in_order(available: Available) -> list[tuple[str, int]]:

@@ -14,8 +14,8 @@ from typing import Literal
 from .blocks import NO_BLOCKS, Available, describe, parse_blocks
 
 FORMAT = "editedid-blocks-1"
-Gate = Literal["structure", "detail"]
-GATES: tuple[Gate, ...] = ("structure", "detail")
+GateName = Literal["structure", "detail"]
+GATES: tuple[GateName, ...] = ("structure", "detail")
 
 IDENTITY_UNIT = 0.05
 STRUCTURE_UNIT = 0.01
@@ -45,7 +45,7 @@ class BlockEffect:
     """What a gate does in some blocks: the figures with them minus the figures without. `score`: good minus harm, in
     the units above; between +- LEAST_SCORE it does nothing worth its time."""
 
-    gate: Gate
+    gate: GateName
     blocks: str
     identity: float
     structure: float
@@ -86,7 +86,7 @@ class Probe:
         return "\n".join(lines)
 
 
-def probe_blocks(model: str, available: Available, gates: Sequence[Gate], current: tuple[str, str], faces: int,
+def probe_blocks(model: str, available: Available, gates: Sequence[GateName], current: tuple[str, str], faces: int,
                  measure: Callable[[str, str], Measured], together: int = 1) -> Probe:
     """Leave blocks out one after the other and rank them.
 
@@ -100,7 +100,7 @@ def probe_blocks(model: str, available: Available, gates: Sequence[Gate], curren
     effects: list[BlockEffect] = []
     chosen = dict(lists)
     for gate in gates:
-        def run(blocks: list[str], gate: Gate = gate) -> Measured:
+        def run(blocks: list[str], gate: GateName = gate) -> Measured:
             given = lists | {gate: ", ".join(blocks) or NO_BLOCKS}
             return measure(given["structure"], given["detail"])
 
@@ -112,7 +112,7 @@ def probe_blocks(model: str, available: Available, gates: Sequence[Gate], curren
     return Probe(model, describe(available), faces, tuple(effects), chosen["structure"], chosen["detail"])
 
 
-def read_choice(content: str, gate: Gate, available: Available, name: str) -> str:
+def read_choice(content: str, gate: GateName, available: Available, name: str) -> str:
     """The list for a gate out of a probe's file, checked against the model.
 
     Raises ValueError, naming the input `name`, for a file that is no probe's or another model's.
@@ -133,7 +133,7 @@ def read_choice(content: str, gate: Gate, available: Available, name: str) -> st
     return choice
 
 
-def _effect(gate: Gate, blocks: list[str], whole: Measured, without: Measured) -> BlockEffect:
+def _effect(gate: GateName, blocks: list[str], whole: Measured, without: Measured) -> BlockEffect:
     gain = whole.identity - without.identity
     structure, light, elements = (getattr(whole, name) - getattr(without, name)
                                   for name in ("structure", "light", "elements"))

@@ -11,8 +11,8 @@ from torch import Tensor
 from .blocks import Layer
 from .offload import MainMemory, main_memory
 
-Place = tuple[int, Layer]
-"""Step of the schedule and layer."""
+FeatureKey = tuple[int, Layer, bool]
+"""Step of the noise grid, layer, and whether outputs are those after the output projection."""
 HALF_MAX = float(torch.finfo(torch.float16).max)
 
 
@@ -54,7 +54,7 @@ def in_half_precision(t: Tensor) -> Tensor:
 
 @dataclass(eq=False)
 class FeatureRecord:
-    """Features of one run by (step, layer); it lives and dies with the run.
+    """Features of one run by step and layer; it lives and dies with the run.
 
     Up to `budget` bytes stay on the model's device, the next `host_budget` bytes go to main memory and are brought
     back ahead of their use. Past both nothing is kept and `overflowed` is set: the run then evaluates its sources
@@ -66,36 +66,36 @@ class FeatureRecord:
     used: int = 0
     host_used: int = 0
     overflowed: bool = False
-    _on_device: dict[Place, SourceFeatures] = field(default_factory=dict)
-    _in_main_memory: MainMemory[Place, SourceFeatures] | None = None
+    _on_device: dict[FeatureKey, SourceFeatures] = field(default_factory=dict)
+    _in_main_memory: MainMemory[FeatureKey, SourceFeatures] | None = None
 
-    def put(self, step: int, layer: Layer, features: SourceFeatures) -> None:
-        """Keep the features where there is room for them; a layer met again at a step is kept once."""
-        place = (step, layer)
-        if self.overflowed or place in self:
+    def put(self, step: int, layer: Layer, features: SourceFeatures, projected: bool = False) -> None:
+        """Keep the features where there is room for them; of a layer met again at a step the last are kept."""
+        if self.overflowed:
             return
-        size = features.bytes()
-        if self.used + size <= self.budget:
-            self.used += size
-            self._on_device[place] = features
-        elif size and self.host_used + size <= self.host_budget:
-            self.host_used += size
+        key, size = (step, layer, projected), features.bytes()
+        known = key in self  # of the same size: the same tokens in the same layer
+        if key in self._on_device or (not known and self.used + size <= self.budget):
+            self.used += 0 if known else size
+            self._on_device[key] = features
+        elif known or (size and self.host_used + size <= self.host_budget):
+            self.host_used += 0 if known else size
             if self._in_main_memory is None:
                 self._in_main_memory = main_memory(features.tensors()[0].device)
-            self._in_main_memory.put(place, features)
+            self._in_main_memory.put(key, features)
         else:
             self.clear()
             self.overflowed = True
 
-    def get(self, step: int, layer: Layer) -> SourceFeatures | None:
+    def get(self, step: int, layer: Layer, projected: bool = False) -> SourceFeatures | None:
         """The features of a layer at a step on the model's device, or None where none were kept."""
-        place = (step, layer)
-        if place in self._on_device:
-            return self._on_device[place]
-        return self._in_main_memory.get(place) if self._in_main_memory is not None else None
+        key = (step, layer, projected)
+        if key in self._on_device:
+            return self._on_device[key]
+        return self._in_main_memory.get(key) if self._in_main_memory is not None else None
 
-    def __contains__(self, place: object) -> bool:
-        return place in self._on_device or (self._in_main_memory is not None and place in self._in_main_memory)
+    def __contains__(self, key: object) -> bool:
+        return key in self._on_device or (self._in_main_memory is not None and key in self._in_main_memory)
 
     def clear(self) -> None:
         """Let go of all features."""

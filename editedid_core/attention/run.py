@@ -6,7 +6,8 @@ only the rows and tokens that a gate acts on are computed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -16,7 +17,7 @@ from .blocks import Layer
 from .gates import Attend, Keys, agreement, along, move_towards, shared_attention
 from .record import FeatureRecord, SourceFeatures, in_half_precision
 from .regions import Regions
-from .settings import Plan
+from .settings import Gate, Half, Plan
 from .tokens import RegionTokens, TokenSets, find_tokens
 
 ORIGINAL, EDITED = 0, 1
@@ -27,28 +28,29 @@ class AttentionCall:
     """One located self-attention call.
 
     `grid`: (height, width) of the image tokens, which start at `start` on the token axis; `axis`: token
-    axis of q, k, v (1, or 2 when heads come first); `out_axis`: of the output; `chunks` of `rows` rows make
-    up the batch (positive and negative conditioning); `recorded_chunk`: the chunk of the positive one.
+    axis of q, k, v (1, or 2 when heads come first); `out_axis`: of the output; `rows`: pictures in each half of the
+    batch; `halves`: which half each chunk of so many rows is; `projection_follows`: the output comes by once more after
+    its projection (`edit_projected`).
     """
 
     layer: Layer
-    sigma: float
     grid: tuple[int, int]
     start: int
     axis: int
     out_axis: int
-    chunks: int
     rows: int
-    recorded_chunk: int = 0
+    halves: tuple[Half, ...] = ("positive",)
+    projection_follows: bool = False
 
 
 @dataclass(eq=False)
 class AttentionRun:
-    """State of one run; the sampler moves `rows`, `step` and `sigma` along before each evaluation.
+    """State of one run; the sampler moves `rows`, `step` and `position` along before each evaluation.
 
-    `rows`: names of the batch's rows: sources only (record), target only (replay) or all three; `face_share` in
-    [0, 1]: what pose leaves of the gates' strength in the face; `others`: features of further photos of the person,
-    whose face keys join the original's in the detail gate.
+    `rows`: names of the batch's rows: sources only (record), target only (replay) or all three; `position`: of the step
+    in the run, 0 at its noisiest level, 1 at the clean picture; `face_share` in [0, 1]: what pose leaves of the gates'
+    strength in the face; `others`: features of further photos of the person, whose face keys join the original's in the
+    detail gate.
     """
 
     plan: Plan
@@ -57,7 +59,7 @@ class AttentionRun:
     latent_size: tuple[int, int]
     rows: tuple[str, ...] = ()
     step: int = 0
-    sigma: float = 0.0
+    position: float = 0.0
     face_share: float = 1.0
     others: tuple[FeatureRecord, ...] = ()
     tokens: dict[tuple[tuple[int, int], int, torch.device], TokenSets] = field(default_factory=dict)
@@ -65,32 +67,70 @@ class AttentionRun:
     def edit(self, call: AttentionCall, attend: Attend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The attention output of this call with the gates applied to the target row."""
         out = attend(q, k, v)
-        if call.rows != len(self.rows) or not self.plan.wants(call.layer, call.sigma):
+        gates = self._structure_at(call, False), self._at(self.plan.detail, call)
+        tokens = self._tokens_for(call, out.device) if any(gates) else None
+        if tokens is None:
             return out
-        tokens = self._tokens(call, out.device)
-        if tokens.empty:
-            return out
+        features = partial(self._features, call, out=out, k=k, v=v, tokens=tokens, structure=gates[0], detail=gates[1])
         if "target" not in self.rows:
-            if not self.record.overflowed:
-                features = self._features(call, call.recorded_chunk, out, k, v, tokens)
-                self.record.put(self.step, call.layer, features.each(in_half_precision))
+            self._record(call, features, False)
             return out
         result = None
-        for chunk in range(call.chunks):
-            sources = (self._features(call, chunk, out, k, v, tokens) if "original" in self.rows
-                       else self.record.get(self.step, call.layer))
-            if sources is None:
-                continue
-            if result is None:
-                result = out.clone()  # another pack's attention may still hold what it returned
-            row = chunk * call.rows + self.rows.index("target")
-            target = slice(row, row + 1)
-            if self.plan.structure.at(call.layer, call.sigma):
-                self._structure(call, result[target], out[target], sources, tokens)
-            if self.plan.detail.at(call.layer, call.sigma):
-                self._detail(call, partial(attend, row=row), result[target], out[target],
+        for target, sources in self._gated(call, features, False):
+            result = out.clone() if result is None else result
+            if gates[0]:
+                self._structure(call.out_axis, result[target], out[target], sources, tokens)
+            if gates[1]:
+                self._detail(call, partial(attend, row=target.start), result[target], out[target],
                              (q[target], k[target], v[target]), sources, tokens)
         return out if result is None else result
+
+    def edit_projected(self, call: AttentionCall, out: Tensor) -> Tensor:
+        """The same output after its projection, (batch, tokens, channels), with the structure gate where it is to act
+        there; comes after `edit`."""
+        tokens = self._tokens_for(call, out.device) if self._structure_at(call, True) else None
+        if tokens is None:
+            return out
+        call = replace(call, axis=1, out_axis=1)
+        features = partial(self._features, call, out=out, k=out, v=out, tokens=tokens, structure=True, detail=False)
+        if "target" not in self.rows:
+            self._record(call, features, True)
+            return out
+        result = None
+        for target, sources in self._gated(call, features, True):
+            result = out.clone() if result is None else result
+            self._structure(1, result[target], out[target], sources, tokens)
+        return out if result is None else result
+
+    def _at(self, gate: Gate, call: AttentionCall) -> bool:
+        return call.rows == len(self.rows) and gate.at(call.layer, self.position)
+
+    def _structure_at(self, call: AttentionCall, projected: bool) -> bool:
+        """Whether the structure gate acts on this call, before or after the output projection."""
+        after = self.plan.after_projection and call.projection_follows
+        return after == projected and self._at(self.plan.structure, call)
+
+    def _record(self, call: AttentionCall, features: Callable[[int], SourceFeatures], projected: bool) -> None:
+        # a half without the prompt is of no use: the target that is replayed has the prompt
+        if "positive" in call.halves and not self.record.overflowed:
+            found = features(call.halves.index("positive"))
+            self.record.put(self.step, call.layer, found.each(in_half_precision), projected)
+
+    def _gated(self, call: AttentionCall, features: Callable[[int], SourceFeatures],
+               projected: bool) -> Iterator[tuple[slice, SourceFeatures]]:
+        """Of each half in which gates act, the target's row and its sources, from the same batch or the record."""
+        for chunk, half in enumerate(call.halves):
+            if not self.plan.gates(half):
+                continue
+            sources = (features(chunk) if "original" in self.rows
+                       else self.record.get(self.step, call.layer, projected))
+            if sources is not None:
+                row = chunk * call.rows + self.rows.index("target")
+                yield slice(row, row + 1), sources
+
+    def _tokens_for(self, call: AttentionCall, device: torch.device) -> TokenSets | None:
+        tokens = self._tokens(call, device)
+        return None if tokens.empty else tokens
 
     def _tokens(self, call: AttentionCall, device: torch.device) -> TokenSets:
         key = (call.grid, call.start, device)
@@ -98,11 +138,9 @@ class AttentionRun:
             self.tokens[key] = find_tokens(self.regions, call.grid, call.start, device)
         return self.tokens[key]
 
-    def _features(self, call: AttentionCall, chunk: int, out: Tensor, k: Tensor, v: Tensor,
-                  tokens: TokenSets) -> SourceFeatures:
-        """Copies of what the gates read of the two source rows."""
-        structure = self.plan.structure.at(call.layer, call.sigma)
-        detail = self.plan.detail.at(call.layer, call.sigma)
+    def _features(self, call: AttentionCall, chunk: int, out: Tensor, k: Tensor, v: Tensor, tokens: TokenSets,
+                  structure: bool, detail: bool) -> SourceFeatures:
+        """Copies of what the gates that act here read of the two source rows."""
         from_original = structure and self.plan.donor == "original"
         compared = detail and self.plan.agreement is not None
         face, element = tokens.face, tokens.element
@@ -122,10 +160,9 @@ class AttentionRun:
             cut(detail, v, EDITED, element.keys, call.axis),
         )
 
-    def _structure(self, call: AttentionCall, result: Tensor, own: Tensor, sources: SourceFeatures,
-                   tokens: TokenSets) -> None:
+    def _structure(self, axis: int, result: Tensor, own: Tensor, sources: SourceFeatures, tokens: TokenSets) -> None:
         """S3 = W1 S1 + W2 S2 + (1 - W1 - W2) S3 (EditedID, attentional gating), into `result`."""
-        axis, strength = call.out_axis, self.plan.structure.strength
+        strength = self.plan.structure.strength
         donor = sources.original_face if self.plan.donor == "original" else sources.edited_face
         for region, given, judged in ((tokens.face, donor, True), (tokens.element, sources.edited_element, False)):
             if given is None:
@@ -155,7 +192,7 @@ class AttentionRun:
                 continue
             current = result.index_select(call.out_axis, region.positions)
             if judged and self.plan.agreement is not None and sources.original_face is not None:
-                structured = self.plan.structure.at(call.layer, call.sigma)
+                structured = self._structure_at(call, False)
                 before = own.index_select(call.out_axis, region.positions) if structured else current
                 like = agreement(before, sources.original_face, self.plan.agreement, self.plan.sharpness, call.out_axis)
                 share = (like * region.share(strength * self.face_share, torch.float32)).to(current.dtype)
@@ -169,7 +206,7 @@ class AttentionRun:
         """Outputs of the queries beside the allowed keys, or as far as they are not divided beside all; None
         where there are no keys beside their own."""
         attend = partial(attend, queries=queries)
-        divide = self.plan.divide.strength if self.plan.divide.at(call.layer, call.sigma) else 0.0
+        divide = self.plan.divide.strength if self.plan.divide.at(call.layer, self.position) else 0.0
         if not other:
             divide = 1.0  # nothing to be kept apart from
         if divide >= 1.0:

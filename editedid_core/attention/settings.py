@@ -1,14 +1,20 @@
-"""What the two attention nodes configure, and the same resolved for one model."""
+"""What the two attention nodes configure, and the same resolved for one model.
+
+Windows are positions in the run: 0 is its noisiest level, 1 the clean picture.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from .blocks import Available, BlockChoice, Layer, detail_blocks, parse_blocks, structure_blocks
+from .regions import MaskKind
 
 Donor = Literal["original", "edited"]
+Half = Literal["positive", "negative"]
+"""A half of a guided batch: with the prompt, or with the negative prompt."""
+GatedHalf = Literal["both", "positive", "negative"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +22,8 @@ class Disentangle:
     """Which source keys a query may see (METHOD §5).
 
     With `strength` 1, face queries never see the edit's element keys and element queries never see the
-    original's; between 0 and 1 the result is blended with the undivided one. `start`, `end`: window as
-    share of the denoising run, 0 at pure noise, 1 at the clean picture.
+    original's; between 0 and 1 the result is blended with the undivided one. `start`, `end`: window, as positions in
+    the run.
     """
 
     strength: float = 1.0
@@ -33,9 +39,13 @@ class Entangle:
     structure gate (the original brings its shape and its light, the edit keeps its own light); windows as
     in `Disentangle`; `blocks`: lists for the two gates, see `parse_blocks`; `agreement` in [-1, 1]: cosine
     of target and donor outputs at which a gate is half open, None for always open; `sharpness` of it;
-    `overlap` in [0, 1], the paper's run only: weight a of the face where its hard mask and the elements' overlap,
+    `overlap` in [0, 1], hard masks only: weight a of the face where its mask and the elements' overlap,
     b = 1 - a goes to the elements; `pose`: pose distance in eye distances at which the face's share in both gates is
     halved, None for the same share in any pose.
+
+    For comparison: `masks`: how masks come to a token grid; `gated_half`: which half of a guided batch the gates act
+    on; `after_projection`: blend outputs after the attention's output projection, where the model is a UNet; `boost`:
+    factors of the face's and the elements' weights.
     """
 
     structure: float = 0.5
@@ -49,6 +59,10 @@ class Entangle:
     sharpness: float = 10.0
     overlap: float = 0.5
     pose: float | None = None
+    masks: MaskKind = "soft"
+    gated_half: GatedHalf = "both"
+    after_projection: bool = False
+    boost: tuple[float, float] = (1.0, 1.0)
 
     def face_share(self, pose_distance: float) -> float:
         """1 / (1 + (d / pose)^2), the face's share in the gates at a pose distance d >= 0 (**ours**)."""
@@ -57,21 +71,22 @@ class Entangle:
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate resolved for a model: strength, sigmas (high, low) between which it acts, and its blocks."""
+    """One gate resolved for a model: strength, the positions between which it acts, and its blocks."""
 
     strength: float
-    sigma_high: float
-    sigma_low: float
+    start: float
+    end: float
     blocks: BlockChoice
 
-    def at(self, layer: Layer, sigma: float) -> bool:
-        """Whether the gate acts on this layer at this sigma."""
-        return self.strength > 0 and self.sigma_low <= sigma <= self.sigma_high and layer in self.blocks
+    def at(self, layer: Layer, position: float) -> bool:
+        """Whether the gate acts on this layer at this position in the run."""
+        return self.strength > 0 and self.start <= position <= self.end and layer in self.blocks
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The gates of one run. `divide`: the disentangle strength over its own window, as a gate on all blocks."""
+    """The gates of one run. `divide`: the disentangle strength over its own window, as a gate on all blocks; the rest
+    as in `Entangle`."""
 
     structure: Gate
     detail: Gate
@@ -79,26 +94,26 @@ class Plan:
     donor: Donor
     agreement: float | None
     sharpness: float
+    gated_half: GatedHalf = "both"
+    after_projection: bool = False
 
-    def wants(self, layer: Layer, sigma: float) -> bool:
-        """Whether any gate needs source features of this layer at this sigma."""
-        return self.structure.at(layer, sigma) or self.detail.at(layer, sigma)
+    def wants(self, layer: Layer, position: float) -> bool:
+        """Whether any gate needs source features of this layer at this position."""
+        return self.structure.at(layer, position) or self.detail.at(layer, position)
+
+    def gates(self, half: Half) -> bool:
+        """Whether the gates act on this half of a guided batch."""
+        return self.gated_half in ("both", half)
 
 
-def make_plan(entangle: Entangle, disentangle: Disentangle, available: Available,
-              percent_to_sigma: Callable[[float], float]) -> Plan:
-    """Resolve windows and block lists for one model; raises ValueError for blocks it does not have."""
+def make_plan(entangle: Entangle, disentangle: Disentangle, available: Available) -> Plan:
+    """Resolve block lists for one model; raises ValueError for blocks it does not have."""
     everywhere = BlockChoice(frozenset((p, b) for p, numbers in available.items() for b in numbers))
-
-    def gate(strength: float, window: tuple[float, float], blocks: BlockChoice) -> Gate:
-        # percent 0 is "before anything": the host answers with a huge sigma, which is what is meant
-        return Gate(strength, float(percent_to_sigma(window[0])), float(percent_to_sigma(window[1])), blocks)
-
     structure = parse_blocks(entangle.structure_blocks, available, structure_blocks(available), "structure_blocks")
     detail = parse_blocks(entangle.detail_blocks, available, detail_blocks(available), "detail_blocks")
     return Plan(
-        gate(entangle.structure, entangle.structure_window, structure),
-        gate(entangle.detail, entangle.detail_window, detail),
-        gate(disentangle.strength, (disentangle.start, disentangle.end), everywhere),
-        entangle.donor, entangle.agreement, entangle.sharpness,
+        Gate(entangle.structure, *entangle.structure_window, structure),
+        Gate(entangle.detail, *entangle.detail_window, detail),
+        Gate(disentangle.strength, disentangle.start, disentangle.end, everywhere),
+        entangle.donor, entangle.agreement, entangle.sharpness, entangle.gated_half, entangle.after_projection,
     )

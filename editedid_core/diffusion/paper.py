@@ -15,10 +15,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .inversion import anchored
-from .loop import Mixing, OnStep
-from .mixing import paper_mix, paper_weight
-from .schedule import Schedule
+from .denoise import OnStep
+from .inversion import noised
+from .mixing import Mixing, distance, paper_mix, paper_weight
+from .noise_grid import NoiseGrid
 from .solver import extrapolate, log_step, step
 from .space import NoiseSpace
 from .trajectory import Denoise, Rows
@@ -28,7 +28,7 @@ from .trajectory import Denoise, Rows
 class MixedInversion:
     """Both sources on their way up, mixed after every step.
 
-    `clean`: (2, C, ..., h, w), row 0 original, row 1 edited; `states[i]`: the same at level i of the schedule, after
+    `clean`: (2, C, ..., h, w), row 0 original, row 1 edited; `states[i]`: the same at level i of the noise grid, after
     the mixing; `shared`: z_T (1, C, ..., h, w), the mean of the last; `curve`: the weight after each step.
     """
 
@@ -57,24 +57,26 @@ class NullText(Protocol):
     def fit(self, x: Tensor, sigma: float, land: Callable[[Tensor], Tensor], goal: Tensor, progress: float) -> None: ...
 
 
-def invert_mixed(denoise: Denoise, space: NoiseSpace, clean: Tensor, noise: Tensor, schedule: Schedule,
+def invert_mixed(denoise: Denoise, space: NoiseSpace, clean: Tensor, noise: Tensor, grid: NoiseGrid,
                  mixing: Mixing) -> MixedInversion:
     """Adaptive mixing: invert both sources, after each step z1 <- (1 - w) z1 + w z2 and z2 symmetrically.
 
-    DDIM with the 2M rule in the schedule's window, the same window as on the way down; 2 N evaluations. The weight
-    follows `paper_weight` and is 0.5 in the last `final_steps` steps. `noise`: broadcastable to `clean`.
+    DDIM with the 2M rule in the grid's window, the same window as on the way down; 2 N evaluations. The weight
+    follows `paper_weight` on variance-preserving latents and is 0.5 in the last `final_steps` steps. `noise`:
+    broadcastable to `clean`.
     """
-    rhos = schedule.rhos
-    state = anchored(clean, noise, rhos[0])
+    rhos = grid.rhos
+    state = noised(clean, noise, rhos[0])
     states, curve = [state], []
     weight, previous, h_last = mixing.init_weight, None, 1.0
-    for i in range(schedule.steps):
+    for i in range(grid.steps):
         denoised = denoise(space.to_model(state, rhos[i]), space.sigma(rhos[i]), Rows.SOURCES, i + 1)
         h = log_step(rhos[i], rhos[i + 1])
-        state = step(state, extrapolate(denoised, previous, schedule.order[i], h, h_last), rhos[i], rhos[i + 1])
+        state = step(state, extrapolate(denoised, previous, grid.order[i], h, h_last), rhos[i], rhos[i + 1])
         previous, h_last = denoised, h
-        forced = i >= schedule.steps - mixing.final_steps
-        weight = 0.5 if forced else paper_weight(weight, float((state[0] - state[1]).square().mean()), mixing.rate)
+        forced = i >= grid.steps - mixing.final_steps
+        met = float(distance(state, rhos[i + 1]))
+        weight = 0.5 if forced else paper_weight(weight, met, mixing.rate)
         state = torch.cat(paper_mix(state[:1], state[1:], weight))
         states.append(state)
         curve.append(weight)
@@ -111,7 +113,7 @@ def deviation(rho: float) -> float:
     return (1.0 + rho**2) ** 0.5
 
 
-def descend_paper(denoise: Denoise, space: NoiseSpace, schedule: Schedule, path: MixedInversion, mask: Tensor,
+def denoise_paper(denoise: Denoise, space: NoiseSpace, grid: NoiseGrid, path: MixedInversion, mask: Tensor,
                   noise: Tensor, null_text: NullText | None = None, on_step: OnStep | None = None) -> PaperResult:
     """Three rows from z_T to the picture, the target blended with the edit outside `mask` (blended diffusion).
 
@@ -119,21 +121,21 @@ def descend_paper(denoise: Denoise, space: NoiseSpace, schedule: Schedule, path:
     with fitted embeddings; without it they follow the states recorded on the way up. 3 N guided evaluations, and
     what the fitting takes.
     """
-    rhos = schedule.rhos
+    rhos = grid.rhos
     rows = torch.cat([path.shared.expand_as(path.clean) if null_text is not None else path.states[-1], path.shared])
     previous, h_last = None, 1.0
-    for i in range(schedule.steps, 0, -1):
-        down = _Down(rhos[i], rhos[i - 1], schedule.order[i - 1], h_last, previous)
+    for i in range(grid.steps, 0, -1):
+        down = _Down(rhos[i], rhos[i - 1], grid.order[i - 1], h_last, previous)
         x, sigma = space.to_model(rows, rhos[i]), space.sigma(rhos[i])
         if null_text is not None:
             goal = path.states[i - 1] / deviation(rhos[i - 1])
-            null_text.fit(x[:2], sigma, partial(down.land, rows[:2]), goal, 1 - i / schedule.steps)
+            null_text.fit(x[:2], sigma, partial(down.land, rows[:2]), goal, 1 - i / grid.steps)
         denoised = denoise(x, sigma, Rows.ALL, i)
         rows = down.take(rows, denoised)
         sources = rows[:2] if null_text is not None else path.states[i - 1]
         rows = torch.cat([sources, torch.lerp(sources[1:], rows[2:], mask.expand_as(path.shared))])
         previous, h_last = denoised, down.h
         if on_step is not None:
-            on_step(schedule.steps - i + 1, denoised[2:])
+            on_step(grid.steps - i + 1, denoised[2:])
     clean = rows - rhos[0] * noise
     return PaperResult(torch.lerp(path.clean[1:], clean[2:], mask.expand_as(path.shared)), clean[:2])

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 FLOW_SIGMA_CEILING = 0.98
-"""Rectified flow has rho = inf at sigma 1; trajectories start no higher than this."""
+"""Rectified flow has rho = inf at sigma 1; runs start no higher than this, which is rho = 49."""
+
+RHO_CEILING = 20.0
+"""Runs of eps and v models start no higher. Stable Diffusion ends at 14.6; a schedule with zero terminal
+signal-to-noise ratio ends at 4500, where a share of lambda would mean next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class NoiseSpace:
     def sigma(self, rho: float) -> float:
         """Inverse of `rho`."""
         return rho / (1.0 + rho) if self.flow else rho
+
+    def highest_rho(self, sigma_max: float) -> float:
+        """The rho of a model's highest sigma, no higher than the ceiling of its kind."""
+        return self.rho(min(sigma_max, FLOW_SIGMA_CEILING)) if self.flow else min(sigma_max, RHO_CEILING)
 
     def to_model(self, y: Tensor, rho: float) -> Tensor:
         """The model's input x for the state y, any shape."""

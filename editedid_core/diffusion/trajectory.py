@@ -21,8 +21,8 @@ class Rows(Enum):
 class Denoise(Protocol):
     """The model: x (R, C, ..., h, w) at `sigma` -> denoised x0 of the same shape.
 
-    `rows` names the rows and `step` the level's index in the schedule, so that source features can be
-    recorded and found again.
+    `rows` names the rows and `step` the step of the noise grid, 1 to N, so that gates know where in the run they are
+    and source features can be recorded and found again.
     """
 
     def __call__(self, x: Tensor, sigma: float, rows: Rows, step: int) -> Tensor: ...
@@ -32,18 +32,18 @@ class Denoise(Protocol):
 class SourceLevel:
     """Both sources at one noise level, each tensor (2, C, ..., h, w): row 0 original, row 1 edited.
 
-    `state` is the trajectory, `shift` what was added to it when the model was evaluated (zero unless the
-    inversion predicted the state), `denoised` the model's answer there.
+    `state` is what the model was evaluated at, `denoised` its answer there.
     """
 
     state: Tensor
-    shift: Tensor
     denoised: Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """The inversion of both sources: `clean` (2, C, ..., h, w) and one level for each rho above the anchor."""
+    """The inversion of both sources: `clean` (2, C, ..., h, w), one level for each rho above the floor, and `top`, the
+    state in which it ends."""
 
     clean: Tensor
     levels: tuple[SourceLevel, ...]
+    top: Tensor

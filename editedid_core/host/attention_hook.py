@@ -19,14 +19,15 @@ from torch import Tensor
 
 from ..attention.blocks import Layer
 from ..attention.run import AttentionCall, AttentionRun
-from .families import Call, follow, patch_size, reach
+from ..attention.settings import Half
+from .families import Call, follow, patch_size, require_family
 
 KEY = "editedid"
 _OVERRIDE = "optimized_attention_override"
 _UNET_PARTS = {"input": "down", "middle": "mid", "output": "up"}
 
 
-Place = tuple[Layer, Call]
+CallSite = tuple[Layer, Call]
 
 
 class _Map:
@@ -34,7 +35,7 @@ class _Map:
 
     def __init__(self, network: Any) -> None:
         self.network = getattr(network, "_orig_mod", network)
-        self.family = reach(self.network)
+        self.family = require_family(self.network)
         self.patch = patch_size(self.family, self.network) if self.family.located != "patch" else 1
         self.multiple = follow(self.network, self.family.padded) if self.family.padded else None
         self.calls = {b.part: b.calls for b in self.family.blocks if b.part}
@@ -44,7 +45,7 @@ class _Map:
         """Image tokens of a latent of this size, down and across."""
         return -(-height // self.patch), -(-width // self.patch)
 
-    def order(self, references: bool) -> list[Place | None]:
+    def order(self, references: bool) -> list[CallSite | None]:
         """The attention calls of one forward in order; None for those in which no gate acts."""
         return [
             (Layer(blocks.part, number, i), kind) if blocks.part else None
@@ -58,18 +59,18 @@ class _Map:
 class _Forward:
     """Which attention call of this forward comes next, and where the image tokens lie in it.
 
-    `size`: of the latent; `references`: tokens of the reference pictures behind the image tokens, as counted here;
-    `order`: the calls to come, for networks whose calls are told by their order.
+    `size`: of the latent; `halves`: which half of the batch each chunk of `rows` rows is; `references`: tokens of the
+    reference pictures behind the image tokens, as counted here; `order`: the calls to come, for networks whose calls
+    are told by their order; `projected`: the call whose output is on its way through the output projection.
     """
 
     map: _Map
     size: tuple[int, int]
-    chunks: int
+    halves: tuple[Half, ...]
     rows: int
-    recorded_chunk: int
-    sigma: float
     references: int
-    order: list[Place | None]
+    order: list[CallSite | None]
+    projected: AttentionCall | None = None
     self_attention_next: bool = False
     block: tuple[str, int] | None = None
     calls: int = 0
@@ -80,11 +81,11 @@ class _Forward:
         axis = 2 if heads_first else 1
         told_by_patch = self.map.family.located == "patch"
         found = self._unet(q, axis, options) if told_by_patch else self._transformer(q, k, axis, options)
-        if found is None or q.shape[0] != self.chunks * self.rows:
+        if found is None or q.shape[0] != len(self.halves) * self.rows:
             return None
         layer, grid, start = found
-        return AttentionCall(layer, self.sigma, grid, start, axis, 2 if out_heads_first else 1, self.chunks,
-                             self.rows, self.recorded_chunk)
+        return AttentionCall(layer, grid, start, axis, 2 if out_heads_first else 1, self.rows, self.halves,
+                             projection_follows=told_by_patch)
 
     def _unet(self, q: Tensor, axis: int, options: dict[str, Any]) -> tuple[Layer, tuple[int, int], int] | None:
         # told by the attn1 patch: by shape, 77 text tokens and a 7x11 grid could not be told apart
@@ -111,7 +112,7 @@ class _Forward:
         start = tokens - n - tail - self._behind(options)
         return (layer, grid, start) if start >= 0 else None
 
-    def _numbered(self, options: dict[str, Any]) -> Place | None:
+    def _numbered(self, options: dict[str, Any]) -> CallSite | None:
         """The place by the host's own block number; calls before the first number are no image calls."""
         part = options.get("block_type", self.map.only_part)
         if "block_index" not in options or part not in self.map.calls:
@@ -121,7 +122,7 @@ class _Forward:
         self.block, kinds = block, self.map.calls[part]
         return Layer(*block, self.calls), kinds[min(self.calls, len(kinds) - 1)]
 
-    def _next(self, only_image: bool) -> Place | None:
+    def _next(self, only_image: bool) -> CallSite | None:
         """The place by order; a second call without text is there in some blocks and not in others."""
         while self.calls < len(self.order):
             place = self.order[self.calls]
@@ -161,9 +162,9 @@ def install(model: Any, run: AttentionRun | None, counter: Callable[[int], None]
     model.add_wrapper_with_key(wrappers.PREPARE_SAMPLING, KEY, _reserve_three_rows)
     if run is not None:
         model.add_wrapper_with_key(wrappers.OUTER_SAMPLE, KEY, _uncompiled)
-    if token_map is not None and token_map.family.located == "patch":
+    if token_map is not None and run is not None and token_map.family.located == "patch":
         model.set_model_attn1_patch(_self_attention_begins)
-        model.set_model_attn1_output_patch(_self_attention_ended)
+        model.set_model_attn1_output_patch(_self_attention_ended(run))
 
 
 def _reserve_three_rows(executor: Any, model: Any, noise_shape: Any, conds: Any, *args: Any, **kwargs: Any) -> Any:
@@ -191,11 +192,20 @@ def _self_attention_begins(q: Tensor, context: Tensor, value: Tensor, extra_opti
     return q, context, value
 
 
-def _self_attention_ended(out: Tensor, extra_options: dict[str, Any]) -> Tensor:
-    """Where another pack replaces self-attention, the next call seen would otherwise be taken for it."""
-    if KEY in extra_options:
-        extra_options[KEY].self_attention_next = False
-    return out
+def _self_attention_ended(run: AttentionRun) -> Callable[[Tensor, dict[str, Any]], Tensor]:
+    def ended(out: Tensor, extra_options: dict[str, Any]) -> Tensor:
+        forward = extra_options.get(KEY)
+        if forward is None:
+            return out
+        # where another pack replaces self-attention, the next call seen would otherwise be taken for it
+        forward.self_attention_next = False
+        call, forward.projected = forward.projected, None
+        height, width = (0, 0) if call is None else call.grid
+        if call is None or out.shape[:2] != (len(call.halves) * call.rows, height * width):
+            return out
+        return run.edit_projected(call, out)
+
+    return ended
 
 
 def _forward(token_map: _Map, x: Tensor, options: dict[str, Any], kwargs: dict[str, Any],
@@ -207,16 +217,15 @@ def _forward(token_map: _Map, x: Tensor, options: dict[str, Any], kwargs: dict[s
                 f"positive: {family.name} cannot be gated while the conditioning brings '{name}'; disconnect the node "
                 "that adds it."
             )
-    order = options.get("cond_or_uncond", [0])
-    chunks = max(1, len(order))
-    rows = x.shape[0] // chunks
+    order = options.get("cond_or_uncond") or [0]
+    halves: tuple[Half, ...] = tuple("positive" if kind == 0 else "negative" for kind in order)
+    rows = x.shape[0] // len(halves)
     references = kwargs.get("ref_latents") or ()
     behind = sum(math.prod(token_map.grid(r.shape[-2], r.shape[-1])) for r in references)
     whole = tuple(x.shape[-2:]) == run.latent_size
     calls = token_map.order(bool(references)) if family.located == "order" else []
     # an area conditioning runs on a spatial crop, where the regions do not hold: rows 0 matches no run
-    return _Forward(token_map, (x.shape[-2], x.shape[-1]), chunks, rows if whole else 0,
-                    order.index(0) if 0 in order else 0, run.sigma, behind, calls)
+    return _Forward(token_map, (x.shape[-2], x.shape[-1]), halves, rows if whole else 0, behind, calls)
 
 
 def _override(run: AttentionRun, before: Any) -> Any:
@@ -235,7 +244,10 @@ def _override(run: AttentionRun, before: Any) -> Any:
         options = kwargs.get("transformer_options") or {}
         forward = options.get(KEY)
         call = forward.locate(q, k, options, skip_reshape, skip_output_reshape) if forward is not None else None
-        return attend(q, k, v) if call is None else run.edit(call, attend, q, k, v)
+        if forward is None or call is None:
+            return attend(q, k, v)
+        forward.projected = call if call.projection_follows else None
+        return run.edit(call, attend, q, k, v)
 
     return override
 

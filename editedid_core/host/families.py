@@ -167,7 +167,7 @@ def find_family(network: Any) -> Family | None:
     return min(fits, key=lambda f: classes.get(f.network, len(classes)), default=None)
 
 
-def reach(network: Any) -> Family:
+def require_family(network: Any) -> Family:
     """The row of a network that the gates can reach.
 
     Raises ValueError, one sentence, for networks that they cannot.

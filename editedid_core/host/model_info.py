@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..attention.blocks import Available
 from ..diffusion.space import NoiseSpace
-from .families import find_family, follow, reach
+from .families import find_family, follow, require_family
 
 
 def noise_space(model: Any) -> NoiseSpace:
@@ -40,8 +40,17 @@ def network_of(model: Any) -> Any:
     return getattr(network, "_orig_mod", network)
 
 
+def answers_with_the_end(model: Any) -> bool:
+    """Whether the model is sampled as a consistency model (LCM): it answers with the end of the path from where it is,
+    not with the mean of what could be there, so its slope cannot be followed upwards."""
+    # the host defines this one in a node's module, and other packs their own
+    return any(base.__name__ == "LCM" for base in type(model.get_model_object("model_sampling")).__mro__)
+
+
 def preferred_mode(model: Any) -> str:
     """What the mode `auto` means for a model: replay or lock-step (METHOD §3)."""
+    if answers_with_the_end(model):
+        return "lock-step"
     family = find_family(network_of(model))
     return family.auto if family is not None else "lock-step"
 
@@ -52,7 +61,7 @@ def attention_blocks(model: Any) -> Available:
     Raises ValueError, one sentence, for a model that the gates cannot reach.
     """
     network = network_of(model)
-    family = reach(network)
+    family = require_family(network)
     found: dict[str, Sequence[int]] = {}
     for blocks in family.blocks:
         if not blocks.part:

@@ -6,6 +6,7 @@ the empty prompt is the one thing that can be moved so that it does; the model a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -60,12 +61,19 @@ class NullTextOptimiser:
         comfy.model_management.soft_empty_cache()
 
     def acts(self, x: Tensor, sigma: float) -> bool:
-        """Whether the model's answer depends on the embedding at all: one evaluation and one backward pass."""
+        """Whether the model's answer depends on the embedding at all: one evaluation and one backward pass.
+
+        Raises RuntimeError where the gradient is no number.
+        """
         with differentiable(self._guider.inner_model.diffusion_model):
             leaf = self._embeddings.clone().requires_grad_()
             answer = self._answer(self._with(leaf.to(self._type)), x.clone(), sigma, self._options)
             (gradient,) = torch.autograd.grad(answer.square().sum(), leaf)
-            return bool(gradient.abs().max() > 0)
+            most = float(gradient.abs().max())
+        if not math.isfinite(most):
+            raise RuntimeError("The model's gradient is NaN, so null-text optimisation cannot work; run the model in "
+                               "fp32 or bf16, or set null_text to 0.")
+        return most > 0
 
     def fit(self, x: Tensor, sigma: float, land: Callable[[Tensor], Tensor], goal: Tensor, progress: float) -> None:
         """Find the embeddings of this step; see `NullText` of diffusion/paper.py."""

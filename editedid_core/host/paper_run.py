@@ -7,43 +7,44 @@ from contextlib import ExitStack
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ..diffusion.loop import Mixing, OnStep
-from ..diffusion.paper import PaperResult, descend_paper, invert_mixed
-from ..diffusion.schedule import Schedule
+from ..attention.regions import MaskKind, resize_masks
+from ..diffusion.denoise import OnStep
+from ..diffusion.mixing import Mixing
+from ..diffusion.noise_grid import NoiseGrid
+from ..diffusion.paper import PaperResult, denoise_paper, invert_mixed
 from ..diffusion.space import NoiseSpace
 from ..diffusion.trajectory import Denoise
 from .null_text import NullTextOptimiser
 
 
-def run_paper(guider: Any, model_options: dict[str, Any], denoise: Denoise, space: NoiseSpace, schedule: Schedule,
+def run_paper(guider: Any, model_options: dict[str, Any], denoise: Denoise, space: NoiseSpace, grid: NoiseGrid,
               clean: Tensor, noise: Tensor, mask: Tensor, mixing: Mixing, cfg: float, null_text: int, rate: float,
               on_step: OnStep) -> tuple[PaperResult, tuple[float, ...]]:
-    """The result and the mixing curve; arguments as in `invert_mixed` and `descend_paper`.
+    """The result and the mixing curve; arguments as in `invert_mixed` and `denoise_paper`.
 
     `guider`: running, its model loaded; `null_text`: updates of each null-text embedding at `rate`, 0 for none. Without
     guidance (`cfg` 1) the embedding has no part in the answer, and where the model ignores its text it has no effect:
     then the recorded states stand in for it.
     """
-    path = invert_mixed(denoise, space, clean, noise, schedule, mixing)
+    path = invert_mixed(denoise, space, clean, noise, grid, mixing)
     with ExitStack() as stack:
         fitted = None
         if null_text > 0 and cfg != 1.0:
             optimiser = stack.enter_context(NullTextOptimiser(guider, model_options, cfg, null_text, rate))
-            top = space.to_model(path.shared.expand_as(clean), schedule.rhos[-1])
-            if optimiser.acts(top, space.sigma(schedule.rhos[-1])):
+            top = space.to_model(path.shared.expand_as(clean), grid.rhos[-1])
+            if optimiser.acts(top, space.sigma(grid.rhos[-1])):
                 fitted = optimiser
             else:
                 logging.info("EditedID: this model ignores its text, so null-text optimisation has nothing to move; "
                              "the sources follow their recorded inversions.")
-        return descend_paper(denoise, space, schedule, path, mask, noise, fitted, on_step), path.curve
+        return denoise_paper(denoise, space, grid, path, mask, noise, fitted, on_step), path.curve
 
 
-def free_mask(face: Tensor, element: Tensor, latent: Tensor) -> Tensor:
+def free_mask(face: Tensor, element: Tensor, latent: Tensor, masks: MaskKind) -> Tensor:
     """Hard union of the face's and the elements' mask on the latent grid, (1, 1, ..., h, w): blended diffusion keeps
     the edit outside it. `face`, `element`: (H, W) in [0, 1]."""
     size = (latent.shape[-2], latent.shape[-1])
-    pooled = F.adaptive_avg_pool2d(torch.stack([face, element])[None].float(), size)[0]
-    return (pooled > 0.5).any(0).float().view([1] * (latent.ndim - 2) + list(size))
+    resized = resize_masks(torch.stack([face, element]).float(), size, masks)
+    return (resized > 0.5).any(0).float().view([1] * (latent.ndim - 2) + list(size))

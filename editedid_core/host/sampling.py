@@ -13,29 +13,31 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..attention.record import FeatureRecord
-from ..attention.regions import Regions
+from ..attention.regions import MaskKind, Regions
 from ..attention.run import AttentionRun
 from ..attention.settings import Disentangle, Entangle, make_plan
-from ..diffusion.inversion import anchored, invert
-from ..diffusion.loop import (
-    Mixing,
-    descend,
-    lock_step_source,
-    mixed_start,
-    mixing_curve,
-    trajectory_curve,
-)
-from ..diffusion.schedule import Schedule, Window, lambda_grid
-from ..diffusion.trajectory import Rows
+from ..diffusion.denoise import OnStep, Source, denoise_target, lock_step_source, run_curve
+from ..diffusion.inversion import InversionKind, invert, noised
+from ..diffusion.mixing import Mixing
+from ..diffusion.noise_grid import SIGMA_FLOOR, NoiseGrid, Window, make_noise_grid
+from ..diffusion.space import NoiseSpace
+from ..diffusion.trajectory import Denoise, Rows
 from .attention_hook import install
-from .model_info import attention_blocks, check_latent, empty_conditioning, noise_space, preferred_mode
+from .hook_keyframes import HookKeyframes
+from .model_info import (
+    answers_with_the_end,
+    attention_blocks,
+    check_latent,
+    empty_conditioning,
+    noise_space,
+    preferred_mode,
+)
 from .null_text import RATE
-from .paper_presets import PAPER_PRESETS, is_paper
+from .paper_presets import PAPER_PRESETS, WordSources, is_paper
 from .paper_run import free_mask, run_paper
-from .schedules import HookSchedules
 from .word_hook import install_words
 
-Mode = Literal["auto", "replay", "lock-step", "paper", "paper 6 steps", "paper 50 steps"]
+Mode = Literal["auto", "replay", "lock-step", "paper", "paper 6 steps", "paper 50 steps", "paper, official code"]
 ENTANGLE_KEY = "editedid_entangle"
 DISENTANGLE_KEY = "editedid_disentangle"
 RECORD_SHARE = 0.35
@@ -44,10 +46,19 @@ RECORD_SHARE = 0.35
 
 @dataclass(frozen=True)
 class SampleSettings:
-    """A run's settings; windows in percent of the denoising run, `strength` the share of it that is redone;
-    `freedom` in [0, 1]: how far the model may leave the two pictures inside the face (at its rim it is always free);
-    `null_text`: updates of each null-text embedding in a guided run of the paper, at `null_text_rate`; 0 for none;
-    `pose`: how differently the two faces hold themselves, in eye distances (`faces.similarity.pose_distance`)."""
+    """A run's settings.
+
+    `steps`: of a whole denoising run; `strength` in (0, 1]: the share of it, in lambda, that is done again;
+    `solver_window`: positions between which DPM-Solver++ steps are taken, 0 the run's noisiest level, 1 the clean
+    picture; `sigma_floor`: rho of the known noise both pictures start with; `freedom` in [0, 1]: how far the model may
+    leave the two pictures inside the face (at its rim it is always free); `null_text`: updates of each null-text
+    embedding in a guided run of the paper, at `null_text_rate`; 0 for none; `pose`: how differently the two faces hold
+    themselves, in eye distances (`faces.similarity.pose_distance`).
+
+    For comparison: `inversion`: how the pictures are carried up; `hold_surroundings`: keep the edit outside the masks
+    at every step (else it is only pasted back); `recompute_sources`: record no features, evaluate the sources beside
+    the target; `word_sources`: where the maps of marked words come from in the paper's run.
+    """
 
     mode: Mode = "auto"
     steps: int = 10
@@ -56,11 +67,15 @@ class SampleSettings:
     solver_window: tuple[float, float] = (0.0, 1.0)
     cfg: float = 1.0
     noise_seed: int = 0
-    anchor: float = 0.05
+    sigma_floor: float = SIGMA_FLOOR
     null_text: int = 10
     null_text_rate: float = RATE
     pose: float = 0.0
     freedom: float = 0.3
+    inversion: InversionKind = "velocity reuse"
+    hold_surroundings: bool = True
+    recompute_sources: bool = False
+    word_sources: WordSources = "both"
 
     def resolved(self) -> SampleSettings:
         """The same with a preset's numbers where `mode` names one."""
@@ -68,12 +83,14 @@ class SampleSettings:
             return self
         preset = PAPER_PRESETS[self.mode]
         return replace(self, steps=preset.steps, strength=1.0, mixing=preset.mixing, cfg=preset.cfg,
-                       solver_window=preset.solver_window, null_text=preset.null_text)
+                       solver_window=preset.solver_window, null_text=preset.null_text,
+                       word_sources=preset.word_sources)
 
 
 @dataclass(frozen=True, eq=False)
 class SampleResult:
-    """`latent` (1, C, ..., h, w) as the VAE takes it; `curve`: mixing weight after each inversion step;
+    """`latent` (1, C, ..., h, w) as the VAE takes it; `curve`: mixing weight in [0, 0.5] of each
+    step down, in the paper's run after each step up;
     `evaluations`: samples that went through the diffusion network; `source_error`: in the paper's run, the root mean
     square error with which the original and the edit came back beside the target, in the model's latent units."""
 
@@ -85,8 +102,16 @@ class SampleResult:
 
 
 def resolve_mode(model: Any, mode: Mode) -> str:
-    """`auto` as the model's family has it: replay, or lock-step for the large transformers (METHOD §3)."""
-    return preferred_mode(model) if mode == "auto" else mode
+    """`auto` as the model's family has it: replay, or lock-step for the large transformers (METHOD §3).
+
+    Raises ValueError for a mode that inverts on a model that cannot be inverted.
+    """
+    if mode == "auto":
+        return preferred_mode(model)
+    if mode != "lock-step" and answers_with_the_end(model):
+        raise ValueError(f"mode: {mode} inverts the pictures, which LCM sampling cannot do; set mode to auto or "
+                         "lock-step, or take ModelSamplingDiscrete off the model.")
+    return mode
 
 
 def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edited: Tensor, face_mask: Tensor,
@@ -105,6 +130,8 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
             "encode both crops of Crop Face Pairs with the same VAE."
         )
     weight, support = _latent_masks(face_mask, element_mask, edited)
+    if not settings.hold_surroundings:
+        support = torch.ones_like(support)
     mode = resolve_mode(model, settings.mode)
     if not bool((support > 0).any()):
         return SampleResult(edited, (), 0, mode)
@@ -113,19 +140,20 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     run = _attention_run(clone, face_mask, element_mask, edited, mode, settings.pose)
     install(clone, run, evaluations.append)
     if is_paper(mode):
-        install_words(clone, positive)
-        support = free_mask(face_mask, element_mask, edited)
+        install_words(clone, positive, settings.word_sources)
+        support = free_mask(face_mask, element_mask, edited, _mask_kind(_gates(clone, mode), mode))
     sampler = PairSampler(settings, mode, weight, support, run)
-    schedule = sampler.schedule(clone)
+    grid = sampler.noise_grid(clone)
     space = noise_space(clone)
-    sigmas = torch.tensor([space.sigma(r) for r in reversed(schedule.rhos)] + [0.0])
+    sigmas = torch.tensor([space.sigma(r) for r in reversed(grid.rhos)] + [0.0])
     guider = comfy.samplers.CFGGuider(clone)
-    empty = empty_conditioning(clone) if positive is None or negative is None else None
-    guider.set_conds(positive or empty, negative or empty)
+    positive = positive or empty_conditioning(clone)
+    # without guidance nobody looks at the negative one
+    guider.set_conds(positive, negative or (positive if settings.cfg == 1.0 else empty_conditioning(clone)))
     guider.set_cfg(settings.cfg)
     generator = torch.Generator().manual_seed(settings.noise_seed)
     noise = torch.randn(edited.shape, generator=generator)
-    callback = latent_preview.prepare_callback(clone, 2 * schedule.steps)
+    callback = latent_preview.prepare_callback(clone, 2 * grid.steps)
     more = others is not None and run is not None and run.plan.detail.strength > 0 and not is_paper(mode)
     pair = torch.cat([original, edited, *([others] if others is not None and more else [])]).float()
     try:
@@ -152,18 +180,29 @@ def _latent_masks(face: Tensor, element: Tensor, latent: Tensor) -> tuple[Tensor
     return weight.view(shape), support.view(shape)
 
 
+def _gates(model: Any, mode: str) -> Entangle | None:
+    """The gates on a model, or those that the mode brings."""
+    preset = PAPER_PRESETS.get(mode)
+    options = model.model_options.get("transformer_options", {})
+    return options.get(ENTANGLE_KEY) or (preset.gates if preset else None)
+
+
+def _mask_kind(entangle: Entangle | None, mode: str) -> MaskKind:
+    """How masks come to a grid: hard in the paper's run, as told elsewhere."""
+    kind = entangle.masks if entangle is not None else "soft"
+    return "hard" if kind == "soft" and is_paper(mode) else kind
+
+
 def _attention_run(model: Any, face: Tensor, element: Tensor, latent: Tensor, mode: str,
                    pose: float) -> AttentionRun | None:
-    options = model.model_options.get("transformer_options", {})
-    preset = PAPER_PRESETS.get(mode)
-    entangle: Entangle | None = options.get(ENTANGLE_KEY) or (preset.gates if preset else None)
+    entangle = _gates(model, mode)
     if entangle is None or (entangle.structure <= 0 and entangle.detail <= 0):
         return None
+    options = model.model_options.get("transformer_options", {})
     divide: Disentangle = options.get(DISENTANGLE_KEY) or Disentangle(strength=0.0)
-    sampling = model.get_model_object("model_sampling")
-    plan = make_plan(entangle, divide, attention_blocks(model), sampling.percent_to_sigma)
+    plan = make_plan(entangle, divide, attention_blocks(model))
     size = (latent.shape[-2], latent.shape[-1])
-    regions = Regions(face, element, is_paper(mode), entangle.overlap)
+    regions = Regions(face, element, _mask_kind(entangle, mode), entangle.overlap, entangle.boost)
     return AttentionRun(plan, regions, FeatureRecord(), size, face_share=entangle.face_share(pose))
 
 
@@ -185,28 +224,24 @@ class PairSampler(comfy.samplers.Sampler):
         self.curve: tuple[float, ...] = ()
         self.source_error: float | None = None
 
-    def schedule(self, model: Any) -> Schedule:
-        sampling = model.get_model_object("model_sampling")
-        s = self.settings
-        ends = [float(sampling.percent_to_sigma(p)) for p in s.solver_window]
-        return lambda_grid(noise_space(model), float(sampling.sigma_max), s.steps, s.strength, s.anchor,
-                           Window(*ends))
+    def noise_grid(self, model: Any) -> NoiseGrid:
+        """The levels of this run on a model, object patches included."""
+        s, highest = self.settings, float(model.get_model_object("model_sampling").sigma_max)
+        return make_noise_grid(noise_space(model), highest, s.steps, s.strength, s.sigma_floor,
+                               Window(*s.solver_window))
 
     def sample(self, model_wrap: Any, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, noise: Tensor,
                latent_image: Tensor, denoise_mask: Any = None, disable_pbar: bool = False) -> Tensor:
         """Called by the guider with the model loaded; latents are in the model's own scale."""
         latent_image, others = latent_image[:2], latent_image[2:]
         patcher = model_wrap.model_patcher
-        space, schedule = noise_space(patcher), self.schedule(patcher)
+        space, grid = noise_space(patcher), self.noise_grid(patcher)
         shared, cfg = noise[:1], self.settings.cfg
-        weight, support = self.weight.to(latent_image), self.support.to(latent_image)
-        freedom = 1 - (1 - self.settings.freedom) * weight
-        hooks = HookSchedules(model_wrap)
 
         def denoise(x: Tensor, sigma: float, rows: Rows, step: int) -> Tensor:
             comfy.model_management.throw_exception_if_processing_interrupted()
             if self.run is not None:
-                self.run.rows, self.run.step, self.run.sigma = rows.value, step, sigma
+                self.run.rows, self.run.step, self.run.position = rows.value, step, grid.step_position(step)
             # guidance in the inversion is what makes null-text optimisation necessary (METHOD §3)
             model_wrap.set_cfg(1.0 if rows in (Rows.SOURCES, Rows.OTHER) else cfg)
             hooks.before(upward=rows is Rows.SOURCES)
@@ -215,43 +250,46 @@ class PairSampler(comfy.samplers.Sampler):
             if self.run is not None:
                 self.run.rows = ()  # whatever else evaluates the model is none of the gates' business
             if rows is Rows.SOURCES and callback is not None:
-                callback(min(step, schedule.steps) - 1, denoised[1:2], x[1:2], 2 * schedule.steps)
+                callback(step - 1, denoised[1:2], x[1:2], 2 * grid.steps)
             return denoised
 
         def on_step(done: int, denoised: Tensor) -> None:
             if callback is not None:
-                callback(schedule.steps + done - 1, denoised, denoised, 2 * schedule.steps)
+                callback(grid.steps + done - 1, denoised, denoised, 2 * grid.steps)
 
-        if is_paper(self.mode):
-            options = extra_args["model_options"]
-            done, self.curve = run_paper(model_wrap, options, denoise, space, schedule, latent_image, shared, support,
-                                         self.settings.mixing, cfg, self.settings.null_text,
-                                         self.settings.null_text_rate, on_step)
-            self.source_error = float((done.sources - latent_image).square().mean().sqrt())
-            return done.latent
-        self._meet(others, denoise, space, schedule, shared)
+        with HookKeyframes(model_wrap) as hooks:
+            if is_paper(self.mode):
+                return self._paper(model_wrap, extra_args["model_options"], denoise, grid, latent_image, shared, on_step)
+            self._record_extra_photos(others, denoise, space, grid, shared)
+            source, recompute = self._sources(model_wrap, denoise, space, grid, latent_image, shared)
+            weight, support = self.weight.to(latent_image), self.support.to(latent_image)
+            self.curve = run_curve(source, grid, self.settings.mixing)
+            return denoise_target(denoise, space, grid, source, latent_image, weight, support, self.curve,
+                                  self.settings.mixing, recompute, on_step, 1 - (1 - self.settings.freedom) * weight)
+
+    def _paper(self, model_wrap: Any, options: dict[str, Any], denoise: Denoise, grid: NoiseGrid, clean: Tensor,
+               noise: Tensor, on_step: OnStep) -> Tensor:
+        s, space = self.settings, noise_space(model_wrap.model_patcher)
+        done, self.curve = run_paper(model_wrap, options, denoise, space, grid, clean, noise, self.support.to(clean),
+                                     s.mixing, s.cfg, s.null_text, s.null_text_rate, on_step)
+        self.source_error = float((done.sources - clean).square().mean().sqrt())
+        return done.latent
+
+    def _sources(self, model_wrap: Any, denoise: Denoise, space: NoiseSpace, grid: NoiseGrid, clean: Tensor,
+                 noise: Tensor) -> tuple[Source, bool]:
+        """Both sources at every level, and whether they are to be evaluated again beside the target."""
         if self.mode == "lock-step":
-            source = lock_step_source(latent_image, shared, schedule)
-            difference = float((latent_image[0] - latent_image[1]).square().mean())
-            self.curve = mixing_curve([difference] * schedule.steps, self.settings.mixing)
-            weight = weight * 2 * self.curve[-1]
-            start = weight * (latent_image[:1] - latent_image[1:])
-            return descend(denoise, space, schedule, source, latent_image, start, weight, support, True, on_step,
-                           freedom)
-        if self.run is not None:
-            _grant_room(self.run.record, latent_image.device)
-        trajectory = invert(denoise, space, latent_image, shared, schedule)
-        self.curve = trajectory_curve(trajectory, self.settings.mixing)
-        weight = weight * 2 * self.curve[-1]
-        start = mixed_start(trajectory, schedule.rhos[-1], weight, self.settings.mixing)
-        # a record holds the sources under one prompt only
-        prompts = len(model_wrap.conds["positive"])
-        joint = cfg != 1.0 or prompts > 1 or (self.run is not None and self.run.record.overflowed)
-        levels = trajectory.levels
-        return descend(denoise, space, schedule, lambda i: levels[i - 1], latent_image, start, weight, support,
-                       joint, on_step, freedom)
+            return lock_step_source(clean, noise, grid), True
+        # a record holds the sources under one prompt only, without guidance
+        recompute = (self.settings.recompute_sources or self.settings.cfg != 1.0
+                     or len(model_wrap.conds["positive"]) > 1)
+        if self.run is not None and not recompute:
+            _grant_room(self.run.record, clean.device)
+        levels = invert(denoise, space, clean, noise, grid, kind=self.settings.inversion).levels
+        return lambda i: levels[i - 1], recompute or (self.run is not None and self.run.record.overflowed)
 
-    def _meet(self, others: Tensor, denoise: Any, space: Any, schedule: Schedule, noise: Tensor) -> None:
+    def _record_extra_photos(self, others: Tensor, denoise: Denoise, space: NoiseSpace, grid: NoiseGrid,
+                             noise: Tensor) -> None:
         """Record the face keys of further photos of the person; one that does not fit into memory is not used."""
         run = self.run
         if run is None or not len(others):
@@ -261,9 +299,9 @@ class PairSampler(comfy.samplers.Sampler):
             run.record = FeatureRecord()
             _grant_room(run.record, other.device)
             if self.mode == "lock-step":
-                for i, rho in enumerate(schedule.rhos[1:], start=1):
-                    denoise(space.to_model(anchored(other, noise, rho), rho), space.sigma(rho), Rows.OTHER, i)
+                for i, rho in enumerate(grid.rhos[1:], start=1):
+                    denoise(space.to_model(noised(other, noise, rho), rho), space.sigma(rho), Rows.OTHER, i)
             else:
-                invert(denoise, space, other, noise, schedule, Rows.OTHER)
+                invert(denoise, space, other, noise, grid, Rows.OTHER)
             run.others += (run.record,)
         run.record = first

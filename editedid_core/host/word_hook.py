@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.patcher_extension
@@ -12,6 +12,7 @@ from torch import Tensor
 from ..attention.words import PromptWords, replace_maps
 from .families import find_family
 from .model_info import network_of
+from .paper_presets import WordSources
 from .prompt_tokens import WORDS_KEY
 
 KEY = "editedid_words"
@@ -29,14 +30,18 @@ class _Forward:
     cross_attention_next: bool = False
 
 
-def install_words(model: Any, positive: Any) -> None:
+def install_words(model: Any, positive: Any, sources: WordSources = "both") -> None:
     """Add the hook to a clone that lives for one run, when the prompt carries marked words.
+
+    `sources`: "original" leaves out the words whose maps would come from the edited picture.
 
     Raises ValueError for models without cross-attention over the prompt.
     """
     words = positive[0][1].get(WORDS_KEY) if positive else None
     if words is None:
         return
+    if sources == "original":
+        words = replace(words, element=())
     family = find_family(network_of(model))
     if family is None or family.located != "patch":  # a UNet is told by its patches
         raise ValueError(

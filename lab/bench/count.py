@@ -131,13 +131,13 @@ class Network:
             run = runs.attention_run(subject, model, chosen)
             run.record.budget = 1 << 40
             runs.core("host.attention_hook").install(model, run, lambda samples: None)
-            grid = sampling.PairSampler(runs.settings(**settings), chosen, None, None, run).schedule(model)
+            grid = sampling.PairSampler(runs.settings(**settings), chosen, None, None, run).noise_grid(model)
             space = runs.core("host.model_info").noise_space(model)
             used = 0
             with Living(self.device) as living:
                 for step, rows in self._steps(chosen, grid.steps):
-                    run.rows, run.step, run.sigma = rows.value, step, space.sigma(grid.rhos[step])
-                    self.evaluate(model, len(rows.value), run.sigma)
+                    run.rows, run.step, run.position = rows.value, step, grid.step_position(step)
+                    self.evaluate(model, len(rows.value), space.sigma(grid.rhos[step]))
                     used = run.record.used
         return Count(living.most / MIB, living.launches, used / MIB)
 

@@ -32,7 +32,7 @@ def run(subject: Subject, steps: int) -> Tensor:
     options["optimized_attention_override"] = explicit_attention(subject)
     space = core("host.model_info").noise_space(model)
     top = float(model.get_model_object("model_sampling").sigma_max)
-    grid = core("diffusion.schedule").lambda_grid(space, top, steps)
+    grid = core("diffusion.noise_grid").make_noise_grid(space, top, steps)
     rhos = grid.rhos
     step = core("diffusion.solver").step
 
@@ -58,7 +58,7 @@ def run(subject: Subject, steps: int) -> Tensor:
 
 def explicit_attention(subject: Subject) -> Any:
     """An attention override that forms softmax(q k^T) as one matrix, with the paper's gates."""
-    regions = core("attention.regions").Regions(subject.face, subject.element, hard=True)
+    regions = core("attention.regions").Regions(subject.face, subject.element, "hard")
     weights: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
     def override(func: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None,

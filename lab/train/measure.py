@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from editedid_core.diffusion.inversion import invert_naive, reconstruct
-from editedid_core.diffusion.schedule import lambda_grid
+from editedid_core.diffusion.inversion import invert, reconstruct
+from editedid_core.diffusion.noise_grid import make_noise_grid
 from editedid_core.diffusion.space import NoiseSpace
 from editedid_core.diffusion.trajectory import Rows
 
@@ -96,9 +96,9 @@ def measure(host: Host, checkpoint: str, count: int = HELD_OUT) -> Figures:
         denoise = Denoiser(model, vae.latent_channels)
         error = prediction_error(denoise, latents, flow, sampling.sigmas)
         clean, space = latents[: INVERTED * SCENES : SCENES], NoiseSpace(flow)
-        grid = lambda_grid(space, float(sampling.sigma_max), STEPS)
+        grid = make_noise_grid(space, float(sampling.sigma_max), STEPS)
         noise = torch.randn(clean.shape[1:], generator=torch.Generator().manual_seed(0))[None]
-        top = invert_naive(denoise, space, clean, noise, grid).levels[-1].state
+        top = invert(denoise, space, clean, noise, grid, kind="naive").top
         again = vae.decode(model.model.process_latent_out(reconstruct(denoise, space, top, noise, grid)))
     returned = decibels(again, back[: INVERTED * SCENES : SCENES].clamp(0, 1))
     spread = float(((top - clean) / grid.rhos[-1]).std())

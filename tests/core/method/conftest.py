@@ -48,3 +48,7 @@ def world(request: pytest.FixtureRequest) -> tuple[NoiseSpace, float, MixtureDen
     return space, sigma_max, MixtureDenoiser(space)
 
 
+@pytest.fixture
+def mixture() -> type[MixtureDenoiser]:
+    """The model for a space of one's own choice."""
+    return MixtureDenoiser

@@ -31,7 +31,7 @@ def test_regions_always_sum_to_one_and_average_areas() -> None:
     half[:, :12] = 1
     w1, _ = Regions(half, torch.zeros(32, 32)).on_grid(4, 4, face)
     torch.testing.assert_close(w1.view(4, 4)[0], torch.tensor([1.0, 0.5, 0.0, 0.0]))
-    w1, _ = Regions(half, torch.zeros(32, 32), hard=True).on_grid(4, 4, face)
+    w1, _ = Regions(half, torch.zeros(32, 32), "hard").on_grid(4, 4, face)
     assert set(w1.tolist()) == {0.0, 1.0}
 
 
@@ -48,12 +48,11 @@ def test_block_lists_are_read_and_wrong_ones_named() -> None:
             parse_blocks(bad, UNET, auto, "detail_blocks")
 
 
-def test_windows_become_sigmas() -> None:
-    plan = make_plan(Entangle(structure=1, structure_window=(0.0, 0.5), structure_blocks="double"), Disentangle(),
-                     DIT, lambda percent: 1.0 - percent)
-    assert plan.structure.at(Layer("double", 3), 0.8)
-    assert not plan.structure.at(Layer("double", 3), 0.4)
-    assert not plan.structure.at(Layer("single", 0), 0.8)
+def test_gates_act_by_the_position_in_the_run() -> None:
+    plan = make_plan(Entangle(structure=1, structure_window=(0.0, 0.5), structure_blocks="double"), Disentangle(), DIT)
+    assert plan.structure.at(Layer("double", 3), 0.2) and plan.structure.at(Layer("double", 3), 0.5)
+    assert not plan.structure.at(Layer("double", 3), 0.6)
+    assert not plan.structure.at(Layer("single", 0), 0.2)
 
 
 def test_a_token_moves_by_its_share() -> None:
@@ -89,15 +88,15 @@ def make_run(rows: tuple[str, ...], face: torch.Tensor, budget: int = 1 << 30, d
              **entangle: object) -> AttentionRun:
     setting = Entangle(**{"structure": 0.7, "detail": 0.9, "structure_window": (0, 1), "detail_window": (0, 1),
                           "structure_blocks": "double", "detail_blocks": "double", **entangle})
-    plan = make_plan(setting, Disentangle(divide), DIT, lambda percent: 1.0 - percent)
+    plan = make_plan(setting, Disentangle(divide), DIT)
     element = torch.zeros_like(face)
     element[:4] = face[:4]
-    return AttentionRun(plan, Regions(face, element), FeatureRecord(budget), (8, 8), rows, 3)
+    return AttentionRun(plan, Regions(face, element), FeatureRecord(budget), (8, 8), rows, 3, 0.5)
 
 
 def make_call(rows: int, chunks: int = 1, heads_first: bool = False) -> AttentionCall:
     axis = 2 if heads_first else 1
-    return AttentionCall(Layer("double", 1), 0.5, GRID, TEXT, axis, axis, chunks, rows)
+    return AttentionCall(Layer("double", 1), GRID, TEXT, axis, axis, rows, HALVES[:chunks])
 
 
 def qkv(batch: int, heads_first: bool, seed: int = 0) -> list[torch.Tensor]:
@@ -107,6 +106,7 @@ def qkv(batch: int, heads_first: bool, seed: int = 0) -> list[torch.Tensor]:
 
 
 ALL = ("original", "edited", "target")
+HALVES = ("positive", "negative")
 
 
 @pytest.mark.parametrize("heads_first", [False, True])

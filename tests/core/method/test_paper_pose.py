@@ -29,7 +29,7 @@ def test_half_a_share_moves_the_face_half_as_far_and_elements_as_before(structur
     plan = make_plan(
         Entangle(structure=structure, detail=detail, donor="original", structure_window=(0, 1), detail_window=(0, 1),
                  structure_blocks="down", detail_blocks="down", agreement=None),
-        Disentangle(), {"down": [0]}, lambda percent: 1.0 - percent)
+        Disentangle(), {"down": [0]})
     q, k, v = torch.randn(3, 3, 16, 8, generator=torch.Generator().manual_seed(0))
 
     def moved(share: float) -> torch.Tensor:
@@ -39,7 +39,7 @@ def test_half_a_share_moves_the_face_half_as_far_and_elements_as_before(structur
         def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **rows: object) -> torch.Tensor:
             return torch.softmax(q @ k.transpose(1, 2), -1) @ v
 
-        call = AttentionCall(LAYER, 0.5, (4, 4), 0, 1, 1, 1, 3)
+        call = AttentionCall(LAYER, (4, 4), 0, 1, 1, 3)
         return (run.edit(call, attend, q, k, v) - attend(q, k, v))[2]  # type: ignore[arg-type]
 
     whole, half = moved(1.0), moved(0.5)

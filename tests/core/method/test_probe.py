@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from editedid_core.attention.blocks import NOWHERE, BlockChoice, parse_blocks
-from editedid_core.attention.probe import GATES, LEAST_SCORE, Gate, Measured, Probe, probe_blocks, read_choice
+from editedid_core.attention.probe import GATES, LEAST_SCORE, GateName, Measured, Probe, probe_blocks, read_choice
 
 UNET = {"down": [1, 2], "mid": [0], "up": [3, 4]}
 GOOD = {("structure", "down.2"): Measured(0.04, 0.0, 0.0, 0.0), ("structure", "mid.0"): Measured(0.0, -0.004, 0.0, 0.0),
@@ -34,7 +34,7 @@ def known_model(effects: Mapping[tuple[str, str], Measured],
     return measure
 
 
-def probed(effects: Mapping[tuple[str, str], Measured], gates: tuple[Gate, ...] = GATES,
+def probed(effects: Mapping[tuple[str, str], Measured], gates: tuple[GateName, ...] = GATES,
            together: int = 1) -> tuple[Probe, list[tuple[str, str]]]:
     runs: list[tuple[str, str]] = []
     return probe_blocks("toy", UNET, gates, ("down, mid", "up"), 3, known_model(effects, runs), together), runs

@@ -91,3 +91,32 @@ def plain(host: Host) -> Callable[[Any, str], Tensor]:
                                 toys.conditioning(toy, 2), latent, disable_pbar=True, seed=1)
 
     return sample
+
+
+@pytest.fixture(scope="session")
+def scheduled_lora(host: Host) -> Callable[..., tuple[Any, Any, Callable[[Any], Any]]]:
+    """A prompt with a LoRA on it whose strength changes along the denoising run, (start, strength) each; its hooks; and
+    what makes a model know their weights, as CreateHookLora and the guider leave it."""
+
+    def make(model: Any, prompt: Any, strengths: list[tuple[float, float]]) -> tuple[Any, Any, Callable[[Any], Any]]:
+        hooks = importlib.import_module("comfy.hooks")
+        key = toys.weight_key(model)
+        group = hooks.HookGroup()
+        hook = hooks.WeightHook(strength_model=1.0, strength_clip=0.0)
+        hook.weights = {key: ("diff", (torch.full_like(model.model.state_dict()[key], 0.1),))}
+        hook.need_weight_init = False
+        group.add(hook)
+        keyframes = hooks.HookKeyframeGroup()
+        for start, strength in strengths:
+            keyframes.add(hooks.HookKeyframe(strength, start_percent=start))
+        group.set_keyframes_on_hooks(keyframes)
+
+        def add(model: Any) -> Any:
+            model = model.clone()
+            for one in group.hooks:
+                model.add_hook_patches(hook=one, patches=one.weights, strength_patch=1.0)
+            return model
+
+        return hooks.set_hooks_for_conditioning(prompt, group), group, add
+
+    return make

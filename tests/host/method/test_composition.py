@@ -44,52 +44,23 @@ def composes(patched: Callable[..., Any], run: Callable[..., Tensor], tiny_model
     return check
 
 
-def weight_key(model: Any) -> str:
-    names = ("attn1.to_q.weight", "attn.qkv.weight", "attention.qkv.weight", "to_q.weight")
-    return next(k for k in model.model.state_dict() if k.endswith(names))
-
-
 @pytest.mark.parametrize("kind", ["sd3", "qwen", "zimage"])
 def test_a_lora(composes: Any, kind: str) -> None:
     def add(model: Any) -> Any:
-        model, key = model.clone(), weight_key(model)
+        model, key = model.clone(), toys.weight_key(model)
         model.add_patches({key: ("diff", (torch.full_like(model.model.state_dict()[key], 0.1),))})
         return model
 
     composes(kind, add)
 
 
-def scheduled(model: Any, prompt: Any, strengths: list[tuple[float, float]]) -> Any:
-    """The prompt with a LoRA on it whose strength changes along the denoising run, (start, strength) each."""
-    hooks = importlib.import_module("comfy.hooks")
-    key = weight_key(model)
-    group = hooks.HookGroup()
-    hook = hooks.WeightHook(strength_model=1.0, strength_clip=0.0)
-    hook.weights = {key: ("diff", (torch.full_like(model.model.state_dict()[key], 0.1),))}
-    hook.need_weight_init = False
-    group.add(hook)
-    keyframes = hooks.HookKeyframeGroup()
-    for start, strength in strengths:
-        keyframes.add(hooks.HookKeyframe(strength, start_percent=start))
-    group.set_keyframes_on_hooks(keyframes)
-    hooked = hooks.set_hooks_for_conditioning(prompt, group)
-    return hooked, group
-
-
-def with_hooks(model: Any, group: Any) -> Any:
-    """The model as CreateHookLora and the guider leave it: it knows the hook's weights."""
-    model = model.clone()
-    for hook in group.hooks:
-        model.add_hook_patches(hook=hook, patches=hook.weights, strength_patch=1.0)
-    return model
-
-
 @pytest.mark.parametrize("kind", ["flux", "sd3"])
-def test_a_lora_schedule_is_followed_up_and_down(patched: Any, run: Any, tiny_model: Any, kind: str) -> None:
+def test_a_lora_schedule_is_followed_up_and_down(patched: Any, run: Any, tiny_model: Any, scheduled_lora: Any,
+                                                 kind: str) -> None:
     def sample(strengths: list[tuple[float, float]]) -> Tensor:
         model = tiny_model(kind)
-        hooked, group = scheduled(model, toys.conditioning(TOYS[kind]), strengths)
-        return run(with_hooks(patched(model), group), kind, prompt=hooked)
+        hooked, group, add = scheduled_lora(model, toys.conditioning(TOYS[kind]), strengths)
+        return run(add(patched(model)), kind, prompt=hooked)
 
     never, always = sample([(0.0, 0.0)]), sample([(0.0, 1.0)])
     assert not torch.equal(never, always)
@@ -303,7 +274,7 @@ def test_weights_that_stay_in_main_memory(
 
     def model() -> Any:
         fresh = tiny_model("flux")
-        key = weight_key(fresh)
+        key = toys.weight_key(fresh)
         fresh.add_patches({key: ("diff", (torch.full_like(fresh.model.state_dict()[key], 0.1),))})
         return patched(fresh)
 

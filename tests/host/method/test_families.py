@@ -47,7 +47,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
 
     def compared(self: Any, call: Any, attend: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         before, after = attend(q, k, v), edit(self, call, attend, q, k, v)
-        if len(self.rows) == 3 and self.plan.structure.at(call.layer, call.sigma):
+        if len(self.rows) == 3 and self.plan.structure.at(call.layer, self.position):
             n = call.grid[0] * call.grid[1]
             plain, gated = (t.movedim(call.out_axis, 1).flatten(2) for t in (before, after))
             image = slice(call.start, call.start + n)

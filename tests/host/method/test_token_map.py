@@ -25,8 +25,11 @@ class Watch:
     """Stands where a run's gates would and keeps what each located call gets."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        self.latent_size, self.sigma = size, 0.5
+        self.latent_size = size
         self.seen: list[tuple[Any, Tensor]] = []
+
+    def edit_projected(self, call: Any, out: Tensor) -> Tensor:
+        return out
 
     def edit(self, call: Any, attend: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         self.seen.append((call, q.movedim(call.axis, 1).flatten(2).clone()))
@@ -105,7 +108,7 @@ def sizes_of(toy: Toy, model: Any) -> list[tuple[int, int]]:
 def patch_of(model: Any) -> int:
     families = importlib.import_module("editedid_core.host.families")
     network = model.model.diffusion_model
-    return families.patch_size(families.reach(network), network)
+    return families.patch_size(families.require_family(network), network)
 
 
 def blocks_of(model: Any) -> set[tuple[str, int]]:

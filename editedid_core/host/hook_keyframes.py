@@ -1,15 +1,16 @@
-"""Schedules of other packs (LoRA strengths along the run) while a run takes the noise up as well as down."""
+"""Hook keyframes of other packs (LoRA strengths along the run) while a run takes the noise up as well as down."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-class HookSchedules:
+class HookKeyframes:
     """Keeps hooks on the prompt at the keyframe of the current noise level.
 
     The host only ever looks for a later keyframe. On the way up it would jump to the last one and stay there, so
-    there each evaluation looks from the start, and the way down begins from the start as well.
+    there each evaluation looks from the start, and the way down begins from the start as well. The hooks belong to the
+    prompt, which other samplers share: use this as a context manager, and they leave it as they came.
     """
 
     def __init__(self, guider: Any) -> None:
@@ -18,6 +19,16 @@ class HookSchedules:
         self._patcher = guider.model_patcher
         self._scheduled = [(h, h.hook_keyframe) for h in hooks.values() if len(h.hook_keyframe.keyframes) > 1]
         self._upward = False
+
+    def __enter__(self) -> HookKeyframes:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if not self._scheduled:
+            return
+        for hook, keyframes in self._scheduled:
+            hook.hook_keyframe = keyframes
+        self._patcher.clear_cached_hook_weights()
 
     def before(self, upward: bool) -> None:
         """Call before each evaluation; `upward`: the next one is higher in noise than this."""
