@@ -1,7 +1,7 @@
 """The one configuration of a restoration. Every default stands here once, with where it comes from.
 
-Nodes, demo, benchmarks, batches and frames all make a `RestoreConfig` and hand it to the same runner. A field is named by
-its path, as in `crop.relight`. *Drawn* marks numbers that were set on drawn people alone.
+Nodes, demo, benchmarks, batches and frames all make a `RestoreConfig` and hand it to the same runner. A field is named
+by its path, as in `crop.relight`. *Drawn* marks numbers that were set on drawn people alone.
 """
 
 from __future__ import annotations

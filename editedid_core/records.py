@@ -80,7 +80,7 @@ class FacePair:
     similarity: cosine in [-1, 1] of the edited face to the mean of the photos, or None where an embedding is missing.
     originals: all photos of that person, best first; originals[0] is original.
     shaped: whether the edited face has taken the person's shape (reshape.py), so that what differs between the two
-    faces' landmarks is pose and expression only.
+    faces' landmarks is pose and expression only. found: the edited face as it was found, where it was shaped since.
     """
 
     original: Face
@@ -88,6 +88,12 @@ class FacePair:
     similarity: float | None
     originals: tuple[Face, ...]
     shaped: bool = False
+    found: Face | None = None
+
+    @property
+    def as_found(self) -> Face:
+        """The edited face as it was found, before it was shaped."""
+        return self.edited if self.found is None else self.found
 
 
 @dataclass(frozen=True, eq=False)

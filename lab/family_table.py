@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from editedid_core.host.families import FAMILIES, Family, find_family
+from editedid_core.comfy.model_families import FAMILIES, Family, find_family
 
 from .toys import TOYS, Toy, make
 

@@ -1,5 +1,6 @@
 """ComfyUI's face of the pack."""
 
-from . import attention, crops, faces, probe, restore, sampling, words
+from . import attention, crops, faces, finish, probe, restore, sampling, words
 
-ALL_NODES = [*faces.NODES, *crops.NODES, *attention.NODES, *sampling.NODES, *words.NODES, *restore.NODES, *probe.NODES]
+ALL_NODES = [*faces.NODES, *crops.NODES, *attention.NODES, *sampling.NODES, *finish.NODES, *words.NODES, *restore.NODES,
+             *probe.NODES]

@@ -4,17 +4,21 @@ Both put an immutable setting on a clone of the model. It acts when the Adaptive
 there; any other sampler gives exactly the plain result.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from comfy_api.latest import io
 
-from ..editedid_core.attention.probe import GateName, read_choice
-from ..editedid_core.attention.settings import Disentangle, Entangle, make_plan
-from ..editedid_core.host.block_files import read_block_file
-from ..editedid_core.host.model_info import attention_blocks
-from ..editedid_core.host.sampling import DISENTANGLE_KEY, ENTANGLE_KEY
+from ..editedid_core.choices import one_of
+from ..editedid_core.comfy.block_files import read_block_file
+from ..editedid_core.comfy.model_profile import attention_blocks
+from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY
+from ..editedid_core.config import RestoreConfig
+from ..editedid_core.engines.edited_id.attention.probe import GateName, read_choice
+from ..editedid_core.engines.edited_id.attention.settings import DONORS, make_plan
 
 CATEGORY = "image/identity restoration"
+DEFAULTS = RestoreConfig()
 
 
 def with_option(model: Any, key: str, setting: object) -> Any:
@@ -50,12 +54,12 @@ class AttentionDisentangle(io.ComfyNode):
             search_aliases=["editedid", "identity", "attention", "disentangle", "restore face"],
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model; it is cloned, not changed."),
-                io.Float.Input("strength", default=1.0, min=0.0, max=1.0, step=0.05,
+                io.Float.Input("strength", default=DEFAULTS.disentangle.strength, min=0.0, max=1.0, step=0.05,
                                tooltip="1 keeps the sources fully apart, 0 lets every part see both pictures."),
-                io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True,
-                               tooltip="Where it begins: 0 is pure noise, 1 the finished picture."),
-                io.Float.Input("end_percent", default=1.0, min=0.0, max=1.0, step=0.01, advanced=True,
-                               tooltip="Where it ends: 0 is pure noise, 1 the finished picture."),
+                io.Float.Input("start_percent", default=DEFAULTS.disentangle.start, min=0.0, max=1.0, step=0.01,
+                               advanced=True, tooltip="Where it begins: 0 is pure noise, 1 the finished picture."),
+                io.Float.Input("end_percent", default=DEFAULTS.disentangle.end, min=0.0, max=1.0, step=0.01,
+                               advanced=True, tooltip="Where it ends: 0 is pure noise, 1 the finished picture."),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="The model with the setting; connect it to "
                                      "ID Entanglement or the Adaptive Mixing Sampler.")],
@@ -64,13 +68,14 @@ class AttentionDisentangle(io.ComfyNode):
     @classmethod
     def execute(cls, model: Any, strength: float, start_percent: float, end_percent: float) -> io.NodeOutput:
         start, end = _window(start_percent, end_percent, "percent")
-        return io.NodeOutput(with_option(model, DISENTANGLE_KEY, Disentangle(strength, start, end)))
+        setting = replace(DEFAULTS.disentangle, strength=strength, start=start, end=end)
+        return io.NodeOutput(with_option(model, DISENTANGLE_KEY, setting))
 
 
 class IDEntanglement(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        standard = Entangle()
+        standard = DEFAULTS.entangle
         return io.Schema(
             node_id="EditedIDEntanglement",
             display_name="ID Entanglement",
@@ -84,7 +89,7 @@ class IDEntanglement(io.ComfyNode):
                                tooltip="How much of the attention outputs inside the face comes from the donor."),
                 io.Float.Input("detail", default=standard.detail, min=0.0, max=1.0, step=0.05,
                                tooltip="How strongly the face looks at the original's face for detail."),
-                io.Combo.Input("donor", options=["edited", "original"], default=standard.donor,
+                io.Combo.Input("donor", options=list(DONORS), default=standard.donor,
                                tooltip="Whose attention outputs the structure gate uses: the edit's keep its light, "
                                "the original's bring its shape and its light."),
                 io.Float.Input("structure_start", default=standard.structure_window[0], min=0.0, max=1.0, step=0.01,
@@ -101,10 +106,10 @@ class IDEntanglement(io.ComfyNode):
                 io.String.Input("detail_blocks", default="auto", advanced=True,
                                 tooltip="auto, none, a list such as 'up.3-8' (UNet) or 'double.10-18, single' "
                                 "(transformer), or the name of a file that Layer Probe saved."),
-                io.Boolean.Input("agreement_gate", default=True, advanced=True,
+                io.Boolean.Input("agreement_gate", default=standard.agreement is not None, advanced=True,
                                  tooltip="Close the gates where the two pictures disagree in pose or are covered."),
-                io.Float.Input("agreement", default=0.0, min=-1.0, max=1.0, step=0.05, advanced=True,
-                               tooltip="Likeness (cosine) at which the agreement gate is half open."),
+                io.Float.Input("agreement", default=standard.agreement or 0.0, min=-1.0, max=1.0, step=0.05,
+                               advanced=True, tooltip="Likeness (cosine) at which the agreement gate is half open."),
                 io.Float.Input("overlap", default=standard.overlap, min=0.0, max=1.0, step=0.05, optional=True,
                                advanced=True, tooltip="Paper modes: the face's share where its hard mask and the "
                                "elements' overlap; the elements get the rest."),
@@ -120,9 +125,9 @@ class IDEntanglement(io.ComfyNode):
     def execute(cls, model: Any, structure: float, detail: float, donor: str, structure_start: float,
                 structure_end: float, detail_start: float, detail_end: float, structure_blocks: str,
                 detail_blocks: str, agreement_gate: bool, agreement: float,
-                overlap: float = Entangle.overlap, pose: float = 0.0) -> io.NodeOutput:
-        setting = Entangle(
-            structure=structure, detail=detail, donor="original" if donor == "original" else "edited",
+                overlap: float = DEFAULTS.entangle.overlap, pose: float = 0.0) -> io.NodeOutput:
+        setting = replace(
+            DEFAULTS.entangle, structure=structure, detail=detail, donor=one_of(donor, DONORS, "donor"),
             structure_window=_window(structure_start, structure_end, "structure"),
             detail_window=_window(detail_start, detail_end, "detail"),
             structure_blocks=_block_list(structure_blocks, "structure", model),
@@ -130,7 +135,7 @@ class IDEntanglement(io.ComfyNode):
             agreement=agreement if agreement_gate else None, overlap=overlap, pose=pose or None,
         )
         # a wrong block list is told here, on the node that holds it
-        make_plan(setting, Disentangle(), attention_blocks(model))
+        make_plan(setting, DEFAULTS.disentangle, attention_blocks(model))
         return io.NodeOutput(with_option(model, ENTANGLE_KEY, setting))
 
 

@@ -8,15 +8,17 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..editedid_core.appearance.skin_tone import OTHER_LIGHT, UNSURE, retone_faces
+from ..editedid_core.config import RestoreConfig
 from ..editedid_core.crops.cut import crop_pairs, with_placeholder
 from ..editedid_core.crops.paste import paste as paste_crops
 from ..editedid_core.crops.paste import paste_mask
 from ..editedid_core.crops.preview import crop_sheet
 from ..editedid_core.geometry.reshape import reshape_faces
 from ..editedid_core.records import FacePairs, PasteRecord
-from ..editedid_core.restore.pipeline import RestoreOptions
 from . import types
 from .faces import CATEGORY
+
+DEFAULTS = RestoreConfig()
 
 
 def face_shape_input(default: float, optional: bool) -> io.Float.Input:
@@ -112,19 +114,19 @@ class CropFacePairs(io.ComfyNode):
                 io.Image.Input("original_image", tooltip="The picture given to Detect Faces for the original faces."),
                 io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
                 types.Pairs.Input("pairs", tooltip="Match Faces."),
-                io.Int.Input("size", default=512, min=64, max=2048, step=8,
+                io.Int.Input("size", default=DEFAULTS.crop.size, min=64, max=2048, step=8,
                              tooltip="Side of the crops in pixels, the size of pictures that the model was made for, "
                              "mostly 512 or 1024; 128 or 256 for the lab's UNet and DiT."),
-                io.Float.Input("relight", default=1.0, min=0.0, max=1.0, step=0.05,
+                io.Float.Input("relight", default=DEFAULTS.crop.relight, min=0.0, max=1.0, step=0.05,
                                tooltip="How far the original takes the light and tone of the edit. 0 leaves it be."),
-                io.Float.Input("auto_elements", default=RestoreOptions().auto_elements, min=0.0, max=2.0, step=0.05,
+                io.Float.Input("auto_elements", default=DEFAULTS.crop.auto_elements, min=0.0, max=2.0, step=0.05,
                                tooltip="How readily glasses, hat, hair or a hand over the face are found by comparing "
                                "the two pictures, and how little these may differ to be mixed. 0 turns it off."),
-                io.Boolean.Input("piecewise", default=False, advanced=True,
+                io.Boolean.Input("piecewise", default=DEFAULTS.crop.piecewise, advanced=True,
                                  tooltip="Bend the original to the edited landmarks where both faces have dense ones: "
                                  "follows the expression, and alters the shape of the face. Faces of Shape Faces are "
                                  "bent in any case."),
-                io.Boolean.Input("keep_elements", default=True, advanced=True,
+                io.Boolean.Input("keep_elements", default=DEFAULTS.crop.keep_elements, advanced=True,
                                  tooltip="Leave elements out of what is pasted: they stay the edit's own pixels."),
                 io.Mask.Input("element_mask", optional=True,
                               tooltip="Mask on the edited picture of things that must stay as they are over the face."),
@@ -163,9 +165,9 @@ class PasteFaces(io.ComfyNode):
                 io.Image.Input("edited_image", tooltip="The picture given to Crop Face Pairs."),
                 io.Image.Input("crops", tooltip="The restored crops, in the order of Crop Face Pairs."),
                 types.Paste.Input("paste", tooltip="Crop Face Pairs."),
-                io.Float.Input("feather", default=0.03, min=0.0, max=0.25, step=0.01,
+                io.Float.Input("feather", default=DEFAULTS.paste.feather, min=0.0, max=0.25, step=0.01,
                                tooltip="Width of the soft edge, as a part of the crop's side; it lies inside."),
-                io.Float.Input("colour", default=0.0, min=0.0, max=1.0, step=0.05,
+                io.Float.Input("colour", default=DEFAULTS.paste.colour, min=0.0, max=1.0, step=0.05,
                                tooltip="How far the light and tone of the restored face are brought to the edited "
                                "picture's."),
             ],

@@ -7,21 +7,24 @@ from typing import Any
 import torch
 from comfy_api.latest import io, ui
 
-from ..editedid_core.faces.analyzers.load import AUTO_PACK, BACKENDS, Backend, load_analyzer
+from ..editedid_core.choices import one_of
+from ..editedid_core.comfy.folders import default_pack, insightface_packs
+from ..editedid_core.comfy.progress import step_counter
+from ..editedid_core.config import NO_FACE, RestoreConfig
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
+from ..editedid_core.faces.analyzers.registry import AUTO_PACK, BACKENDS, Backend, load_analyzer
 from ..editedid_core.faces.compare import compare
-from ..editedid_core.faces.detect import ORDERS, Order
+from ..editedid_core.faces.detect import ORDERS
 from ..editedid_core.faces.find import find_faces
-from ..editedid_core.faces.match import CHOICES, SAME_PERSON, Choice, match_faces
+from ..editedid_core.faces.match import CHOICES, match_faces
 from ..editedid_core.faces.preview import numbered_boxes, side_by_side
-from ..editedid_core.host.folders import default_pack, insightface_packs
-from ..editedid_core.host.progress import step_counter
 from ..editedid_core.masks.outline import faces_mask
 from ..editedid_core.records import Faces
+from ..editedid_core.restore.stages import require_faces
 from . import types
 
 CATEGORY = "image/identity restoration"
-NO_FACE = ["error", "pass through"]
+DEFAULTS = RestoreConfig()
 
 
 class LoadFaceAnalyzer(io.ComfyNode):
@@ -80,16 +83,17 @@ class DetectFaces(io.ComfyNode):
             search_aliases=["face detection", "find faces", "face box", "face landmarks", "face mask", "editedid"],
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch; any size, grey or with alpha as well."),
-                io.Float.Input("threshold", default=0.5, min=0.05, max=0.99, step=0.01,
+                io.Float.Input("threshold", default=DEFAULTS.find.threshold, min=0.05, max=0.99, step=0.01,
                                tooltip="Least confidence of a face. Lower it when a face is missed, raise it when "
                                "something else is taken for a face."),
-                io.Int.Input("min_size", default=0, min=0, max=8192,
+                io.Int.Input("min_size", default=DEFAULTS.find.min_face, min=0, max=8192,
                              tooltip="Faces whose box is smaller than this many pixels are left out."),
-                io.Combo.Input("order", options=list(ORDERS), default="left-right",
+                io.Combo.Input("order", options=list(ORDERS), default=DEFAULTS.find.order,
                                tooltip="Order of the faces in each picture. centre: nearest to the middle first. "
                                "reference: like the faces of reference_image."),
-                io.Combo.Input("no_face", options=NO_FACE, default="error",
-                               tooltip="When no picture holds a face: stop with an error, or go on with no faces."),
+                io.Combo.Input("no_face", options=list(NO_FACE), default=DEFAULTS.find.no_face,
+                               tooltip="When one of the pictures holds no face: stop with an error, or go on "
+                               "without."),
                 types.Analyzer.Input("analyzer", optional=True,
                                      tooltip="Load Face Analyzer. Needed to recognise faces; may be left out where "
                                      "landmarks or boxes are connected and matching by place is enough."),
@@ -110,17 +114,16 @@ class DetectFaces(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image: torch.Tensor, threshold: float, min_size: int, order: Order, no_face: str,
+    def execute(cls, image: torch.Tensor, threshold: float, min_size: int, order: str, no_face: str,
                 analyzer: FaceAnalyzer | None = None, face_landmarks: Any = None, bounding_box: Any = None,
                 reference_image: torch.Tensor | None = None) -> io.NodeOutput:
+        order = one_of(order, ORDERS, "order")
         reference = None
         if order == "reference" and reference_image is not None:
             reference = find_faces(reference_image, analyzer, threshold=threshold)
         faces = find_faces(image, analyzer, face_landmarks, bounding_box, threshold, min_size, order, reference,
                            step_counter(image.shape[0]))
-        if not faces.faces and no_face == "error":
-            raise ValueError("No face was found in image: lower threshold or min_size, connect a picture in which a "
-                             "face can be seen, or set no_face to 'pass through'.")
+        require_faces(faces, "image", no_face)
         preview = numbered_boxes(image, faces)
         return io.NodeOutput(faces, preview, faces_mask(faces), len(faces.faces), ui=ui.PreviewImage(preview, cls=cls))
 
@@ -138,16 +141,16 @@ class MatchFaces(io.ComfyNode):
             inputs=[
                 types.Faces.Input("original", tooltip="Faces of the original photo or photos (Detect Faces)."),
                 types.Faces.Input("edited", tooltip="Faces of the edited picture or pictures (Detect Faces)."),
-                io.Float.Input("min_similarity", default=0.2, min=-1.0, max=1.0, step=0.01,
+                io.Float.Input("min_similarity", default=DEFAULTS.match.min_similarity, min=-1.0, max=1.0, step=0.01,
                                tooltip="Pairs that score less are given up. -1 pairs as many as possible, in the best "
                                "way."),
-                io.Float.Input("position_weight", default=0.3, min=0.0, max=1.0, step=0.05,
+                io.Float.Input("position_weight", default=DEFAULTS.match.position_weight, min=0.0, max=1.0, step=0.05,
                                tooltip="How much the place in the picture counts beside the likeness. 0: likeness "
                                "alone. 1: place alone. Only counts where both pictures may show the same scene."),
-                io.Float.Input("same_person", default=SAME_PERSON, min=-1.0, max=1.0, step=0.01, advanced=True,
-                               tooltip="Likeness from which faces of different original photos are taken for one "
-                               "person."),
-                io.Combo.Input("photos", options=list(CHOICES[:2]), default=CHOICES[0], optional=True,
+                io.Float.Input("same_person", default=DEFAULTS.match.same_person, min=-1.0, max=1.0, step=0.01,
+                               advanced=True, tooltip="Likeness from which faces of different original photos are "
+                               "taken for one person."),
+                io.Combo.Input("photos", options=list(CHOICES[:2]), default=DEFAULTS.match.photos, optional=True,
                                advanced=True, tooltip="Which of several photos of a person is used: the one most like "
                                "the edited face, or the one in the nearest pose and expression."),
             ],
@@ -160,8 +163,9 @@ class MatchFaces(io.ComfyNode):
 
     @classmethod
     def execute(cls, original: Faces, edited: Faces, min_similarity: float, position_weight: float,
-                same_person: float, photos: Choice = CHOICES[0]) -> io.NodeOutput:
-        pairs = match_faces(original, edited, min_similarity, position_weight, same_person, photos)
+                same_person: float, photos: str = DEFAULTS.match.photos) -> io.NodeOutput:
+        chosen = one_of(photos, CHOICES[:2], "photos")
+        pairs = match_faces(original, edited, min_similarity, position_weight, same_person, chosen)
         report = pairs.report(original, edited)
         return io.NodeOutput(pairs, len(pairs.pairs), report, ui=ui.PreviewText(report))
 

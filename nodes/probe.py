@@ -6,23 +6,22 @@ from typing import Any
 import torch
 from comfy_api.latest import io, ui
 
-from ..editedid_core.attention.probe import GATES, Measured, probe_blocks
-from ..editedid_core.faces.analyzers.load import load_analyzer
-from ..editedid_core.host import vae as host_vae
-from ..editedid_core.host.block_files import save_block_file
-from ..editedid_core.host.folders import default_pack, insightface_packs
-from ..editedid_core.host.model_info import attention_blocks
-from ..editedid_core.host.progress import show_result, step_counter
-from ..editedid_core.host.sampling import ENTANGLE_KEY, Mode, SampleSettings, sample_pair
+from ..editedid_core.comfy import vae as host_vae
+from ..editedid_core.comfy.block_files import save_block_file
+from ..editedid_core.comfy.model_profile import attention_blocks
+from ..editedid_core.comfy.progress import show_result, step_counter
+from ..editedid_core.comfy.sampling import ENTANGLE_KEY, sample_pair
+from ..editedid_core.config import RestoreConfig
+from ..editedid_core.engines.edited_id.attention.probe import GATES, Measured, probe_blocks
 from ..editedid_core.restore.layer_probe import ProbeFace, measure, probe_faces
 from .attention import with_option
-from .restore import with_default_gates
+from .run import best_analyzer, with_gates
 from .sampling import CATEGORY, crop_masks, late_inputs, make_settings, mode_input, settings_inputs
 from .types import Analyzer
 
 BOTH = "both"
 
-PROBED = SampleSettings(strength=0.8, freedom=1.0)
+PROBED = replace(RestoreConfig().sampling, strength=0.8, freedom=1.0)
 """Where the gates can show what they do: a run short of the structure gate's window, or held to the two pictures, would
 find every block alike."""
 
@@ -71,14 +70,14 @@ class LayerProbe(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: Any, vae: Any, original_latent: dict[str, Any], edited_latent: dict[str, Any],
-                face_mask: torch.Tensor, gate: str, together: int, filename_prefix: str, mode: Mode,
+                face_mask: torch.Tensor, gate: str, together: int, filename_prefix: str, mode: str,
                 element_mask: torch.Tensor | None = None, analyzer: Any = None, positive: Any = None,
                 negative: Any = None, freedom: float = PROBED.freedom, **values: Any) -> io.NodeOutput:
         settings = make_settings(mode, freedom=freedom, **values)
         if analyzer is None:
-            analyzer = load_analyzer("auto", insightface_packs(), default_pack())
+            analyzer = best_analyzer()
         face, element = crop_masks(original_latent, edited_latent, face_mask, element_mask)
-        gated = with_default_gates(model)
+        gated = with_gates(model, RestoreConfig())
         setting = gated.model_options["transformer_options"][ENTANGLE_KEY]
         available = attention_blocks(gated)
         gates = [one for one in GATES if gate in (BOTH, one) and getattr(setting, one) > 0]

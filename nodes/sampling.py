@@ -1,31 +1,32 @@
 """Adaptive Mixing Sampler."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from comfy_api.latest import io, ui
 
-from ..editedid_core.diffusion.mixing import Mixing
-from ..editedid_core.host.paper_presets import PAPER_PRESETS
-from ..editedid_core.host.sampling import Mode, SampleSettings, sample_pair
+from ..editedid_core.choices import one_of
+from ..editedid_core.comfy.sampling import sample_pair
+from ..editedid_core.config import RestoreConfig
+from ..editedid_core.engines.edited_id.settings import MODES, SampleSettings
 from ..editedid_core.restore.curve import curve_picture
 
 CATEGORY = "image/identity restoration"
-MODES = ["auto", "replay", "lock-step", "paper", *PAPER_PRESETS]
+DEFAULTS = RestoreConfig().sampling
 
 
 def mode_input() -> io.Combo.Input:
     return io.Combo.Input(
-        "mode", options=MODES, default="auto",
+        "mode", options=list(MODES), default=DEFAULTS.mode,
         tooltip="auto: replay, or lock-step on large transformers. replay: invert both pictures and "
         "replay them. lock-step: no inversion, least memory. paper 6 steps, paper 50 steps: EditedID as published, all "
         "of its numbers set. paper: the same with the numbers below and the gates on the model.",
     )
 
 
-def settings_inputs(standard: SampleSettings | None = None) -> list[Any]:
+def settings_inputs(standard: SampleSettings = DEFAULTS) -> list[Any]:
     """The inputs that the sampling nodes share; their defaults from `standard`."""
-    standard = standard or SampleSettings()
     mixing = standard.mixing
     return [
         io.Int.Input("steps", default=standard.steps, min=1, max=200, tooltip="Steps of the whole denoising run; the "
@@ -48,9 +49,8 @@ def settings_inputs(standard: SampleSettings | None = None) -> list[Any]:
     ]
 
 
-def late_inputs(standard: SampleSettings | None = None) -> list[Any]:
+def late_inputs(standard: SampleSettings = DEFAULTS) -> list[Any]:
     """Shared inputs that came later: last and optional, so that workflows saved before still fit."""
-    standard = standard or SampleSettings()
     return [
         io.Int.Input("null_text", default=standard.null_text, min=0, max=500, optional=True, advanced=True,
                      tooltip="Mode paper with cfg above 1: updates of each null-text embedding, 0 for none. More "
@@ -62,16 +62,16 @@ def late_inputs(standard: SampleSettings | None = None) -> list[Any]:
     ]
 
 
-def make_settings(mode: Mode, steps: int, strength: float, init_weight: float, final_steps: int, solver_start: float,
-                  solver_end: float, cfg: float, noise_pattern: int,
-                  null_text: int = SampleSettings.null_text, freedom: float = SampleSettings.freedom,
-                  ) -> SampleSettings:
+def make_settings(mode: str, steps: int, strength: float, init_weight: float, final_steps: int, solver_start: float,
+                  solver_end: float, cfg: float, noise_pattern: int, null_text: int = DEFAULTS.null_text,
+                  freedom: float = DEFAULTS.freedom) -> SampleSettings:
     """Node values to the core's settings."""
     if solver_end < solver_start:
         raise ValueError(f"solver_end ({solver_end}) lies before solver_start ({solver_start}); swap the two.")
-    return SampleSettings(mode, steps, strength, Mixing(init_weight=init_weight, final_steps=final_steps),
-                          (solver_start, solver_end), cfg, noise_pattern, null_text=null_text,
-                          freedom=freedom)
+    mixing = replace(DEFAULTS.mixing, init_weight=init_weight, final_steps=final_steps)
+    return replace(DEFAULTS, mode=one_of(mode, MODES, "mode"), steps=steps, strength=strength, mixing=mixing,
+                   solver_window=(solver_start, solver_end), cfg=cfg, noise_seed=noise_pattern, null_text=null_text,
+                   freedom=freedom)
 
 
 class AdaptiveMixingSampler(io.ComfyNode):
@@ -109,7 +109,7 @@ class AdaptiveMixingSampler(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: Any, original_latent: dict[str, Any], edited_latent: dict[str, Any],
-                face_mask: torch.Tensor, mode: Mode, positive: Any = None, negative: Any = None,
+                face_mask: torch.Tensor, mode: str, positive: Any = None, negative: Any = None,
                 element_mask: torch.Tensor | None = None, **values: Any) -> io.NodeOutput:
         original, edited = original_latent["samples"], edited_latent["samples"]
         settings = make_settings(mode, **values)

@@ -4,7 +4,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..editedid_core.host.prompt_tokens import encode_with_words
+from ..editedid_core.comfy.prompt_tokens import encode_with_words
 
 CATEGORY = "image/identity restoration"
 

@@ -10,6 +10,7 @@ people (`lab/train/shape_model.py`). A difference that it has never seen is halv
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,19 +29,25 @@ _MOST = 0.3
 """Eye distances that any point may be moved."""
 
 
+@cache
+def _model() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean shape and the matrix, read once a process."""
+    from safetensors.numpy import load_file
+
+    model = load_file(str(MODEL))
+    return model["mean"].astype(np.float64), model["person"].astype(np.float64)
+
+
 def person_in_pose(photo: Shape, edit: Shape) -> Shape:
     """The shape that the photo's person would have in the edit.
 
     photo, edit: (68, 2) in pixels of their pictures. Returns (68, 2) in the edit's pixels; `edit` itself where both
     shapes agree but for size, place and roll.
     """
-    from safetensors.numpy import load_file
-
-    model = load_file(str(MODEL))
-    mean = model["mean"].astype(np.float64)
+    mean, person = _model()
     to_mean = fit_similarity(edit, mean)
     difference = apply(fit_similarity(photo, mean), photo) - apply(to_mean, edit)
-    moved = (difference.ravel() @ model["person"].astype(np.float64)).reshape(COUNT, 2)
+    moved = (difference.ravel() @ person).reshape(COUNT, 2)
     length = np.linalg.norm(moved, axis=1, keepdims=True)
     moved *= np.minimum(1.0, _MOST / np.maximum(length, 1e-9))
     return apply(inverse_affine(to_mean), apply(to_mean, edit) + moved)

@@ -68,7 +68,7 @@ def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float 
         image = image.clone() if image is edited_image else image
         how = bend(wanted, edit)
         _move(image[pair.edited.frame], mask[pair.edited.frame], how)
-        moved.append(replace(pair, edited=_moved_face(pair, edit, wanted, how), shaped=True))
+        moved.append(replace(pair, edited=_moved_face(pair, edit, wanted, how), shaped=True, found=pair.as_found))
         bends.append(how)
     return Reshaped(image, replace(pairs, pairs=tuple(moved)), mask, tuple(bends))
 

@@ -14,25 +14,25 @@ from ..faces.analyzers.protocol import FaceAnalyzer
 from ..faces.detect import central_face
 from ..faces.similarity import person_similarity
 from ..geometry.affine import scale_of
-from ..records import FaceCrop, FacePair
+from ..records import FaceCrop
 from .report import Decision, FaceReport, box_of
 
 
-def judge(crop: FaceCrop, mask: Tensor, pair: FacePair, as_edited: Tensor, edited: Tensor, restored: Tensor,
+def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, restored: Tensor,
           analyzer: FaceAnalyzer, threshold: float, guard: GuardConfig, paste: PasteConfig,
           least_gain: float | None = None) -> FaceReport:
     """Compare a face before (`as_edited`) and after, both seen in the same crop by the same analyzer.
 
     `as_edited`, `edited`, `restored`: (1, S, S, 3), the edit's crop as it came, in its new shape, and restored; what is
-    judged is `restored` pasted into `edited` through `mask` (S, S) just as `paste` will do it. `pair`: as it was found,
-    before it was shaped. `least_gain`: likeness that has to be won, the guard's own where None. A guard that is not
-    enabled accepts whatever came out.
+    judged is `restored` pasted into `edited` through `mask` (S, S) just as `paste` will do it. `least_gain`: likeness
+    that has to be won, the guard's own where None. A guard that is not enabled accepts whatever came out.
     """
+    pair, found = crop.pair, crop.pair.as_found
     before = central_face(as_edited, analyzer, threshold)
     after = central_face(as_pasted(edited[0], restored[0], mask, paste.feather, paste.colour)[None], analyzer,
                          threshold)
-    similarity_before = person_similarity(pair.originals, before or pair.edited)
-    box = box_of(pair.edited.box)
+    similarity_before = person_similarity(pair.originals, before or found)
+    box = box_of(found.box)
     if after is None:
         decision = Decision.KEPT_LOST if guard.enabled else Decision.UNSEEN
         return FaceReport(crop.frame, box, similarity_before, None, None, decision)
@@ -40,7 +40,7 @@ def judge(crop: FaceCrop, mask: Tensor, pair: FacePair, as_edited: Tensor, edite
     error = None
     if before is not None:
         # the face's new shape moves its points on purpose
-        shift = (crop.pair.edited.points - pair.edited.points) / scale_of(crop.to_image)
+        shift = (pair.edited.points - found.points) / scale_of(crop.to_image)
         eye_distance = float(np.linalg.norm(before.points[1] - before.points[0]))
         away = np.linalg.norm(after.points - before.points - shift, axis=1).mean()
         error = float(away) / max(eye_distance, 1e-6)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..attention.probe import Measured
+from ..engines.edited_id.attention.probe import Measured
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..faces.detect import central_face
 from ..faces.similarity import face_similarity

@@ -125,7 +125,7 @@ class PictureReport:
 
 @dataclass(frozen=True, eq=False)
 class Restoration:
-    """image: the edited pictures (B, H, W, C) with restored faces. mask: (B, H, W), where they may differ from the edit.
+    """image: the edited pictures (B, H, W, C) with restored faces. mask: (B, H, W), where they may differ from them.
     left_alone: faces of the edit without a person. pictures: one record for each picture of the edit. notes: what
     concerns the run as a whole."""
 

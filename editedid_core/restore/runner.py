@@ -96,11 +96,11 @@ class _Run:
         before = cut_crops(self.edited, crops.record)
         attempts = []
         for i, pair in enumerate(pairs.pairs):
-            result = self.engine.run(job(self.original, prepared, crops, i, pair, self.config))
-            report = self._judge(crops, i, pair, before[i : i + 1], result.crop, least_gain)
+            result = self.engine.run(job(self.original, prepared, crops, i, self.config))
+            report = self._judge(crops, i, before[i : i + 1], result.crop, least_gain)
             shaped = prepared.shaped.pairs.pairs[i].shaped
             if not report.accepted and shaped:
-                unmixed = self._judge(crops, i, pair, before[i : i + 1], crops.edited[i : i + 1], least_gain)
+                unmixed = self._judge(crops, i, before[i : i + 1], crops.edited[i : i + 1], least_gain)
                 report = replace(unmixed, decision=Decision.SHAPE_ONLY) if unmixed.accepted else report
             shape = share if shaped else 0.0
             report = replace(report, warnings=self._warnings(prepared, crops, i, pair), shape=shape)
@@ -109,10 +109,10 @@ class _Run:
             self.tick()
         return attempts
 
-    def _judge(self, crops: CropResult, i: int, pair: FacePair, before: Tensor, restored: Tensor,
+    def _judge(self, crops: CropResult, i: int, before: Tensor, restored: Tensor,
                least_gain: float | None) -> FaceReport:
         c = self.config
-        return judge(crops.record.crops[i], crops.record.masks[i], pair, before, crops.edited[i : i + 1], restored,
+        return judge(crops.record.crops[i], crops.record.masks[i], before, crops.edited[i : i + 1], restored,
                      self.analyzer, c.find.threshold, c.guard, c.paste, least_gain)
 
     def _warnings(self, prepared: Prepared, crops: CropResult, i: int, pair: FacePair) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The stages of a restoration, each a function from records to records. The runner and the expert nodes call the same."""
+"""The stages of a restoration, each a function from records to records; runner and expert nodes call the same ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..faces.detect import detect
 from ..faces.match import match_faces
 from ..faces.similarity import person_similarity, pose_distance
 from ..geometry.reshape import Reshaped, reshape_faces
-from ..records import CropResult, FacePair, FacePairs, Faces
+from ..records import CropResult, FacePairs, Faces
 from .report import Box, LeftAlone, box_of
 
 MOST_PHOTOS = 4
@@ -92,14 +92,13 @@ def cut(original: Tensor, prepared: Prepared, config: CropConfig) -> CropResult:
                       config.whole_features, config.match_sharpness)
 
 
-def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, found: FacePair,
-        config: RestoreConfig) -> FaceJob:
-    """The i-th pair as an engine takes it. `found`: the pair before it was shaped."""
-    one = slice(i, i + 1)
-    photos = found.originals[1:MOST_PHOTOS] if config.match.photos == "all together" else ()
+def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config: RestoreConfig) -> FaceJob:
+    """The i-th pair as an engine takes it."""
+    one, pair = slice(i, i + 1), prepared.shaped.pairs.pairs[i]
+    photos = pair.originals[1:MOST_PHOTOS] if config.match.photos == "all together" else ()
     further = replace(prepared.shaped, pairs=FacePairs(
-        tuple(replace(prepared.shaped.pairs.pairs[i], original=photo) for photo in photos), (), ()))
+        tuple(replace(pair, original=photo) for photo in photos), (), ()))
     others = cut(original, replace(prepared, shaped=further), config.crop).original
-    drift = 1 - person_similarity(found.originals, found.edited)
+    drift = 1 - person_similarity(pair.originals, pair.as_found)
     return FaceJob(crops.original[one], crops.edited[one], others, crops.face_mask[i], crops.element_mask[i],
-                   pose_distance(found.original, found.edited), drift)
+                   pose_distance(pair.original, pair.as_found), drift)

@@ -122,7 +122,7 @@ class Network:
 
     def ours(self, mode: str | None = None, **settings: Any) -> Count:
         """A whole run of ours: recorded features, gates, all steps of the default settings but for those given."""
-        sampling = runs.core("host.sampling")
+        sampling = runs.core("comfy.sampling")
         subject = self.subject
         with torch.inference_mode():
             model = runs.gated(subject.model)
@@ -130,9 +130,9 @@ class Network:
             chosen = mode or sampling.resolve_mode(model, "auto")
             run = runs.attention_run(subject, model, chosen)
             run.record.budget = 1 << 40
-            runs.core("host.attention_hook").install(model, run, lambda samples: None)
+            runs.core("comfy.attention_hook").install(model, run, lambda samples: None)
             grid = sampling.PairSampler(runs.settings(**settings), chosen, None, None, run).noise_grid(model)
-            space = runs.core("host.model_info").noise_space(model)
+            space = runs.core("comfy.model_profile").noise_space(model)
             used = 0
             with Living(self.device) as living:
                 for step, rows in self._steps(chosen, grid.steps):
@@ -153,7 +153,7 @@ class Network:
     def null_text(self) -> Count:
         """One update of the published null-text embeddings: both sources forth and back through explicit matrices."""
         network = self.subject.model.model.diffusion_model
-        with runs.core("host.gradients").differentiable(network), Living(self.device) as living:
+        with runs.core("comfy.gradients").differentiable(network), Living(self.device) as living:
             model = self.subject.model.clone()
             options = model.model_options["transformer_options"]
             options["optimized_attention_override"] = published.explicit_attention(self.subject)
@@ -163,12 +163,12 @@ class Network:
         return Count(living.most / MIB, living.launches)
 
     def _rows(self) -> list[Any]:
-        mode = runs.core("host.sampling").resolve_mode(self.subject.model, "auto")
+        mode = runs.core("comfy.sampling").resolve_mode(self.subject.model, "auto")
         return [rows for _, rows in self._steps(mode, self.levels)]
 
     @staticmethod
     def _steps(mode: str, levels: int) -> list[tuple[int, Any]]:
-        rows = runs.core("diffusion.trajectory").Rows
+        rows = runs.core("engines.edited_id.trajectory").Rows
         down = range(levels, 0, -1)
         if mode == "lock-step":
             return [(i, rows.ALL) for i in down]
@@ -212,7 +212,7 @@ class Memory:
     def of(cls, size: Size) -> Memory:
         network = Network.of(size)
         model = network.subject.model
-        mode = runs.core("host.sampling").resolve_mode(model, "auto")
+        mode = runs.core("comfy.sampling").resolve_mode(model, "auto")
         weights = sum(p.numel() * p.element_size() for p in model.model.diffusion_model.parameters()) / MIB
         plain, ours, published = network.plain(), network.ours(), network.published()
         lock_step = ours if mode == "lock-step" else network.ours("lock-step")

@@ -98,7 +98,7 @@ class DiffusionMethods:
         return self.vae.encode(torch.from_numpy(np.ascontiguousarray(crop))[None])
 
     def _image_to_image(self, latent: torch.Tensor, mask: torch.Tensor, strength: float, seed: int) -> torch.Tensor:
-        from editedid_core.host.model_info import empty_conditioning
+        from editedid_core.comfy.model_profile import empty_conditioning
 
         nothing = empty_conditioning(self.model)
         masked = self.host.node("SetLatentNoiseMask")().set_mask({"samples": latent}, mask[None])[0]

@@ -53,7 +53,7 @@ def growth(size: sizes.Size, report: Report, repeats: int) -> dict[str, Any]:
 
 def offload(subject: sizes.Subject, device: torch.device, repeats: int) -> dict[str, Any]:
     """Features on the card, in pinned main memory and evaluated again: the same picture, at what price."""
-    sampling = runs.core("host.sampling")
+    sampling = runs.core("comfy.sampling")
     gated, grant = runs.gated(subject.model), sampling._grant_room
 
     def with_room(on_device: int, in_main_memory: int) -> torch.Tensor:

@@ -30,11 +30,11 @@ def run(subject: Subject, steps: int) -> Tensor:
     model = subject.model.clone()
     options = model.model_options["transformer_options"]
     options["optimized_attention_override"] = explicit_attention(subject)
-    space = core("host.model_info").noise_space(model)
+    space = core("comfy.model_profile").noise_space(model)
     top = float(model.get_model_object("model_sampling").sigma_max)
-    grid = core("diffusion.noise_grid").make_noise_grid(space, top, steps)
+    grid = core("engines.edited_id.noise_grid").make_noise_grid(space, top, steps)
     rhos = grid.rhos
-    step = core("diffusion.solver").step
+    step = core("engines.edited_id.solver").step
 
     def work(wrap: Any, options: dict[str, Any], clean: Tensor) -> Tensor:
         def denoise(y: Tensor, rho: float) -> Tensor:
@@ -58,7 +58,7 @@ def run(subject: Subject, steps: int) -> Tensor:
 
 def explicit_attention(subject: Subject) -> Any:
     """An attention override that forms softmax(q k^T) as one matrix, with the paper's gates."""
-    regions = core("attention.regions").Regions(subject.face, subject.element, "hard")
+    regions = core("engines.edited_id.attention.regions").Regions(subject.face, subject.element, "hard")
     weights: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
     def override(func: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None,

@@ -22,7 +22,7 @@ def core(name: str) -> Any:
 
 def gated(model: Any) -> Any:
     """The model with the standard gates, as Restore Identity sets them."""
-    sampling, settings = core("host.sampling"), core("attention.settings")
+    sampling, settings = core("comfy.sampling"), core("engines.edited_id.attention.settings")
     clone = model.clone()
     options = clone.model_options["transformer_options"]
     options[sampling.ENTANGLE_KEY], options[sampling.DISENTANGLE_KEY] = settings.Entangle(), settings.Disentangle()
@@ -31,7 +31,7 @@ def gated(model: Any) -> Any:
 
 def settings(**changed: Any) -> Any:
     """The default SampleSettings but for those given."""
-    return core("host.sampling").SampleSettings(**changed)
+    return core("comfy.sampling").SampleSettings(**changed)
 
 
 def levels(**changed: Any) -> int:
@@ -46,7 +46,7 @@ def is_unet(model: Any) -> bool:
 
 def ours(subject: Subject, model: Any, **settings: Any) -> Any:
     """One restoration with the default settings but for those given; a SampleResult."""
-    sampling = core("host.sampling")
+    sampling = core("comfy.sampling")
     with torch.inference_mode():
         return sampling.sample_pair(model, subject.prompt, subject.prompt, subject.original, subject.edited,
                                     subject.face, subject.element, sampling.SampleSettings(**settings))
@@ -54,7 +54,7 @@ def ours(subject: Subject, model: Any, **settings: Any) -> Any:
 
 def attention_run(subject: Subject, model: Any, mode: str) -> Any:
     """The gates of a run as `sample_pair` makes them."""
-    make = core("host.sampling")._attention_run
+    make = core("comfy.sampling")._attention_run
     values = {"pose": 0.0}  # of faces that hold themselves alike
     rest = [values[name] for name in list(inspect.signature(make).parameters)[5:]]
     return make(model, subject.face, subject.element, subject.original, mode, *rest)

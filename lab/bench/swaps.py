@@ -30,12 +30,12 @@ def _linear_mixing(core: Core) -> Swaps:
 
 
 def _naive_inversion(core: Core) -> Swaps:
-    return [(core("host.sampling"), "invert", attribute(core("diffusion.inversion"), "invert_naive"))]
+    return [(core("comfy.sampling"), "invert", attribute(core("engines.edited_id.inversion"), "invert_naive"))]
 
 
 def _fixed_point_inversion(core: Core) -> Swaps:
     """One more evaluation a step: the slope is taken again at the state that the first one led to."""
-    inversion, trajectory = core("diffusion.inversion"), core("diffusion.trajectory")
+    inversion, trajectory = core("engines.edited_id.inversion"), core("engines.edited_id.trajectory")
 
     def invert(denoise: Any, space: Any, clean: Any, noise: Any, schedule: Any) -> Any:
         rhos = schedule.rhos
@@ -51,17 +51,17 @@ def _fixed_point_inversion(core: Core) -> Swaps:
             levels.append(trajectory.SourceLevel(state, predicted - state, denoised))
         return trajectory.Trajectory(clean, tuple(levels))
 
-    return [(core("host.sampling"), "invert", invert)]
+    return [(core("comfy.sampling"), "invert", invert)]
 
 
 def _hard_masks(core: Core) -> Swaps:
-    sampling = core("host.sampling")
+    sampling = core("comfy.sampling")
     regions = attribute(sampling, "Regions")
     return [(sampling, "Regions", lambda face, element, hard=False, *rest: regions(face, element, True, *rest))]
 
 
 def _free_surroundings(core: Core) -> Swaps:
-    sampling = core("host.sampling")
+    sampling = core("comfy.sampling")
     descend = attribute(sampling, "descend")
 
     def unheld(denoise: Any, space: Any, schedule: Any, source: Any, clean: Any, start: Any, weight: Any, support: Any,
@@ -72,14 +72,14 @@ def _free_surroundings(core: Core) -> Swaps:
 
 
 def _recompute(core: Core) -> Swaps:
-    return [(core("host.sampling"), "RECORD_SHARE", 0.0)]
+    return [(core("comfy.sampling"), "RECORD_SHARE", 0.0)]
 
 
 def _one_half(gated: str) -> Callable[[Core], Swaps]:
     """Under guidance the gates act on one half of the batch only."""
 
     def swaps(core: Core) -> Swaps:
-        kind = core("attention.run").AttentionRun
+        kind = core("engines.edited_id.attention.run").AttentionRun
         edit = attribute(kind, "edit")
 
         def one_half(self: Any, call: Any, attend: Any, q: Any, k: Any, v: Any) -> Any:

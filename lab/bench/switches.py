@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from editedid_core.attention.probe import read_choice
+from editedid_core.engines.edited_id.attention.probe import read_choice
 
 from .diffusion import DiffusionMethods
 from .swaps import SWAPS, UnavailableError, attribute
@@ -91,7 +91,7 @@ class _CapturedError(Exception):
 def defaults(pack: Pack, call: Callable[[], object]) -> Defaults:
     """The defaults that `call`, a run of Restore Identity on any picture with a face, arrives at."""
     caught: dict[str, Any] = {}
-    sampling = pack.core("host.sampling")
+    sampling = pack.core("comfy.sampling")
 
     def sample_pair(model: Any, *rest: Any, **named: Any) -> Any:
         given = model.model_options["transformer_options"]
@@ -139,7 +139,7 @@ def applied(change: Change, pack: Pack, family: str) -> Iterator[None]:
     for name in change.inputs:
         if name not in known:
             raise UnavailableError(f"Restore Identity has no input {name}")
-    node, sampling = pack.node_module, pack.core("host.sampling")
+    node, sampling = pack.node_module, pack.core("comfy.sampling")
     plain_pair, plain_restore = attribute(node, "sample_pair"), attribute(node, "restore")
 
     def sample_pair(model: Any, positive: Any, negative: Any, *rest: Any, **named: Any) -> Any:
@@ -191,7 +191,7 @@ def _blocks(name: str, value: Any, model: Any, pack: Pack, family: str) -> Any:
     """Words for block lists as a list of this model's blocks; anything else unchanged."""
     if value not in ("all", "early half", "late half", "probed"):
         return value
-    parts = pack.core("host.model_info").attention_blocks(model)
+    parts = pack.core("comfy.model_profile").attention_blocks(model)
     if value == "probed":
         file = pack.methods.models / f"{family}_blocks.json"
         if not file.is_file():

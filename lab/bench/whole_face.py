@@ -49,13 +49,13 @@ class Face:
 
     def restore(self, part: Callable[[str], Any] = lambda name: nullcontext()) -> Tensor:
         """Two encodings, one sampling run, three decodings; `part(name)` is entered around each."""
-        vae = runs.core("host.vae")
+        vae = runs.core("comfy.vae")
         with torch.inference_mode():
             with part("encode"):
                 original, edited = vae.encode(self.vae, self.original), vae.encode(self.vae, self.edited)
             with part("sample"):
                 subject = self.subject
-                latent = runs.core("host.sampling").sample_pair(
+                latent = runs.core("comfy.sampling").sample_pair(
                     self.model, subject.prompt, subject.prompt, original, edited, subject.face, subject.element,
                     runs.settings()).latent
             with part("decode"):

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from editedid_core.diffusion.inversion import invert, reconstruct
-from editedid_core.diffusion.noise_grid import make_noise_grid
-from editedid_core.diffusion.space import NoiseSpace
-from editedid_core.diffusion.trajectory import Rows
+from editedid_core.engines.edited_id.inversion import invert, reconstruct
+from editedid_core.engines.edited_id.noise_grid import make_noise_grid
+from editedid_core.engines.edited_id.noise_space import NoiseSpace
+from editedid_core.engines.edited_id.trajectory import Rows
 
 from ..inprocess import Host
 from .autoencoder import enlarge

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from editedid_core.diffusion.space import NoiseSpace
-from editedid_core.diffusion.trajectory import Rows
+from editedid_core.engines.edited_id.noise_space import NoiseSpace
+from editedid_core.engines.edited_id.trajectory import Rows
 
 SHAPE = (4, 4, 4)
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from editedid_core.attention.blocks import Layer, detail_blocks, parse_blocks, structure_blocks
-from editedid_core.attention.gates import agreement, move_towards
-from editedid_core.attention.offload import order_of_use
-from editedid_core.attention.record import FeatureRecord, SourceFeatures, in_half_precision
-from editedid_core.attention.regions import Regions
-from editedid_core.attention.run import AttentionCall, AttentionRun
-from editedid_core.attention.settings import Disentangle, Entangle, make_plan
-from editedid_core.attention.tokens import find_tokens
+from editedid_core.engines.edited_id.attention.blocks import Layer, detail_blocks, parse_blocks, structure_blocks
+from editedid_core.engines.edited_id.attention.gates import agreement, move_towards
+from editedid_core.engines.edited_id.attention.offload import order_of_use
+from editedid_core.engines.edited_id.attention.record import FeatureRecord, SourceFeatures, in_half_precision
+from editedid_core.engines.edited_id.attention.regions import Regions
+from editedid_core.engines.edited_id.attention.run import AttentionCall, AttentionRun
+from editedid_core.engines.edited_id.attention.settings import Disentangle, Entangle, make_plan
+from editedid_core.engines.edited_id.attention.tokens import find_tokens
 
 UNET = {"down": [1, 2, 4], "mid": [0], "up": [3, 4, 5]}
 DIT = {"double": range(4), "single": range(2)}

@@ -11,13 +11,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from editedid_core.diffusion.denoise import denoise_target, lock_step_source, run_curve
-from editedid_core.diffusion.inversion import InversionKind, invert, reconstruct
-from editedid_core.diffusion.mixing import Mixing, low_band, mixed_offset, paper_mix, paper_weight, spherical_mix
-from editedid_core.diffusion.noise_grid import NoiseGrid, Window, make_noise_grid, strength_for_drift
-from editedid_core.diffusion.solver import extrapolate, step
-from editedid_core.diffusion.space import NoiseSpace
-from editedid_core.diffusion.trajectory import Rows, SourceLevel
+from editedid_core.engines.edited_id.denoise import denoise_target, lock_step_source, run_curve
+from editedid_core.engines.edited_id.inversion import InversionKind, invert, reconstruct
+from editedid_core.engines.edited_id.mixing import (
+    Mixing,
+    low_band,
+    mixed_offset,
+    paper_mix,
+    paper_weight,
+    spherical_mix,
+)
+from editedid_core.engines.edited_id.noise_grid import NoiseGrid, Window, make_noise_grid, strength_for_drift
+from editedid_core.engines.edited_id.noise_space import NoiseSpace
+from editedid_core.engines.edited_id.solver import extrapolate, step
+from editedid_core.engines.edited_id.trajectory import Rows, SourceLevel
 
 SHAPE = (4, 4, 4)
 SPACES = {"eps": (NoiseSpace(flow=False), 14.6), "flow": (NoiseSpace(flow=True), 1.0)}

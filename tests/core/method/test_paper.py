@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from editedid_core.attention.regions import Regions
-from editedid_core.attention.words import PromptWords, replace_maps
-from editedid_core.diffusion.mixing import Mixing, distance, paper_weight
-from editedid_core.diffusion.noise_grid import NoiseGrid, Window, make_noise_grid
-from editedid_core.diffusion.paper import MixedInversion, PaperResult, denoise_paper, deviation, invert_mixed
-from editedid_core.diffusion.trajectory import Rows
+from editedid_core.engines.edited_id.attention.regions import Regions
+from editedid_core.engines.edited_id.attention.words import PromptWords, replace_maps
+from editedid_core.engines.edited_id.mixing import Mixing, distance, paper_weight
+from editedid_core.engines.edited_id.noise_grid import NoiseGrid, Window, make_noise_grid
+from editedid_core.engines.edited_id.paper import MixedInversion, PaperResult, denoise_paper, deviation, invert_mixed
+from editedid_core.engines.edited_id.trajectory import Rows
 
 SHAPE = (4, 4, 4)
 NOISE = torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(5))

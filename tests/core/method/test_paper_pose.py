@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from editedid_core.attention.blocks import Layer
-from editedid_core.attention.record import FeatureRecord
-from editedid_core.attention.regions import Regions
-from editedid_core.attention.run import AttentionCall, AttentionRun
-from editedid_core.attention.settings import Disentangle, Entangle, make_plan
+from editedid_core.engines.edited_id.attention.blocks import Layer
+from editedid_core.engines.edited_id.attention.record import FeatureRecord
+from editedid_core.engines.edited_id.attention.regions import Regions
+from editedid_core.engines.edited_id.attention.run import AttentionCall, AttentionRun
+from editedid_core.engines.edited_id.attention.settings import Disentangle, Entangle, make_plan
 
 LAYER = Layer("down", 0)
 

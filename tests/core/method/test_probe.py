@@ -7,8 +7,16 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from editedid_core.attention.blocks import NOWHERE, BlockChoice, parse_blocks
-from editedid_core.attention.probe import GATES, LEAST_SCORE, GateName, Measured, Probe, probe_blocks, read_choice
+from editedid_core.engines.edited_id.attention.blocks import NOWHERE, BlockChoice, parse_blocks
+from editedid_core.engines.edited_id.attention.probe import (
+    GATES,
+    LEAST_SCORE,
+    GateName,
+    Measured,
+    Probe,
+    probe_blocks,
+    read_choice,
+)
 
 UNET = {"down": [1, 2], "mid": [0], "up": [3, 4]}
 GOOD = {("structure", "down.2"): Measured(0.04, 0.0, 0.0, 0.0), ("structure", "mid.0"): Measured(0.0, -0.004, 0.0, 0.0),

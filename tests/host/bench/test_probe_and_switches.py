@@ -63,7 +63,7 @@ def test_the_probe_saves_a_choice_that_id_entanglement_takes(host: Host, pack: P
     entangle = host.node("EditedIDEntanglement")
     values = {i.id: i.default for i in entangle.define_schema().inputs if getattr(i, "default", None) is not None}
     model = entangle.execute(model=pack.methods.model, **{**values, "detail_blocks": file}).result[0]
-    sampling = pack.core("host.sampling")
+    sampling = pack.core("comfy.sampling")
     assert model.model_options["transformer_options"][sampling.ENTANGLE_KEY].detail_blocks == detail
     saved = json.loads(pack.methods.saved_file(file).read_text(encoding="utf-8"))
     assert saved["faces"] == 1 and len(saved["effects"]) == 4

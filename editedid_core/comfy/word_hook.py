@@ -9,10 +9,10 @@ import comfy.patcher_extension
 import torch
 from torch import Tensor
 
-from ..attention.words import PromptWords, replace_maps
-from .families import find_family
-from .model_info import network_of
-from .paper_presets import WordSources
+from ..engines.edited_id.attention.words import PromptWords, replace_maps
+from ..engines.edited_id.presets import WordSources
+from .model_families import find_family
+from .model_profile import network_of
 from .prompt_tokens import WORDS_KEY
 
 KEY = "editedid_words"

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..attention.regions import MaskKind, resize_masks
-from ..diffusion.denoise import OnStep
-from ..diffusion.mixing import Mixing
-from ..diffusion.noise_grid import NoiseGrid
-from ..diffusion.paper import PaperResult, denoise_paper, invert_mixed
-from ..diffusion.space import NoiseSpace
-from ..diffusion.trajectory import Denoise
+from ..engines.edited_id.attention.regions import MaskKind, resize_masks
+from ..engines.edited_id.denoise import OnStep
+from ..engines.edited_id.mixing import Mixing
+from ..engines.edited_id.noise_grid import NoiseGrid
+from ..engines.edited_id.noise_space import NoiseSpace
+from ..engines.edited_id.paper import PaperResult, denoise_paper, invert_mixed
+from ..engines.edited_id.trajectory import Denoise
 from .null_text import NullTextOptimiser
 
 

@@ -10,12 +10,17 @@ import torch
 from PIL import Image
 
 
+def stop_if_asked() -> None:
+    """Raise the host's interruption where its user cancelled the run."""
+    comfy.model_management.throw_exception_if_processing_interrupted()
+
+
 def step_counter(total: int) -> Callable[[], None]:
     """A function to call after each of `total` steps: moves the progress bar, and stops where the user said so."""
     bar = comfy.utils.ProgressBar(total)
 
     def step() -> None:
-        comfy.model_management.throw_exception_if_processing_interrupted()
+        stop_if_asked()
         bar.update(1)
 
     return step

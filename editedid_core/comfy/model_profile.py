@@ -10,9 +10,9 @@ import comfy.model_sampling
 import torch
 from torch import Tensor
 
-from ..attention.blocks import Available
-from ..diffusion.space import NoiseSpace
-from .families import find_family, follow, require_family
+from ..engines.edited_id.attention.blocks import Available
+from ..engines.edited_id.noise_space import NoiseSpace
+from .model_families import find_family, follow, require_family
 
 
 def noise_space(model: Any) -> NoiseSpace:

@@ -16,8 +16,8 @@ from torch import Tensor, zeros_like
 from .inversion import noised
 from .mixing import Mixing, blend, clean_offset, distance, mixed_offset, mixing_curve
 from .noise_grid import NoiseGrid
+from .noise_space import NoiseSpace
 from .solver import extrapolate, log_step
-from .space import NoiseSpace
 from .trajectory import Denoise, Rows, SourceLevel
 
 OnStep = Callable[[int, Tensor], None]

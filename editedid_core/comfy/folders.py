@@ -7,7 +7,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ..faces.analyzers.load import AUTO_PACK
+from ..faces.analyzers.registry import AUTO_PACK
 
 DEFAULT_PACK_VARIABLE = "EDITEDID_FACE_PACK"
 

@@ -19,8 +19,8 @@ from .denoise import OnStep
 from .inversion import noised
 from .mixing import Mixing, distance, paper_mix, paper_weight
 from .noise_grid import NoiseGrid
+from .noise_space import NoiseSpace
 from .solver import extrapolate, log_step, step
-from .space import NoiseSpace
 from .trajectory import Denoise, Rows
 
 

@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..attention.blocks import Layer
-from ..attention.run import AttentionCall, AttentionRun
-from ..attention.settings import Half
-from .families import Call, follow, patch_size, require_family
+from ..engines.edited_id.attention.blocks import Layer
+from ..engines.edited_id.attention.run import AttentionCall, AttentionRun
+from ..engines.edited_id.attention.settings import Half
+from .model_families import Call, follow, patch_size, require_family
 
 KEY = "editedid"
 _OVERRIDE = "optimized_attention_override"

@@ -6,12 +6,13 @@ Windows are positions in the run: 0 is its noisiest level, 1 the clean picture.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from .blocks import Available, BlockChoice, Layer, detail_blocks, parse_blocks, structure_blocks
 from .regions import MaskKind
 
-Donor = Literal["original", "edited"]
+Donor = Literal["edited", "original"]
+DONORS: tuple[Donor, ...] = get_args(Donor)
 Half = Literal["positive", "negative"]
 """A half of a guided batch: with the prompt, or with the negative prompt."""
 GatedHalf = Literal["both", "positive", "negative"]

@@ -15,11 +15,10 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
+from ..engines.edited_id.settings import NULL_TEXT_RATE
 from .gradients import differentiable, with_plain_attention
 
 CROSS = "c_crossattn"
-RATE = 0.01
-"""Adam's rate at the first step, that of null-text inversion; it falls to half over the run."""
 TOLERANCE, TOLERANCE_STEP = 1e-5, 2e-5
 """Mean squared error below which a step is good enough: that of null-text inversion, rising with the steps done."""
 
@@ -33,7 +32,7 @@ class NullTextOptimiser:
     """
 
     def __init__(self, guider: Any, model_options: dict[str, Any], cfg: float, iterations: int,
-                 rate: float = RATE) -> None:
+                 rate: float = NULL_TEXT_RATE) -> None:
         self._guider, self._cfg, self._iterations, self._rate = guider, cfg, iterations, rate
         self._options = with_plain_attention(model_options)
         self._plain_options = model_options

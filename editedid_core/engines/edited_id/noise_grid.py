@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from numbers import Real
 
-from .space import NoiseSpace
+from .noise_space import NoiseSpace
 
 SIGMA_FLOOR = 0.05
 """Default rho of the known noise that stands for the clean picture (METHOD §3: 0.03 to 0.1)."""

@@ -7,8 +7,8 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from .noise_grid import NoiseGrid
+from .noise_space import NoiseSpace
 from .solver import step
-from .space import NoiseSpace
 from .trajectory import Denoise, Rows, SourceLevel, Trajectory
 
 InversionKind = Literal["velocity reuse", "naive", "fixed point"]

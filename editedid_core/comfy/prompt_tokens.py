@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..attention.words import PromptWords
+from ..engines.edited_id.attention.words import PromptWords
 
 WORDS_KEY = "editedid_words"
 """Under this name a conditioning carries its `PromptWords`."""

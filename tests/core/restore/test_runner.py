@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,17 @@ import torch
 
 pytest.importorskip("insightface")
 
-from editedid_core import pipeline
 from editedid_core.appearance.skin_tone import OTHER_LIGHT
+from editedid_core.config import RestoreConfig
+from editedid_core.engines.protocol import FaceJob, FaceResult
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
 from editedid_core.faces.detect import detect
 from editedid_core.faces.match import match_faces
 from editedid_core.geometry.reshape import reshape_faces
-from editedid_core.records import CropResult, FacePairs
-from editedid_core.restore.guard import FaceReport
-from editedid_core.restore.pipeline import Restoration, RestoreOptions, Sampled, restore
+from editedid_core.records import CropResult, FaceCrop, FacePairs
+from editedid_core.restore import runner, stages
+from editedid_core.restore.report import Decision, FaceReport, Restoration
+from editedid_core.restore.runner import restore
 from lab import portraits
 
 PACK = Path(__file__).resolve().parents[3] / "lab" / "models" / "insightface" / "lab"
@@ -42,34 +45,44 @@ def pictures(*seeds: int, kind: str | None = None) -> tuple[torch.Tensor, torch.
     return photo, edit
 
 
-def run(analyzer: InsightFaceAnalyzer, photo: torch.Tensor, edit: torch.Tensor, *gives: str, **options: float,
-        ) -> Restoration:
-    """Restore, each face in turn sampled as its "photo", its "edit", or as "nothing" (grey); latents are pictures.
+@dataclass
+class Given:
+    """An engine that gives each face in turn its "photo", its "edit", or "nothing" (grey)."""
 
-    Faces that are tried again begin with the first of `gives`. All of the shape is given unless `options` say less."""
-    given = cycle(gives)
+    gives: Iterator[str]
 
-    def sample(original: torch.Tensor, edited: torch.Tensor, *_: object) -> Sampled:
-        grey = torch.full_like(edited, 0.5)
-        return Sampled({"photo": original, "edit": edited, "nothing": grey}[next(given)], 1, "given")
+    def run(self, job: FaceJob) -> FaceResult:
+        grey = torch.full_like(job.edited, 0.5)
+        return FaceResult({"photo": job.original, "edit": job.edited, "nothing": grey}[next(self.gives)], 1, "given")
 
-    return restore(photo, edit, analyzer, torch.clone, sample, torch.clone,
-                   RestoreOptions(**{"size": 128, "face_shape": 1.0, **options}))
+
+def run(analyzer: InsightFaceAnalyzer, photo: torch.Tensor, edit: torch.Tensor, *gives: str,
+        mask: torch.Tensor | None = None, **options: object) -> Restoration:
+    """Restore with an engine that `gives`; all of the shape is given and everybody paired unless `options` (paths with
+    "__" for the dot) say otherwise."""
+    paths = {name.replace("__", "."): value for name, value in options.items()}
+    config = RestoreConfig().changed({"crop.size": 128, "shape.face_shape": 1.0, "match.min_similarity": -1.0, **paths})
+    return restore(photo, edit, analyzer, Given(cycle(gives)), config, mask)
 
 
 SEEDS = portraits.triple_split("tune", 8)
 
 
+def is_first(crop: FaceCrop) -> bool:
+    """Whether a crop is of the person at the left."""
+    return float(crop.pair.as_found.centre[0]) < SIDE
+
+
 @pytest.fixture
 def refuse_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """A guard that accepts nothing of the first face, not even its shape."""
-    judge = pipeline.judge
+    judge = runner.judge
 
-    def strict(crops: CropResult, i: int, *rest: Any) -> FaceReport:
-        report = judge(crops, i, *rest)
-        return replace(report, accepted=False, note="the edit's face is kept") if i == 0 else report
+    def strict(crop: FaceCrop, *rest: Any) -> FaceReport:
+        report = judge(crop, *rest)
+        return replace(report, decision=Decision.KEPT_NO_NEARER) if is_first(crop) else report
 
-    monkeypatch.setattr(pipeline, "judge", strict)
+    monkeypatch.setattr(runner, "judge", strict)
 
 
 def test_a_face_that_is_given_up_keeps_its_pixels_and_its_shape(
@@ -91,8 +104,8 @@ def test_where_all_of_the_shape_is_refused_half_of_it_is_tried(
     analyzer: InsightFaceAnalyzer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo, edit = pictures(*SEEDS[:2])
-    whole, half = (run(analyzer, photo, edit, "photo", "photo", face_shape=share) for share in (1.0, 0.5))
-    judge, cut = pipeline.judge, pipeline.crop_pairs
+    whole, half = (run(analyzer, photo, edit, "photo", "photo", shape__face_shape=share) for share in (1.0, 0.5))
+    judge, cut = runner.judge, stages.crop_pairs
     rounds: list[FacePairs] = []
 
     def counted(photos: torch.Tensor, shaped: torch.Tensor, pairs: FacePairs, *rest: Any) -> CropResult:
@@ -100,21 +113,20 @@ def test_where_all_of_the_shape_is_refused_half_of_it_is_tried(
             rounds.append(pairs)
         return cut(photos, shaped, pairs, *rest)
 
-    def strict(crops: CropResult, i: int, *rest: Any) -> FaceReport:
-        report = judge(crops, i, *rest)
-        return replace(report, accepted=False) if len(rounds) == 1 and i == 0 else report
+    def strict(crop: FaceCrop, *rest: Any) -> FaceReport:
+        report = judge(crop, *rest)
+        refused = len(rounds) == 1 and is_first(crop)
+        return replace(report, decision=Decision.KEPT_NO_NEARER) if refused else report
 
-    monkeypatch.setattr(pipeline, "crop_pairs", counted)
-    monkeypatch.setattr(pipeline, "judge", strict)
-    with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "RETRY_GAIN", 1.0)  # more than it can win
-        kept = run(analyzer, photo, edit, "photo", "photo")
+    monkeypatch.setattr(stages, "crop_pairs", counted)
+    monkeypatch.setattr(runner, "judge", strict)
+    kept = run(analyzer, photo, edit, "photo", "photo", guard__retry_gain=1.0)  # more than it can win
     assert [face.accepted for face in kept.faces] == [False, True]
     assert torch.equal(kept.image[:, :, :SIDE], edit[:, :, :SIDE])
     rounds.clear()
     done = run(analyzer, photo, edit, "photo", "photo")
     assert [face.accepted for face in done.faces] == [True, True]
-    assert "by half" in done.faces[0].note and done.faces[1].note == "restored"
+    assert "by 0.5" in done.faces[0].note and done.faces[1].note == "restored"
     assert done.network_evaluations == 3  # two faces, one of them twice
     assert torch.equal(done.image[:, :, :SIDE], half.image[:, :, :SIDE])
     assert torch.equal(done.image[:, :, SIDE:], whole.image[:, :, SIDE:])
@@ -126,14 +138,14 @@ def test_where_half_of_the_shape_is_refused_too_the_edits_own_shape_is_tried(
     analyzer: InsightFaceAnalyzer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo, edit = pictures(SEEDS[0])
-    plain = run(analyzer, photo, edit, "photo", face_shape=0.0)
-    judge = pipeline.judge
+    plain = run(analyzer, photo, edit, "photo", shape__face_shape=0.0)
+    judge = runner.judge
 
-    def strict(crops: CropResult, i: int, as_edited: torch.Tensor, pair: Any, *rest: Any) -> FaceReport:
-        report = judge(crops, i, as_edited, pair, *rest)
-        return replace(report, accepted=False) if crops.record.crops[i].pair.shaped else report
+    def strict(crop: FaceCrop, *rest: Any) -> FaceReport:
+        report = judge(crop, *rest)
+        return replace(report, decision=Decision.KEPT_NO_NEARER) if crop.pair.shaped else report
 
-    monkeypatch.setattr(pipeline, "judge", strict)
+    monkeypatch.setattr(runner, "judge", strict)
     done = run(analyzer, photo, edit, "photo")
     assert done.faces[0].accepted and "shape was not changed" in done.faces[0].note
     assert torch.equal(done.image, plain.image) and torch.equal(done.mask, plain.mask)
@@ -147,7 +159,7 @@ def test_where_mixing_fails_the_shape_alone_may_stay(analyzer: InsightFaceAnalyz
     assert face.accepted
     assert "only its shape" in face.note
     assert face.id_similarity_after > face.id_similarity_before
-    pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0)
+    pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0, 0.25)
     assert torch.equal(done.image, reshape_faces(edit, pairs).image)
 
 
@@ -158,16 +170,15 @@ def test_a_mask_drawn_on_the_edit_follows_the_face(
     drawn = torch.zeros(SIDE, SIDE)
     drawn[SIDE // 3:SIDE // 2] = 1
     used: list[torch.Tensor] = []
-    crop = pipeline.crop_pairs
+    crop = stages.crop_pairs
 
     def noted(photos: torch.Tensor, shaped: torch.Tensor, pairs: Any, size: int, mask: torch.Tensor, *rest: Any) -> Any:
         used.append(mask)
         return crop(photos, shaped, pairs, size, mask, *rest)
 
-    monkeypatch.setattr(pipeline, "crop_pairs", noted)
-    restore(photo, edit, analyzer, torch.clone, lambda first, *_: Sampled(first, 1, "given"), torch.clone,
-            RestoreOptions(size=128, face_shape=1.0), drawn)
-    pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0)
+    monkeypatch.setattr(stages, "crop_pairs", noted)
+    run(analyzer, photo, edit, "photo", mask=drawn)
+    pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0, 0.25)
     wanted = reshape_faces(edit, pairs).moved(drawn)
     assert not torch.equal(wanted[0], drawn)
     assert torch.equal(used[0], wanted)
@@ -176,7 +187,8 @@ def test_a_mask_drawn_on_the_edit_follows_the_face(
 def test_skin_tone_changes_the_neck_as_well_and_says_where_it_could_not(analyzer: InsightFaceAnalyzer) -> None:
     for kind, told in (("background", False), ("light", True)):
         photo, edit = pictures(SEEDS[3], kind=kind)
-        plain, toned = (run(analyzer, photo, edit, "edit", skin_tone=amount, guard=False) for amount in (0.0, 1.0))
+        plain, toned = (run(analyzer, photo, edit, "edit", shape__skin_tone=amount, guard__enabled=False)
+                        for amount in (0.0, 1.0))
         assert bool((toned.mask > plain.mask).any()) != told
         assert (OTHER_LIGHT in toned.faces[0].warnings) == told
         assert OTHER_LIGHT not in plain.faces[0].warnings
@@ -187,15 +199,14 @@ def test_skin_tone_changes_the_neck_as_well_and_says_where_it_could_not(analyzer
 def test_skin_tone_leaves_what_the_element_mask_covers(analyzer: InsightFaceAnalyzer) -> None:
     photo, edit = pictures(SEEDS[3], kind="background")
     covered = torch.ones(1, SIDE, SIDE)
-    plain, toned = (restore(photo, edit, analyzer, torch.clone, lambda _, edited, *rest: Sampled(edited, 1, "given"),
-                            torch.clone, RestoreOptions(size=128, skin_tone=amount, guard=False), covered)
-                    for amount in (0.0, 1.0))
+    plain, toned = (run(analyzer, photo, edit, "edit", mask=covered, shape__face_shape=0.0, shape__skin_tone=amount,
+                        guard__enabled=False) for amount in (0.0, 1.0))
     assert torch.equal(toned.image, plain.image)
 
 
 def test_a_face_given_up_keeps_its_skin_tone(analyzer: InsightFaceAnalyzer, refuse_the_first: None) -> None:
     photo, edit = pictures(SEEDS[3], kind="background")
-    done = run(analyzer, photo, edit, "nothing", skin_tone=1.0)
+    done = run(analyzer, photo, edit, "nothing", shape__skin_tone=1.0)
     assert torch.equal(done.image, edit)
     assert not bool(done.mask.any())
 
@@ -213,7 +224,8 @@ def test_shape_alone_brings_the_face_nearer_and_none_leaves_it(analyzer: Insight
     gains = []
     for seed in SEEDS[:3]:
         photo, edit = pictures(seed)
-        shaped, plain = (run(analyzer, photo, edit, "edit", face_shape=amount, guard=False) for amount in (1.0, 0.0))
+        shaped, plain = (run(analyzer, photo, edit, "edit", shape__face_shape=amount, guard__enabled=False)
+                         for amount in (1.0, 0.0))
         gains.append(shaped.faces[0].id_similarity_after - shaped.faces[0].id_similarity_before)
         assert plain.faces[0].id_similarity_after == pytest.approx(plain.faces[0].id_similarity_before, abs=0.02)
         # the edit itself, though seen in the shaped face's crop

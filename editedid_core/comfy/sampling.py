@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import comfy.model_management
 import comfy.samplers
@@ -12,19 +12,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..attention.record import FeatureRecord
-from ..attention.regions import MaskKind, Regions
-from ..attention.run import AttentionRun
-from ..attention.settings import Disentangle, Entangle, make_plan
-from ..diffusion.denoise import OnStep, Source, denoise_target, lock_step_source, run_curve
-from ..diffusion.inversion import InversionKind, invert, noised
-from ..diffusion.mixing import Mixing
-from ..diffusion.noise_grid import SIGMA_FLOOR, NoiseGrid, Window, make_noise_grid
-from ..diffusion.space import NoiseSpace
-from ..diffusion.trajectory import Denoise, Rows
+from ..engines.edited_id.attention.record import FeatureRecord
+from ..engines.edited_id.attention.regions import MaskKind, Regions
+from ..engines.edited_id.attention.run import AttentionRun
+from ..engines.edited_id.attention.settings import Disentangle, Entangle, make_plan
+from ..engines.edited_id.denoise import OnStep, Source, denoise_target, lock_step_source, run_curve
+from ..engines.edited_id.inversion import invert, noised
+from ..engines.edited_id.noise_grid import NoiseGrid, Window, make_noise_grid
+from ..engines.edited_id.noise_space import NoiseSpace
+from ..engines.edited_id.presets import PAPER_PRESETS, is_paper
+from ..engines.edited_id.settings import Mode, SampleSettings
+from ..engines.edited_id.trajectory import Denoise, Rows
 from .attention_hook import install
 from .hook_keyframes import HookKeyframes
-from .model_info import (
+from .model_profile import (
     answers_with_the_end,
     attention_blocks,
     check_latent,
@@ -32,59 +33,13 @@ from .model_info import (
     noise_space,
     preferred_mode,
 )
-from .null_text import RATE
-from .paper_presets import PAPER_PRESETS, WordSources, is_paper
 from .paper_run import free_mask, run_paper
 from .word_hook import install_words
 
-Mode = Literal["auto", "replay", "lock-step", "paper", "paper 6 steps", "paper 50 steps", "paper, official code"]
 ENTANGLE_KEY = "editedid_entangle"
 DISENTANGLE_KEY = "editedid_disentangle"
 RECORD_SHARE = 0.35
 """Share of the free memory that recorded features may take; past it sources are evaluated again."""
-
-
-@dataclass(frozen=True)
-class SampleSettings:
-    """A run's settings.
-
-    `steps`: of a whole denoising run; `strength` in (0, 1]: the share of it, in lambda, that is done again;
-    `solver_window`: positions between which DPM-Solver++ steps are taken, 0 the run's noisiest level, 1 the clean
-    picture; `sigma_floor`: rho of the known noise both pictures start with; `freedom` in [0, 1]: how far the model may
-    leave the two pictures inside the face (at its rim it is always free); `null_text`: updates of each null-text
-    embedding in a guided run of the paper, at `null_text_rate`; 0 for none; `pose`: how differently the two faces hold
-    themselves, in eye distances (`faces.similarity.pose_distance`).
-
-    For comparison: `inversion`: how the pictures are carried up; `hold_surroundings`: keep the edit outside the masks
-    at every step (else it is only pasted back); `recompute_sources`: record no features, evaluate the sources beside
-    the target; `word_sources`: where the maps of marked words come from in the paper's run.
-    """
-
-    mode: Mode = "auto"
-    steps: int = 10
-    strength: float = 0.5
-    mixing: Mixing = field(default_factory=Mixing)
-    solver_window: tuple[float, float] = (0.0, 1.0)
-    cfg: float = 1.0
-    noise_seed: int = 0
-    sigma_floor: float = SIGMA_FLOOR
-    null_text: int = 10
-    null_text_rate: float = RATE
-    pose: float = 0.0
-    freedom: float = 0.3
-    inversion: InversionKind = "velocity reuse"
-    hold_surroundings: bool = True
-    recompute_sources: bool = False
-    word_sources: WordSources = "both"
-
-    def resolved(self) -> SampleSettings:
-        """The same with a preset's numbers where `mode` names one."""
-        if self.mode not in PAPER_PRESETS:
-            return self
-        preset = PAPER_PRESETS[self.mode]
-        return replace(self, steps=preset.steps, strength=1.0, mixing=preset.mixing, cfg=preset.cfg,
-                       solver_window=preset.solver_window, null_text=preset.null_text,
-                       word_sources=preset.word_sources)
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +214,8 @@ class PairSampler(comfy.samplers.Sampler):
 
         with HookKeyframes(model_wrap) as hooks:
             if is_paper(self.mode):
-                return self._paper(model_wrap, extra_args["model_options"], denoise, grid, latent_image, shared, on_step)
+                options = extra_args["model_options"]
+                return self._paper(model_wrap, options, denoise, grid, latent_image, shared, on_step)
             self._record_extra_photos(others, denoise, space, grid, shared)
             source, recompute = self._sources(model_wrap, denoise, space, grid, latent_image, shared)
             weight, support = self.weight.to(latent_image), self.support.to(latent_image)

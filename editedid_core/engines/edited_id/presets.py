@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..attention.settings import Entangle
-from ..diffusion.mixing import Mixing
+from .attention.settings import Entangle
+from .mixing import Mixing
 
 PAPER = "paper"
 """The paper's run with the user's own numbers and gates."""

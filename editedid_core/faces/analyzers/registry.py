@@ -1,0 +1,126 @@
+"""The registry of analyzers: which backends there are, and those that are open. Networks are opened once a process.
+
+To add a backend, write its `FaceAnalyzer` and give it a row in `BACKEND_ROWS`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from ...choices import one_of
+from .dlib_backend import INSTALL as INSTALL_DLIB
+from .dlib_backend import DlibAnalyzer, dlib_available
+from .insightface_backend import INSTALL as INSTALL_INSIGHTFACE
+from .insightface_backend import InsightFaceAnalyzer, insightface_available
+from .protocol import FaceAnalyzer
+
+Backend = Literal["auto", "insightface", "dlib"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+AUTO_PACK = "auto"
+
+# "auto" prefers the strongest recogniser. The lab's pack knows drawn portraits only, so it is used only when named.
+_PREFERRED = ("antelopev2", "buffalo_l", "auraface")
+_ONLY_WHEN_NAMED = ("lab",)
+
+Packs = Mapping[str, Path]
+Open = Callable[[Packs, str, int], FaceAnalyzer]
+
+
+@dataclass(frozen=True)
+class BackendRow:
+    """install: the command that brings it. available: whether it is installed; imports nothing. open: opens it with the
+    packs on this machine, a pack's name (empty for none) and the detection size. landmarks: the dense layout it gives.
+    """
+
+    install: str
+    available: Callable[[], bool]
+    open: Open
+    landmarks: str
+
+
+BACKEND_ROWS: Mapping[str, BackendRow] = {
+    "insightface": BackendRow(INSTALL_INSIGHTFACE, insightface_available,
+                              lambda packs, pack, size: InsightFaceAnalyzer(pack, packs[pack], size),
+                              "106 points where the pack has a 2d106det.onnx"),
+    "dlib": BackendRow(INSTALL_DLIB, dlib_available, lambda packs, pack, size: DlibAnalyzer(size), "68 points"),
+}
+
+_open: dict[tuple[str, str, str, int], FaceAnalyzer] = {}
+_lock = threading.Lock()
+
+
+def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detection_size: int = 640) -> FaceAnalyzer:
+    """An open analyzer; the same one for the same choice, until `close_analyzers`.
+
+    backend: "auto" takes insightface where it works and a pack was found (or a pack is named), else dlib. packs: the
+    insightface packs on this machine, name to folder. pack: a name among them, or "auto". detection_size: pixels;
+    larger finds smaller faces and takes longer. Raises RuntimeError with the command that helps when nothing is
+    installed or the pack is missing, ValueError for another backend.
+    """
+    chosen = one_of(backend, BACKENDS, "backend")
+    if pack != AUTO_PACK and pack not in packs:
+        found = ", ".join(sorted(packs)) or "none"
+        raise RuntimeError(
+            f"The face model pack '{pack}' was not found (found: {found}): unzip it into "
+            f"models/insightface/models/{pack}."
+        )
+    name = _choose(packs) if pack == AUTO_PACK else pack
+    if chosen == "dlib":
+        return _opened("dlib", packs, "", detection_size)
+    if chosen == "insightface":
+        if name is None:
+            raise RuntimeError(
+                "No insightface model pack was found: unzip one (buffalo_l, antelopev2, AuraFace) into "
+                "models/insightface/models, or choose the backend dlib."
+            )
+        return _opened("insightface", packs, name, detection_size)
+    if name is not None and (insightface_available() or pack != AUTO_PACK):
+        try:
+            return _opened("insightface", packs, name, detection_size)
+        except RuntimeError as error:
+            if pack != AUTO_PACK or not dlib_available():
+                raise
+            logging.warning("EditedID: %s dlib is used instead.", error)
+    if dlib_available():
+        return _opened("dlib", packs, "", detection_size)
+    raise RuntimeError(
+        f"No face analyzer is installed: run `{INSTALL_DLIB}` (nothing else to download) or `{INSTALL_INSIGHTFACE}` "
+        "(and add a model pack) in ComfyUI's Python."
+    )
+
+
+def close_analyzers() -> None:
+    """Let go of every open analyzer."""
+    with _lock:
+        _open.clear()
+
+
+def _opened(backend: str, packs: Packs, pack: str, size: int) -> FaceAnalyzer:
+    key = (backend, pack, str(packs.get(pack, "")), size)
+    with _lock:
+        if key not in _open:
+            row = BACKEND_ROWS[backend]
+            try:
+                _open[key] = row.open(packs, pack, size)
+            except (ImportError, OSError, AttributeError, ValueError) as error:
+                # installed, and it cannot be imported: a missing system library, another numpy, a broken wheel
+                raise RuntimeError(
+                    f"The face analyzer {backend} is installed and does not start ({error}): run `{row.install} "
+                    "--force-reinstall` in ComfyUI's Python, or choose another backend."
+                ) from error
+        return _open[key]
+
+
+def _choose(packs: Packs) -> str | None:
+    """The pack that "auto" means, or None."""
+    by_lower = {name.lower(): name for name in sorted(packs)}
+    for name in _PREFERRED:
+        if name in by_lower:
+            return by_lower[name]
+    others = [name for lower, name in by_lower.items() if lower not in _ONLY_WHEN_NAMED]
+    return others[0] if others else None

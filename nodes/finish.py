@@ -1,0 +1,122 @@
+"""Return Detail and Judge Faces: what Restore Identity does between the sampler and the paste."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import torch
+from comfy_api.latest import io, ui
+
+from ..editedid_core.appearance.detail import return_detail
+from ..editedid_core.comfy import vae as host_vae
+from ..editedid_core.comfy.progress import stop_if_asked
+from ..editedid_core.config import RestoreConfig
+from ..editedid_core.crops.cut import cut_crops
+from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
+from ..editedid_core.records import PasteRecord
+from ..editedid_core.restore.guard import judge
+from . import types
+from .faces import CATEGORY
+from .run import best_analyzer
+from .sampling import crop_masks
+
+DEFAULTS = RestoreConfig()
+
+
+class ReturnDetail(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDReturnDetail",
+            display_name="Return Detail",
+            category=CATEGORY,
+            description="Gives restored crops back the fine detail that the VAE took from the pictures they show.",
+            search_aliases=["vae loss", "sharpness", "skin texture", "editedid"],
+            inputs=[
+                io.Image.Input("restored", tooltip="VAE Decode of the restored crops."),
+                io.Image.Input("original", tooltip="Crop Face Pairs' original."),
+                io.Image.Input("edited", tooltip="Crop Face Pairs' edited."),
+                io.Latent.Input("original_latent", tooltip="VAE Encode of original."),
+                io.Latent.Input("edited_latent", tooltip="VAE Encode of edited."),
+                io.Vae.Input("vae", tooltip="The VAE that made the latents."),
+                io.Mask.Input("face_mask", tooltip="Crop Face Pairs' face mask."),
+                io.Mask.Input("element_mask", tooltip="Crop Face Pairs' element mask."),
+                io.Float.Input("detail", default=DEFAULTS.detail, min=0.0, max=1.0, step=0.05,
+                               tooltip="How much of the lost detail comes back; 0 leaves the crops as they are."),
+            ],
+            outputs=[io.Image.Output(display_name="restored", tooltip="For Judge Faces or Paste Faces.")],
+        )
+
+    @classmethod
+    def execute(cls, restored: torch.Tensor, original: torch.Tensor, edited: torch.Tensor,
+                original_latent: dict[str, Any], edited_latent: dict[str, Any], vae: Any, face_mask: torch.Tensor,
+                element_mask: torch.Tensor, detail: float) -> io.NodeOutput:
+        face, element = crop_masks(original_latent, edited_latent, face_mask, element_mask)
+        rows = []
+        for i in range(restored.shape[0]):
+            stop_if_asked()
+            one = slice(i, i + 1)
+            decoded = (host_vae.decode(vae, latent["samples"][one])[..., :3].to(edited)
+                       for latent in (original_latent, edited_latent))
+            rows.append(return_detail(restored[one, ..., :3].to(edited), original[one], edited[one], *decoded,
+                                      face[i] * (1 - element[i]), detail))
+        return io.NodeOutput(torch.cat(rows))
+
+
+class JudgeFaces(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EditedIDJudgeFaces",
+            display_name="Judge Faces",
+            category=CATEGORY,
+            description="Compares each restored face with its person and with the edit. Faces that are no nearer to "
+            "the person, or whose features moved too far, are left out of what is pasted: there the edit's face stays.",
+            search_aliases=["guard", "likeness", "reject", "identity score", "editedid"],
+            inputs=[
+                io.Image.Input("edited_image", tooltip="The edit as it came, before Shape Faces."),
+                io.Image.Input("edited", tooltip="Crop Face Pairs' edited."),
+                io.Image.Input("crops", tooltip="The restored crops, in the order of Crop Face Pairs."),
+                types.Paste.Input("paste", tooltip="Crop Face Pairs."),
+                io.Boolean.Input("guard", default=DEFAULTS.guard.enabled, tooltip="Off: every face is accepted, and "
+                                 "only reported on."),
+                io.Float.Input("least_gain", default=DEFAULTS.guard.least_gain, min=0.0, max=1.0, step=0.01,
+                               tooltip="Likeness that a face has to win to be accepted."),
+                io.Float.Input("feather", default=DEFAULTS.paste.feather, min=0.0, max=0.25, step=0.01,
+                               tooltip="As in Paste Faces, so that what is judged is what will be pasted."),
+                types.Analyzer.Input("analyzer", optional=True, tooltip="Load Face Analyzer; without one the best "
+                                     "installed backend is used."),
+            ],
+            outputs=[
+                io.Image.Output(display_name="crops", tooltip="The accepted crops, for Paste Faces."),
+                types.Paste.Output(display_name="paste", tooltip="Where they belong, for Paste Faces."),
+                io.String.Output(display_name="report", tooltip="All figures as JSON, a record for each face."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, edited_image: torch.Tensor, edited: torch.Tensor, crops: torch.Tensor, paste: PasteRecord,
+                guard: bool, least_gain: float, feather: float, analyzer: FaceAnalyzer | None = None) -> io.NodeOutput:
+        if not paste.crops:  # a graph without a face runs through to its end
+            return io.NodeOutput(crops, paste, "[]", ui=ui.PreviewText("No faces to judge"))
+        strict = replace(DEFAULTS.guard, enabled=guard, least_gain=least_gain)
+        seam = replace(DEFAULTS.paste, feather=feather)
+        judged = analyzer or best_analyzer()
+        before, reports = cut_crops(edited_image, paste), []
+        for i, crop in enumerate(paste.crops):
+            stop_if_asked()
+            one = slice(i, i + 1)
+            reports.append(judge(crop, paste.masks[i], before[one], edited[one], crops[one, ..., :3], judged,
+                                 DEFAULTS.find.threshold, strict, seam))
+        kept = [i for i, report in enumerate(reports) if report.accepted]
+        record = replace(paste, crops=tuple(paste.crops[i] for i in kept), masks=paste.masks[kept])
+        lines = [f"Face {n}: {r.id_similarity_before:.2f} before, " + (
+            "not found" if r.id_similarity_after is None else f"{r.id_similarity_after:.2f}") + f" after; {r.note}"
+            for n, r in enumerate(reports, start=1)]
+        text = json.dumps([report.as_data() for report in reports], indent=1)
+        return io.NodeOutput(crops[kept], record, text, ui=ui.PreviewText("\n".join(lines)))
+
+
+NODES = [ReturnDetail, JudgeFaces]

@@ -1,0 +1,77 @@
+"""One way from a node's inputs to the runner: the engine that the inputs allow, and the call."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from ..editedid_core.comfy import vae as host_vae
+from ..editedid_core.comfy.folders import default_pack, insightface_packs
+from ..editedid_core.comfy.progress import stop_if_asked
+from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
+from ..editedid_core.config import RestoreConfig
+from ..editedid_core.engines.composite import CompositeEngine
+from ..editedid_core.engines.edited_id.engine import EditedIDEngine, Sampled
+from ..editedid_core.engines.edited_id.presets import PAPER_PRESETS
+from ..editedid_core.engines.edited_id.settings import SampleSettings
+from ..editedid_core.engines.protocol import Engine
+from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
+from ..editedid_core.faces.analyzers.registry import load_analyzer
+from ..editedid_core.restore.report import Restoration
+from ..editedid_core.restore.runner import restore
+
+NO_MODEL = ("No model and VAE are connected: the photo's face was put in without diffusion. Connect both to let the "
+            "model join them.")
+
+
+def best_analyzer() -> FaceAnalyzer:
+    """The best analyzer on this machine, for nodes whose analyzer input is not connected."""
+    return load_analyzer("auto", insightface_packs(), default_pack())
+
+
+def with_gates(model: Any, config: RestoreConfig) -> Any:
+    """The model with the configuration's gates, unless its user chose their own with the attention nodes."""
+    options = model.model_options.get("transformer_options", {})
+    if ENTANGLE_KEY in options or config.sampling.mode in PAPER_PRESETS:  # the presets bring their own
+        return model
+    clone = model.clone()
+    given = clone.model_options["transformer_options"]
+    given[ENTANGLE_KEY] = config.entangle
+    given.setdefault(DISENTANGLE_KEY, config.disentangle)
+    return clone
+
+
+def make_engine(config: RestoreConfig, model: Any, vae: Any, positive: Any = None, negative: Any = None) -> Engine:
+    """The engine that `config` names. `positive`, `negative` None means an empty conditioning."""
+    if config.engine == "composite":
+        return CompositeEngine()
+    gated = with_gates(model, config)
+
+    def sample(original: torch.Tensor, edited: torch.Tensor, face_mask: torch.Tensor, element_mask: torch.Tensor,
+               settings: SampleSettings, others: torch.Tensor | None) -> Sampled:
+        done = sample_pair(gated, positive, negative, original, edited, face_mask, element_mask, settings, others)
+        return Sampled(done.latent, done.evaluations, done.mode)
+
+    return EditedIDEngine(lambda picture: host_vae.encode(vae, picture), sample,
+                          lambda latent: host_vae.decode(vae, latent), config.sampling, config.strength_by_drift,
+                          config.detail)
+
+
+def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch.Tensor, model: Any = None,
+                    vae: Any = None, analyzer: FaceAnalyzer | None = None, positive: Any = None, negative: Any = None,
+                    element_mask: torch.Tensor | None = None) -> tuple[Restoration, float]:
+    """The runner on what a node was given, and the seconds it took. Without a model and a VAE the composite runs."""
+    started = time.perf_counter()
+    notes: tuple[str, ...] = ()
+    if config.engine != "composite" and (model is None or vae is None):
+        config, notes = replace(config, engine="composite"), (NO_MODEL,)
+    engine = make_engine(config, model, vae, positive, negative)
+    done = restore(original, edited, analyzer or best_analyzer(), engine, config, element_mask, stop_if_asked)
+    done = replace(done, notes=notes + done.notes)
+    for warning in done.warnings():
+        logging.warning("Restore Identity: %s", warning)
+    return done, time.perf_counter() - started
