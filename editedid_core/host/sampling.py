@@ -259,7 +259,8 @@ class PairSampler(comfy.samplers.Sampler):
 
         with HookKeyframes(model_wrap) as hooks:
             if is_paper(self.mode):
-                return self._paper(model_wrap, extra_args["model_options"], denoise, grid, latent_image, shared, on_step)
+                options = extra_args["model_options"]
+                return self._paper(model_wrap, options, denoise, grid, latent_image, shared, on_step)
             self._record_extra_photos(others, denoise, space, grid, shared)
             source, recompute = self._sources(model_wrap, denoise, space, grid, latent_image, shared)
             weight, support = self.weight.to(latent_image), self.support.to(latent_image)
