@@ -76,7 +76,7 @@ def middle_of_crop() -> Tensor:
 def measure(updates: list[int], faces: int, mode: str) -> list[Row]:
     """Rows: embeddings left as they are, then fitted with each number of updates, then the recorded stand-in."""
     host = Host.start()
-    core = importlib.import_module("editedid_core.host.sampling")
+    core = importlib.import_module("editedid_core.comfy.sampling")
     model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES["unet"])
     open_text_layers(model)
     text, face = some_text(), middle_of_crop()
