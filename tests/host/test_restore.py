@@ -61,6 +61,7 @@ def restore(host: Host, models: Any, analyzer: Any) -> Callable[..., Any]:
     return run
 
 
+@pytest.mark.every_host
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_default_triple_gets_its_person_back(restore: Any, family: str) -> None:
     triple = default_triple()

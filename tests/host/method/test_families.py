@@ -21,6 +21,8 @@ from lab.family_table import Measured, write_table
 from lab.inprocess import Host
 from lab.toys import REFUSED, TOYS, Toy
 
+pytestmark = pytest.mark.every_host
+
 
 @dataclass
 class Watched:

@@ -15,6 +15,8 @@ from lab import toys
 from lab.inprocess import Host
 from lab.toys import TOYS, Toy
 
+pytestmark = pytest.mark.every_host
+
 REFERENCES = [(6, 6), (7, 4)]
 EVEN_REFERENCES = [(6, 6), (8, 4)]
 UNETS = [kind for kind in TOYS if kind.startswith(("sd1", "sd2")) or kind == "sdxl"]
