@@ -18,8 +18,8 @@ def mode_input() -> io.Combo.Input:
     return io.Combo.Input(
         "mode", options=MODES, default="auto",
         tooltip="auto: replay, or lock-step on large transformers. replay: invert both pictures and replay them. "
-        "lock-step: no inversion, least memory. paper 6 steps, paper 50 steps: EditedID by the paper's text, all of its "
-        "numbers set. paper, official code: as its published code does it. paper: the paper's run with the numbers "
+        "lock-step: no inversion, least memory. paper 6 steps, paper 50 steps: EditedID by the paper's text, all of "
+        "its numbers set. paper, official code: as its published code does it. paper: the paper's run with the numbers "
         "below and the gates on the model.",
     )
 
@@ -35,7 +35,8 @@ def settings_inputs(standard: SampleSettings | None = None) -> list[Any]:
                        tooltip="How much of the denoising run is redone: 0.05 hardly touches the face, 1 starts "
                        "from pure noise."),
         io.Float.Input("init_weight", default=mixing.init_weight, min=0.0, max=0.5, step=0.01, advanced=True,
-                       tooltip="Mixing weight in the first step (the paper uses 0 to 0.1); the adaptive law raises it."),
+                       tooltip="Mixing weight in the first step (the paper uses 0 to 0.1); the adaptive law raises "
+                       "it."),
         io.Int.Input("final_steps", default=mixing.final_steps, min=0, max=200, advanced=True,
                      tooltip="Last steps in which the mixing weight is forced to its maximum, 0.5."),
         io.Float.Input("solver_start", default=standard.solver_window[0], min=0.0, max=1.0, step=0.01, advanced=True,
