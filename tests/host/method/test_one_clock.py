@@ -173,8 +173,8 @@ KNOBS: dict[str, SimpleNamespace] = {
     **{f"{name} {value}": SimpleNamespace(entangle={name: value}) for name, value in (
         ("structure", 0.6), ("detail", 0.9), ("donor", "original"), ("structure_window", (0.2, 0.5)),
         ("structure_window", (0.0, 0.2)), ("detail_window", (0.4, 1.0)), ("detail_window", (0.2, 0.8)),
-        ("structure_blocks", "down"), ("detail_blocks", "up.0"), ("agreement", 0.8), ("agreement", None),
-        ("sharpness", 1.0), ("pose", 0.2), ("masks", "hard"), ("after_projection", True), ("boost", (0.5, 1.0)))},
+        ("structure_blocks", "down"), ("detail_blocks", "up.0"), ("agreement", 0.8),
+        ("sharpness", 1.0), ("pose", 0.2), ("masks", "hard"), ("boost", (0.5, 1.0)))},
     **{f"divide {name} {value}": SimpleNamespace(disentangle={name: value}) for name, value in (
         ("strength", 0.5), ("start", 0.5), ("end", 0.5))},
     **{f"paper, {name} {value}": SimpleNamespace(settings={**PAPER, name: value}) for name, value in (
@@ -194,7 +194,6 @@ def test_no_number_is_dead_at_the_defaults(knobs: Callable[..., Tensor], name: s
     empty = {"settings": {}, "mixing": {}, "entangle": {}, "disentangle": {}}
     plain, other = (knobs(**{**empty, **given}) for given in (base, change))
     assert torch.isfinite(other).all()
-    # blending before and after a linear projection is the same, but for what the agreement gate compares
     assert float((plain - other).abs().max()) > 1e-4
 
 
