@@ -1,6 +1,5 @@
 """The face nodes in a real host, as a workflow would run them, and their texts."""
 
-import json
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path

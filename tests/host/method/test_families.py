@@ -16,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from editedid_core.engines.edited_id.mixing import Mixing
 from lab import toys
 from lab.family_table import Measured, write_table
 from lab.inprocess import Host
@@ -94,9 +95,9 @@ def test_recorded_and_replayed_the_edit_and_the_original_come_back(
                                     core.SampleSettings(**values)).latent
 
     # weight 0 with the edit's own features, weight 1 with the original's: nothing may change but by rounding
-    still = core.Mixing(init_weight=0.0, rate=0.0, final_steps=0)
+    still = Mixing(init_weight=0.0, rate=0.0, final_steps=0)
     kept = sample(patched(model, structure=1.0, detail=0.0, donor="edited"), everywhere, mixing=still)
-    full = core.Mixing(final_steps=2)
+    full = Mixing(final_steps=2)
     back = sample(patched(model, structure=1.0, detail=0.0, donor="original"), everywhere, mixing=full)
     trip = decibels(kept, edited, original), decibels(back, original, edited)
 
@@ -181,7 +182,7 @@ def test_no_other_file_names_a_family() -> None:
     root = importlib.import_module("lab.family_table").PATH.parent.parent
     names = re.compile(r"\b(sd ?[123](\.\d)?|sdxl|flux|kontext|chroma|qwen|z-?image|lumina|omnigen|hidream|hunyuan|wan|"
                        r"kandinsky|cosmos|anima|aura ?flow|pixart|krea|ideogram|cascade|boogu|ernie)\b", re.IGNORECASE)
-    table = root / "editedid_core" / "host" / "families.py"
+    table = root / "editedid_core" / "comfy" / "model_families.py"
     assert names.search(table.read_text("utf8"))
     for path in [*(root / "editedid_core").rglob("*.py"), *(root / "nodes").glob("*.py")]:
         if path != table:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from editedid_core.engines.edited_id.mixing import Mixing
 from lab import toys
 from lab.inprocess import Host
 from lab.toys import TOYS
@@ -44,11 +45,11 @@ def gate_steps(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[int]]:
 def test_both_gates_act_on_a_third_of_the_steps_at_the_defaults(
         host: Host, core: Any, tiny_model: Any, gate_steps: dict[str, set[int]], kind: str) -> None:
     toy = TOYS[kind]
-    restore = importlib.import_module(host.node("EditedIDRestoreIdentity").__module__)
+    run = importlib.import_module(host.node("EditedIDRestoreIdentity").__module__.removesuffix("restore") + "run")
     model = tiny_model(kind).clone()
     options = model.model_options["transformer_options"]
     options[core.ENTANGLE_KEY], options[core.DISENTANGLE_KEY] = core.Entangle(), core.Disentangle()
-    assert restore.with_default_gates(tiny_model(kind)).model_options["transformer_options"].keys() >= {
+    assert run.with_gates(tiny_model(kind), run.RestoreConfig()).model_options["transformer_options"].keys() >= {
         core.ENTANGLE_KEY, core.DISENTANGLE_KEY}  # as the everyday node sets them
     face = torch.zeros(64, 96)
     face[:, :56] = 1
@@ -155,7 +156,7 @@ def knobs(host: Host, core: Any, tiny_model: Any) -> Callable[..., Tensor]:
         gates = replace(core.Entangle(), structure=1.0) if paper else core.Entangle()
         options[core.ENTANGLE_KEY] = replace(gates, **entangle)
         options[core.DISENTANGLE_KEY] = replace(core.Disentangle(), **disentangle)
-        chosen = replace(core.SampleSettings(pose=0.1), mixing=core.Mixing(**mixing), **settings)
+        chosen = replace(core.SampleSettings(pose=0.1), mixing=Mixing(**mixing), **settings)
         with torch.inference_mode():
             return core.sample_pair(clone, prompt, negative, original, edited, face, element, chosen).latent
 

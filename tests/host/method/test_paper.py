@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import importlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
+from editedid_core.engines.edited_id.mixing import Mixing
 from lab.inprocess import Host
 
 KINDS = ["sd15", "sdxl", "sd3", "sd35m", "flux", "qwen", "zimage"]
@@ -23,7 +25,7 @@ def run(core: Any, latents: Callable[..., Any], conditioning: Callable[..., Any]
         original, edited = latents(kind)
         face, element = torch.zeros(64, 96), torch.zeros(64, 96)
         face[:, :56], element[:16, 32:64] = 1, 1
-        values = {"mode": "paper", "steps": 3, "strength": 1.0, "cfg": 3.0, "mixing": core.Mixing(final_steps=1),
+        values = {"mode": "paper", "steps": 3, "strength": 1.0, "cfg": 3.0, "mixing": Mixing(final_steps=1),
                   **settings}
         prompts = positive or conditioning(kind), conditioning(kind, 2)
         with torch.inference_mode():
@@ -183,7 +185,7 @@ def test_a_preset_sets_every_number_and_brings_its_gates(
         host: Host, core: Any, frozen: Any, run: Any, name: str, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     presets = importlib.import_module("editedid_core.engines.edited_id.presets").PAPER_PRESETS
     # fewer updates say the same here
-    monkeypatch.setitem(presets, name, core.replace(presets[name], null_text=1 if name == "paper 6 steps" else 0))
+    monkeypatch.setitem(presets, name, replace(presets[name], null_text=1 if name == "paper 6 steps" else 0))
     preset, model = presets[name], frozen("sd15")
     done = run(model, "sd15", mode=name, steps=3, strength=0.3, cfg=1.0, null_text=99)
     assert done.mode == name and len(done.curve) == preset.steps == steps
@@ -204,8 +206,8 @@ def test_the_official_code_gates_the_half_without_the_prompt_in_down_blocks_afte
         core: Any, frozen: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     attention = importlib.import_module("editedid_core.engines.edited_id.attention.run").AttentionRun
     presets = importlib.import_module("editedid_core.engines.edited_id.presets").PAPER_PRESETS
-    name, mixing = "paper, official code", core.Mixing(final_steps=1)
-    monkeypatch.setitem(presets, name, core.replace(presets[name], null_text=0, steps=3, mixing=mixing))
+    name, mixing = "paper, official code", Mixing(final_steps=1)
+    monkeypatch.setitem(presets, name, replace(presets[name], null_text=0, steps=3, mixing=mixing))
     before, seen = attention.edit_projected, []
 
     def watched(self: Any, call: Any, out: torch.Tensor) -> torch.Tensor:
