@@ -147,6 +147,7 @@ def knobs(host: Host, core: Any, tiny_model: Any) -> Callable[..., Tensor]:
     prompt, negative = toys.conditioning(TOYS["sd15"]), toys.conditioning(TOYS["sd15"], 2)
     face, element = torch.zeros(64, 96), torch.zeros(64, 96)
     face[:, :72], element[:16, 16:64] = 1, 1
+    face[27:29, 27:29] = face[43:45, 27:29] = 0  # in the middle of a token: bilinear masks see it, averaged ones do not
 
     def run(settings: dict[str, Any], mixing: dict[str, Any], entangle: dict[str, Any],
             disentangle: dict[str, Any]) -> Tensor:
