@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from editedid_core.config import RestoreConfig
 from editedid_core.geometry.affine import crop_frame
 
 from .. import portraits
@@ -76,13 +77,13 @@ def middle_of_crop() -> Tensor:
 def measure(updates: list[int], faces: int, mode: str) -> list[Row]:
     """Rows: embeddings left as they are, then fitted with each number of updates, then the recorded stand-in."""
     host = Host.start()
-    core = importlib.import_module("editedid_core.host.sampling")
+    sampling = importlib.import_module("editedid_core.comfy.sampling")
     model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES["unet"])
     open_text_layers(model)
     text, face = some_text(), middle_of_crop()
     with torch.inference_mode():
         pairs = [latents(vae, seed) for seed in portraits.triple_split("tune", faces)]
-    standard = replace(core.SampleSettings(mode=mode).resolved(), mode="paper")
+    standard = replace(RestoreConfig().changed({"sampling.mode": mode}).sampling.resolved(), mode="paper")
     cases = [("without", 1, 0.0)] + [(f"{n} updates", n, standard.null_text_rate) for n in updates]
     rows = []
     for name, count, rate in [*cases, ("recorded states (ours)", 0, 0.0)]:
@@ -91,7 +92,7 @@ def measure(updates: list[int], faces: int, mode: str) -> list[Row]:
         for original, edited in pairs:
             started = time.process_time()
             with torch.inference_mode():
-                done = core.sample_pair(model, text, text, original, edited, face, torch.zeros_like(face), settings)
+                done = sampling.sample_pair(model, text, text, original, edited, face, torch.zeros_like(face), settings)
             size = float(model.model.process_latent_in(torch.cat([original, edited])).std())
             found.append((done.source_error, 20 * math.log10(size / max(done.source_error, 1e-9)),
                           time.process_time() - started, done.evaluations))

@@ -103,7 +103,7 @@ def lab(name: str, models: Path, side: int = 128) -> Subject:
         # read into memory: the file goes away
         weights = {key: torch.from_numpy(value.copy()) for key, value in models_io.read(file)[0].items()}
     model = importlib.import_module("comfy.sd").load_state_dict_guess_config(weights, False, False)[0]
-    prompt = importlib.import_module("editedid_core.host.model_info").empty_conditioning(model)
+    prompt = importlib.import_module("editedid_core.comfy.model_profile").empty_conditioning(model)
     made = subject(name, model, model.model.latent_format.latent_channels, side, prompt[0][0].shape[1:])
     return replace(made, prompt=prompt)
 
