@@ -28,7 +28,7 @@ from ..inprocess import Host
 
 CROP = CROPS["unet"]
 TOKENS, WIDTH = 77, 768
-OPENED = {"to_q": 1.0, "to_k": 1.0, "to_v": 1.0, "to_out.0": 0.5}
+OPENED = {"attn2.to_q": 1.0, "attn2.to_k": 1.0, "attn2.to_v": 1.0, "attn2.to_out.0": 0.5, "context_embedder": 1.0}
 """Standard deviation of the random weights, times the root of their inputs."""
 
 
@@ -44,12 +44,13 @@ class Row:
 
 
 def open_text_layers(model: Any, seed: int = 0) -> None:
-    """Give the cross-attention of a lab UNet random weights; on an empty text of zeros it still answers as before."""
+    """Give the cross-attention of a lab UNet, or the text projection of a lab DiT, random weights; on an empty text of
+    zeros it still answers as before."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in model.model.diffusion_model.named_parameters():
             for part, deviation in OPENED.items():
-                if name.endswith(f"attn2.{part}.weight"):
+                if name.endswith(f"{part}.weight"):
                     values = torch.randn(weight.shape, generator=generator)
                     weight.copy_(values * deviation / math.sqrt(weight.shape[1]))
 
