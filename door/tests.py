@@ -53,14 +53,17 @@ class Suite:
         base = RUN / f"base-test-{host.path.name}"
         shutil.rmtree(base, ignore_errors=True)
         prepare_base(base)
-        return self._pytest(ring, one_thread(child_environment(host, base)))
+        # what is the same on all hosts runs on the newest
+        only = () if ring != "host" or host is self.hosts[0] else ("-m", "every_host")
+        return self._pytest(ring, one_thread(child_environment(host, base)), only)
 
-    def _pytest(self, ring: str, env: dict[str, str]) -> bool:
+    def _pytest(self, ring: str, env: dict[str, str], only: Sequence[str] = ()) -> bool:
         scratch = RUN / "scratch"  # not the clone: pytest's start would put it first on sys.path,
         scratch.mkdir(parents=True, exist_ok=True)  # where our `nodes` hides the host's
         arguments = [
             "-c",
             str(ROOT / "tests" / "pytest.ini"),
+            *only,
             *(self.pytest_arguments or ()),
             str(ROOT / "tests" / ring),
         ]

@@ -57,9 +57,11 @@ class AttentionDisentangle(io.ComfyNode):
                 io.Float.Input("strength", default=DEFAULTS.disentangle.strength, min=0.0, max=1.0, step=0.05,
                                tooltip="1 keeps the sources fully apart, 0 lets every part see both pictures."),
                 io.Float.Input("start_percent", default=DEFAULTS.disentangle.start, min=0.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Where it begins: 0 is pure noise, 1 the finished picture."),
+                               advanced=True, tooltip="Where it begins: 0 is the run's first step, 1 the finished "
+                               "picture."),
                 io.Float.Input("end_percent", default=DEFAULTS.disentangle.end, min=0.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Where it ends: 0 is pure noise, 1 the finished picture."),
+                               advanced=True, tooltip="Where it ends: 0 is the run's first step, 1 the finished "
+                               "picture."),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="The model with the setting; connect it to "
                                      "ID Entanglement or the Adaptive Mixing Sampler.")],
@@ -93,13 +95,13 @@ class IDEntanglement(io.ComfyNode):
                                tooltip="Whose attention outputs the structure gate uses: the edit's keep its light, "
                                "the original's bring its shape and its light."),
                 io.Float.Input("structure_start", default=standard.structure_window[0], min=0.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Where the structure gate opens: 0 noise, 1 finished."),
+                               advanced=True, tooltip="Where the structure gate opens: 0 first step, 1 finished."),
                 io.Float.Input("structure_end", default=standard.structure_window[1], min=0.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Where the structure gate closes: 0 noise, 1 finished."),
+                               advanced=True, tooltip="Where the structure gate closes: 0 first step, 1 finished."),
                 io.Float.Input("detail_start", default=standard.detail_window[0], min=0.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Where the detail gate opens: 0 noise, 1 finished."),
+                               advanced=True, tooltip="Where the detail gate opens: 0 first step, 1 finished."),
                 io.Float.Input("detail_end", default=standard.detail_window[1], min=0.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Where the detail gate closes: 0 noise, 1 finished."),
+                               advanced=True, tooltip="Where the detail gate closes: 0 first step, 1 finished."),
                 io.String.Input("structure_blocks", default="auto", advanced=True,
                                 tooltip="auto, none, a list such as 'down, mid' (UNet) or 'double.0-18' (transformer), "
                                 "or the name of a file that Layer Probe saved."),

@@ -19,9 +19,10 @@ DEFAULTS = RestoreConfig().sampling
 def mode_input() -> io.Combo.Input:
     return io.Combo.Input(
         "mode", options=list(MODES), default=DEFAULTS.mode,
-        tooltip="auto: replay, or lock-step on large transformers. replay: invert both pictures and "
-        "replay them. lock-step: no inversion, least memory. paper 6 steps, paper 50 steps: EditedID as published, all "
-        "of its numbers set. paper: the same with the numbers below and the gates on the model.",
+        tooltip="auto: replay, or lock-step on large transformers. replay: invert both pictures and replay them. "
+        "lock-step: no inversion, least memory. paper 6 steps, paper 50 steps: EditedID by the paper's text, all of "
+        "its numbers set. paper, official code: as its published code does it. paper: the paper's run with the numbers "
+        "below and the gates on the model.",
     )
 
 
@@ -35,13 +36,15 @@ def settings_inputs(standard: SampleSettings = DEFAULTS) -> list[Any]:
                        tooltip="How much of the denoising run is redone: 0.05 hardly touches the face, 1 starts "
                        "from pure noise."),
         io.Float.Input("init_weight", default=mixing.init_weight, min=0.0, max=0.5, step=0.01, advanced=True,
-                       tooltip="Mixing weight at the first inversion step (the paper uses 0 to 0.1)."),
+                       tooltip="Mixing weight in the first step (the paper uses 0 to 0.1); the adaptive law "
+                       "raises it."),
         io.Int.Input("final_steps", default=mixing.final_steps, min=0, max=200, advanced=True,
-                     tooltip="Last inversion steps in which the weight is forced to its maximum, 0.5."),
+                     tooltip="Last steps in which the mixing weight is forced to its maximum, 0.5."),
         io.Float.Input("solver_start", default=standard.solver_window[0], min=0.0, max=1.0, step=0.01, advanced=True,
-                       tooltip="Where DPM-Solver++ takes over from DDIM: 0 is noise, 1 the finished picture."),
+                       tooltip="Where DPM-Solver++ takes over from DDIM: 0 is the run's first step, 1 the finished "
+                       "picture."),
         io.Float.Input("solver_end", default=standard.solver_window[1], min=0.0, max=1.0, step=0.01, advanced=True,
-                       tooltip="Where DPM-Solver++ ends: 0 is noise, 1 the finished picture."),
+                       tooltip="Where DPM-Solver++ ends: 0 is the run's first step, 1 the finished picture."),
         io.Float.Input("cfg", default=standard.cfg, min=0.0, max=30.0, step=0.1, advanced=True,
                        tooltip="Guidance for the restored picture. 1 is best: more costs twice and drifts."),
         io.Int.Input("noise_pattern", default=standard.noise_seed, min=0, max=0xFFFFFFFF, advanced=True,
@@ -102,7 +105,7 @@ class AdaptiveMixingSampler(io.ComfyNode):
             outputs=[
                 io.Latent.Output(display_name="restored_latent", tooltip="The restored crops; decode them and use "
                                  "Paste Faces."),
-                io.Image.Output(display_name="mixing_curve", tooltip="The mixing weight over the inversion, a line for "
+                io.Image.Output(display_name="mixing_curve", tooltip="The mixing weight over the run, a line for "
                                 "each face."),
             ],
         )

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from ..geometry.affine import Matrix, apply, compose, crop_frame, face_to_face, inverse_affine, pixel_grid, scale_of
 from ..geometry.axes import face_axes
 from ..geometry.resample import blur, resample
-from ..geometry.window import covered_window, sample_mask, strips
+from ..geometry.window import covered_window, sample_mask, strips, write_window
 from ..masks.outline import face_mask, fill
-from ..masks.parts import feature_spots, features_mask
+from ..masks.parts import face_parts, features_mask
 from ..pictures import check_found_in, check_pictures, checked_element_mask, to_rgb
 from ..records import FacePair, FacePairs
 from .relight import to_linear, to_srgb
@@ -149,7 +149,7 @@ def skin_mask(picture: torch.Tensor, points: Array, dense: Array | None) -> torc
     size = picture.shape[0]
     middle, right, below, unit = face_axes(points)
     face = face_mask(points, dense, size)
-    spots = torch.stack(feature_spots(points, size)).amax(0)
+    spots = face_parts(points, size).together()
     cheeks = ((face > 0.8) & (spots < 0.3)).numpy()
     if cheeks.sum() < 16:
         return torch.zeros(size, size)
@@ -221,10 +221,9 @@ def _multiply(picture: torch.Tensor, mask: torch.Tensor, kept: torch.Tensor, ski
         x0, y0, x1, y1 = strip
         weight = sample_mask(skin, inverse_affine(frame), strip) * (1 - kept[y0:y1, x0:x1])
         weight = torch.where(weight > 1 / 256, weight, torch.zeros_like(weight))
-        place = picture[y0:y1, x0:x1, :3]
-        before = place.to("cpu", torch.float32).nan_to_num(0.0)
+        before = picture[y0:y1, x0:x1, :3].to("cpu", torch.float32).nan_to_num(0.0)
         factor = torch.exp(weight[..., None] * torch.from_numpy(change).float())
-        after = to_srgb((to_linear(before.clamp(0, 1)) * factor).clamp(0, 1)).to(place)
-        place.copy_(torch.where((weight > 0).to(place.device)[..., None], after, place))
+        after = to_srgb((to_linear(before.clamp(0, 1)) * factor).clamp(0, 1))
+        write_window(picture, strip, after, weight > 0)
         part = mask[y0:y1, x0:x1]
         part.copy_(torch.maximum(part, weight))

@@ -28,7 +28,7 @@ from ..geometry.thin_plate import bend
 from ..masks.disagreement import disagreement, whole_features
 from ..masks.elements import automatic_elements
 from ..masks.outline import face_mask
-from ..masks.parts import feature_spots, features_in_one_state
+from ..masks.parts import face_parts, features_in_one_state
 from ..pictures import check_found_in, check_pictures, checked_element_mask, to_rgb
 from ..records import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
 
@@ -111,7 +111,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     original = _cut(original_image[pair.original.frame], apply(to_original, grid), scale_of(to_original))
 
     face = face_mask(points, dense, size)
-    spots = feature_spots(points, size)
+    parts = face_parts(points, size)
     given = torch.zeros(size, size)
     if mask is not None:
         drawn = mask[pair.edited.frame % mask.shape[0]][..., None]
@@ -124,12 +124,12 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     # elements are not lit like skin: compare light once more without them
     in_light = bring_light(original, edited, face * (1 - elements), 1.0, _LIGHT)
     original = in_light if relight == 1 else bring_light(original, edited, face * (1 - elements), relight, _LIGHT)
-    alike = features_in_one_state(spots, there, here)
+    alike = features_in_one_state(parts, there, here)
     apart = disagreement(in_light, edited, face, alike, auto_elements)
-    apart = whole_features(apart, spots) if whole else apart
+    apart = whole_features(apart, parts) if whole else apart
     elements = torch.maximum(elements, face * apart)
     if sharpen:
-        original = match_sharpness(original, edited, face * (1 - elements) * torch.stack(spots).amax(0))
+        original = match_sharpness(original, edited, face * (1 - elements) * parts.together())
     crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)
     return crop, original, edited, face, elements
 

@@ -7,7 +7,7 @@ import torch
 from ..appearance.relight import relight
 from ..geometry.affine import apply, inverse_affine, pixel_grid, scale_of
 from ..geometry.resample import resample
-from ..geometry.window import covered_window, sample_mask, strips
+from ..geometry.window import covered_window, sample_mask, strips, write_window
 from ..masks.outline import soft_inside
 from ..pictures import check_pictures, to_rgb
 from ..records import FaceCrop, PasteRecord
@@ -83,16 +83,11 @@ def _paste_strip(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, m
     x0, y0, x1, y1 = window
     from_image = inverse_affine(crop.to_image)
     alpha = sample_mask(mask, from_image, window)[..., None]
-    channels = 1 if target.shape[-1] == 1 else 3
-    place = target[y0:y1, x0:x1, :channels]
-    below = place.to("cpu", torch.float32)
+    below = to_rgb(target[y0:y1, x0:x1]).to("cpu", torch.float32)
     zoom = restored.shape[0] / crop.size
     positions = (apply(from_image, pixel_grid(y1 - y0, x1 - x0, x0, y0)) + 0.5) * zoom - 0.5
     above = resample(restored, positions, scale_of(from_image) * zoom, padding="border").clamp(0, 1)
-    if channels == 1:
-        above = above.mean(-1, keepdim=True)
-    blended = (below + alpha * (above - below)).to(place.dtype).to(place.device)
-    place.copy_(torch.where((alpha > _LEAST_WEIGHT).to(place.device), blended, place))
+    write_window(target, window, below + alpha * (above - below), alpha[..., 0] > _LEAST_WEIGHT)
 
 
 def _resized(picture: torch.Tensor, size: int) -> torch.Tensor:

@@ -15,7 +15,7 @@ from .face_model import person_in_pose
 from .landmarks import as_68, five_of_68
 from .resample import resample
 from .thin_plate import Bend, Points, bend
-from .window import strips
+from .window import strips, write_window
 
 _STILL = 0.02  # pixels; moving less is not seen
 
@@ -87,7 +87,6 @@ def _move(picture: torch.Tensor, mask: torch.Tensor, how: Bend) -> None:
     x0, y0, x1, y1 = how.window(picture.shape[0], picture.shape[1])
     if x1 <= x0:
         return
-    channels = 1 if picture.shape[-1] == 1 else 3
     # a copy in single precision, of the window only
     before = to_rgb(picture[y0:y1, x0:x1]).to("cpu", torch.float32).nan_to_num(0.0)
     for window in strips((x0, y0, x1, y1)):
@@ -96,8 +95,6 @@ def _move(picture: torch.Tensor, mask: torch.Tensor, how: Bend) -> None:
         positions = pixel_grid(bottom - top, x1 - x0, 0, top - y0) + displacement
         after = resample(before, positions, 1.0, padding="border")
         length = torch.from_numpy(np.linalg.norm(displacement, axis=-1).astype(np.float32))
-        place = picture[top:bottom, x0:x1, :channels]
-        after = (after.mean(-1, keepdim=True) if channels == 1 else after).to(place)
-        place.copy_(torch.where((length > _STILL).to(place.device)[..., None], after, place))
+        write_window(picture, window, after, length > _STILL)
         part = mask[top:bottom, x0:x1]
         part.copy_(torch.maximum(part, torch.where(length > _STILL, (2 * length).clamp(max=1), torch.zeros(()))))

@@ -36,6 +36,19 @@ def strips(window: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, i
         yield x0, top, x1, min(y1, top + _STRIP)
 
 
+def write_window(picture: torch.Tensor, window: tuple[int, int, int, int], values: torch.Tensor,
+                 where: torch.Tensor) -> None:
+    """Write into a window of a picture (H, W, C), in place; every pixel that is not `where` stays bit for bit.
+
+    values: (h, w, 3) float32; a grey picture takes their mean, an alpha channel is left alone. where: (h, w) bool.
+    """
+    x0, y0, x1, y1 = window
+    channels = 1 if picture.shape[-1] == 1 else 3
+    place = picture[y0:y1, x0:x1, :channels]
+    fresh = values.mean(-1, keepdim=True) if channels == 1 else values
+    place.copy_(torch.where(where.to(place.device)[..., None], fresh.to(place), place))
+
+
 def sample_mask(mask: torch.Tensor, from_image: Matrix, window: tuple[int, int, int, int]) -> torch.Tensor:
     """A crop's mask in a window of the picture, (h, w) float32; exactly 0 outside the crop."""
     x0, y0, x1, y1 = window

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..geometry.resample import blur
+from .parts import FaceParts
 
 _AROUND = 0.03  # standard deviation of the neighbourhood in which two pictures agree or not
 _DISAGREES = 0.042  # least mean difference at which they begin not to, in parts of a colour channel's range
@@ -29,19 +30,18 @@ def disagreement(original: torch.Tensor, edited: torch.Tensor, face: torch.Tenso
     return d * d * (3 - 2 * d)
 
 
-def whole_features(mask: torch.Tensor, spots: tuple[torch.Tensor, ...]) -> torch.Tensor:
+def whole_features(mask: torch.Tensor, parts: FaceParts) -> torch.Tensor:
     """The mask (S, S) with each feature of a face wholly in it or wholly out, and both eyes alike: half an eye of the
-    photo and half of the edit is nobody's. spots: the `feature_spots`.
+    photo and half of the edit is nobody's.
     """
-    left, right, nose, mouth = spots
-    for parts in ((left, right), (nose,), (mouth,)):
-        most = max(_share(mask, part) for part in parts)
-        spot = torch.stack(parts).amax(0)
-        mask = torch.maximum(mask, spot) if most > _APART else mask * (1 - spot)
+    for together in ((parts.left_eye, parts.right_eye), (parts.nose,), (parts.mouth,)):
+        most = max(_share(mask, part) for part in together)
+        whole = torch.stack(together).amax(0)
+        mask = torch.maximum(mask, whole) if most > _APART else mask * (1 - whole)
     return mask
 
 
-def _share(mask: torch.Tensor, spot: torch.Tensor) -> float:
-    """How much of a spot a mask covers, 0 to 1; 0 where the spot lies beside the crop."""
-    inside = spot > 0.5
+def _share(mask: torch.Tensor, part: torch.Tensor) -> float:
+    """How much of a part a mask covers, 0 to 1; 0 where the part lies beside the crop."""
+    inside = part > 0.5
     return float(mask[inside].mean()) if bool(inside.any()) else 0.0

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..geometry.axes import face_axes
 from ..geometry.resample import blur, read
-from .parts import _spot, features_mask
+from .parts import features_mask, soft_ellipse
 
 _LARGEST = 256  # pixels; things over a face are seen well enough at this size, in a fraction of the time
 
@@ -56,7 +56,7 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
     evidence = ((difference - threshold) / (0.5 * threshold)).clamp(0, 1) * near
     things = _smoothed(_things(evidence, face, features), 0.01 * size)
     if _across_the_bridge(difference, places) > max(threshold, _LEAST_BRIDGE):
-        lenses = [_spot(eye, 0.62, 0.43, places, size) for eye in places[:2]]
+        lenses = [soft_ellipse(eye, 0.62, 0.43, places, size) for eye in places[:2]]
         things = torch.maximum(things, torch.maximum(*lenses))
     return things * near
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +15,22 @@ from ..geometry.landmarks import openness
 _SAME_STATE = 0.08  # change of how far eyes or mouth are open, in parts of their width
 
 
-def feature_spots(points: ArrayLike, size: int) -> tuple[torch.Tensor, ...]:
-    """Where a face has its own features: both eyes with their brows, nose, mouth; soft, (size, size) float32 each.
+class FaceParts(NamedTuple):
+    """Where a face has its features; soft masks, (S, S) float32 each. The eyes are named by their side of the picture
+    and include their brows."""
+
+    left_eye: torch.Tensor
+    right_eye: torch.Tensor
+    nose: torch.Tensor
+    mouth: torch.Tensor
+
+    def together(self) -> torch.Tensor:
+        """All parts in one mask, (S, S)."""
+        return torch.stack(tuple(self)).amax(0)
+
+
+def face_parts(points: ArrayLike, size: int) -> FaceParts:
+    """The parts of a face in its crop of `size` pixels.
 
     Two pictures of a face that has drifted differ there because the identity differs, not because something covers it.
     points: (5, 2) in crop pixels.
@@ -22,16 +38,16 @@ def feature_spots(points: ArrayLike, size: int) -> tuple[torch.Tensor, ...]:
     p = np.asarray(points, dtype=np.float64)
     _, _, below, unit = face_axes(p)
     mouth_width = 0.5 * max(float(np.hypot(*(p[4] - p[3]))), 0.6 * unit) + 0.14 * unit
-    return (
-        _spot(p[0] - 0.12 * unit * below, 0.42, 0.34, p, size),
-        _spot(p[1] - 0.12 * unit * below, 0.42, 0.34, p, size),
-        _spot((p[:2].mean(0) + 2 * p[2]) / 3, 0.34, 0.45, p, size),
-        _spot(p[3:5].mean(0), mouth_width / unit, 0.28, p, size),
+    return FaceParts(
+        soft_ellipse(p[0] - 0.12 * unit * below, 0.42, 0.34, p, size),
+        soft_ellipse(p[1] - 0.12 * unit * below, 0.42, 0.34, p, size),
+        soft_ellipse((p[:2].mean(0) + 2 * p[2]) / 3, 0.34, 0.45, p, size),
+        soft_ellipse(p[3:5].mean(0), mouth_width / unit, 0.28, p, size),
     )
 
 
-def _spot(centre: NDArray[np.float64], half_width: float, half_height: float, points: NDArray[np.float64],
-          size: int) -> torch.Tensor:
+def soft_ellipse(centre: NDArray[np.float64], half_width: float, half_height: float, points: NDArray[np.float64],
+                 size: int) -> torch.Tensor:
     """A soft upright ellipse in a face's own axes, (size, size) float32; half axes in eye distances."""
     _, right, below, unit = face_axes(points)
     d = pixel_grid(size, size) - centre
@@ -40,18 +56,18 @@ def _spot(centre: NDArray[np.float64], half_width: float, half_height: float, po
 
 
 def features_mask(points: ArrayLike, size: int) -> torch.Tensor:
-    """All of `feature_spots` in one mask, (size, size) float32."""
-    return torch.stack(feature_spots(points, size)).amax(0)
+    """All parts of a face in one mask, (size, size) float32."""
+    return face_parts(points, size).together()
 
 
-def features_in_one_state(spots: tuple[torch.Tensor, ...], photo: NDArray[np.float64] | None,
+def features_in_one_state(parts: FaceParts, photo: NDArray[np.float64] | None,
                           edit: NDArray[np.float64] | None) -> torch.Tensor:
-    """Those of the `feature_spots` that hold themselves alike in both pictures, (size, size) float32: lids and mouth as
+    """Those of the parts that hold themselves alike in both pictures, (size, size) float32: lids and mouth as
     far open, corners of the mouth as high. photo, edit: 68 landmarks each; without them all are taken to be, since who
     the person is shows there.
     """
     if photo is None or edit is None:
-        return torch.stack(spots).amax(0)
+        return parts.together()
     change = np.abs(openness(photo) - openness(edit)) < _SAME_STATE
     alike = (change[0], change[1], True, change[2] and change[3])
-    return torch.stack([spot * float(same) for spot, same in zip(spots, alike)]).amax(0)
+    return torch.stack([part * float(same) for part, same in zip(parts, alike)]).amax(0)

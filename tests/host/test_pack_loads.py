@@ -1,4 +1,7 @@
 """The pack in a real host: every node is there, and each is described."""
+import pytest
+
+pytestmark = pytest.mark.every_host
 
 NODES = {
     "EditedIDLoadFaceAnalyzer",
@@ -15,6 +18,8 @@ NODES = {
     "EditedIDRestoreIdentity",
     "EditedIDPromptWords",
     "EditedIDLayerProbe",
+    "EditedIDReturnDetail",
+    "EditedIDJudgeFaces",
 }
 
 

@@ -9,6 +9,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.every_host
+
 SNAPSHOT = Path(__file__).parent / "schema.json"
 DEPENDS_ON_THE_MACHINE = {"EditedIDLoadFaceAnalyzer.pack"}
 

@@ -1,6 +1,7 @@
 """Real detectors on a real photograph; choosing, licences, and what is said when something is missing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from editedid_core.config import MatchConfig
 from editedid_core.crops.cut import crop_pairs
 from editedid_core.crops.paste import paste, paste_mask
 from editedid_core.crops.preview import crop_sheet
-from editedid_core.faces.analyzers import load
+from editedid_core.faces.analyzers import registry
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
 from editedid_core.faces.analyzers.licences import pack_licence
 from editedid_core.faces.analyzers.protocol import FaceAnalyzer
@@ -20,11 +22,11 @@ from editedid_core.faces.compare import compare
 from editedid_core.faces.detect import detect
 from editedid_core.faces.external import faces_from_boxes, faces_from_landmarks
 from editedid_core.faces.find import find_faces
-from editedid_core.faces.match import match_faces
 from editedid_core.faces.preview import numbered_boxes, side_by_side
 from editedid_core.faces.similarity import face_similarity
 from editedid_core.geometry import affine
 from editedid_core.records import Face
+from editedid_core.restore.stages import match
 
 AsPictures = Callable[..., torch.Tensor]
 
@@ -33,7 +35,7 @@ def test_a_real_pair_is_found_aligned_and_pasted(real_pair, dlib_analyzer: FaceA
     """The whole way on a photograph and its resized, turned, recoloured copy: within 2 % of the eye distance."""
     original, edited = detect(real_pair.original, dlib_analyzer), detect(real_pair.edited, dlib_analyzer)
     assert len(original.faces) == len(edited.faces) == 1
-    pairs = match_faces(original, edited)
+    pairs = match(original, edited, MatchConfig())
     pair = pairs.pairs[0]
     assert pair.similarity is not None
     assert pair.similarity > 0.9
@@ -84,7 +86,7 @@ def test_a_face_at_the_border_is_found_and_restored(photograph: np.ndarray, dlib
     cut = as_pictures(photograph[:230, 195:420])
     faces = detect(cut, dlib_analyzer)
     assert len(faces.faces) == 1
-    result = crop_pairs(cut, cut, match_faces(faces, faces), 128)
+    result = crop_pairs(cut, cut, match(faces, faces, MatchConfig()), 128)
     assert float((paste(cut, result.edited, result.record) - cut).abs().mean()) < 0.01
 
 
@@ -158,14 +160,14 @@ def test_looking_harder_reports_each_face_once() -> None:
 
 
 def test_choosing_an_analyzer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dlib_analyzer: FaceAnalyzer) -> None:
-    assert load.load_analyzer("auto", {"lab": tmp_path}).name == "dlib"  # the lab's pack only when it is named
+    assert registry.load_analyzer("auto", {"lab": tmp_path}).name == "dlib"  # the lab's pack only when it is named
     with pytest.raises(RuntimeError, match="'nope' was not found"):
-        load.load_analyzer("auto", {}, "nope")
+        registry.load_analyzer("auto", {}, "nope")
     with pytest.raises(RuntimeError, match="No insightface model pack was found"):
-        load.load_analyzer("insightface", {})
-    monkeypatch.setattr(load, "dlib_available", lambda: False)
+        registry.load_analyzer("insightface", {})
+    monkeypatch.setattr(registry, "dlib_available", lambda: False)
     with pytest.raises(RuntimeError, match="pip install dlib-bin face_recognition_models"):
-        load.load_analyzer("auto", {})
+        registry.load_analyzer("auto", {})
 
 
 def test_damaged_packs_say_what_to_do(tmp_path: Path) -> None:
@@ -197,3 +199,40 @@ def test_points_of_a_face_keep_their_meaning(dlib_analyzer: FaceAnalyzer, photog
     assert left_eye[1] < nose[1] < left_mouth[1]
     assert face.embedding is not None
     assert float(np.linalg.norm(face.embedding)) == pytest.approx(1, abs=1e-5)
+
+
+def test_an_analyzer_is_opened_once_and_closed_with_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    row = registry.BACKEND_ROWS["dlib"]
+    counted = replace(row, open=lambda packs, pack, size: opened.append(size) or row.open(packs, pack, size))
+    monkeypatch.setattr(registry, "BACKEND_ROWS", {**registry.BACKEND_ROWS, "dlib": counted})
+    registry.close_analyzers()
+    first = registry.load_analyzer("dlib", {})
+    assert registry.load_analyzer("dlib", {}) is first and registry.load_analyzer("auto", {}) is first
+    assert registry.load_analyzer("dlib", {}, detection_size=320) is not first
+    registry.close_analyzers()
+    assert registry.load_analyzer("dlib", {}) is not first
+    assert opened == [640, 320, 640]
+
+
+@pytest.mark.parametrize("broken", [ImportError("libGL.so.1"), ValueError("numpy.dtype size changed"), OSError("DLL")])
+def test_a_backend_that_does_not_start_is_passed_over_by_auto_and_named_otherwise(
+    broken: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> FaceAnalyzer:
+        raise broken
+
+    row = registry.BACKEND_ROWS["insightface"]
+    monkeypatch.setattr(registry, "BACKEND_ROWS", {**registry.BACKEND_ROWS, "insightface": replace(row, open=fails)})
+    monkeypatch.setattr(registry, "insightface_available", lambda: True)
+    packs = {"buffalo_l": tmp_path}
+    with caplog.at_level("WARNING"):
+        assert registry.load_analyzer("auto", packs).name == "dlib"
+    assert "does not start" in caplog.text and "dlib is used instead" in caplog.text
+    with pytest.raises(RuntimeError, match="insightface is installed and does not start.*force-reinstall"):
+        registry.load_analyzer("insightface", packs)
+
+
+def test_another_backend_is_refused_with_the_choices() -> None:
+    with pytest.raises(ValueError, match="auto, insightface, dlib"):
+        registry.load_analyzer(None, {})  # type: ignore[arg-type]

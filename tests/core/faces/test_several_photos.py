@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from editedid_core.faces.match import match_faces
+from editedid_core.config import MatchConfig
 from editedid_core.faces.similarity import mean_embedding, person_similarity, pose_distance
 from editedid_core.records import Face, Faces
+from editedid_core.restore.stages import match
 from lab.portraits import Placement, Scene, render, triple_identity
 
 MakeFace = Callable[..., Face]
@@ -46,11 +47,11 @@ def test_the_photo_in_the_nearest_pose_comes_first(yaw: float) -> None:
     photos = [portrait_face(each, frame=i, embedding=(1.0, 0.1 * i)) for i, each in enumerate(YAWS)]
     originals = Faces(tuple(photos), len(photos), (128, 128))
     edited = Faces((portrait_face(yaw, embedding=(1.0, 0.0)),), 1, (128, 128))
-    pair = match_faces(originals, edited, choice="nearest pose").pairs[0]
+    pair = match(originals, edited, MatchConfig(photos="nearest pose")).pairs[0]
     nearest = int(np.argmin([abs(each - yaw) for each in YAWS]))
     assert pair.original is photos[nearest]
     assert pair.originals[0] is pair.original and len(pair.originals) == len(photos)
-    likest = match_faces(originals, edited, choice="likest").pairs[0]
+    likest = match(originals, edited, MatchConfig(photos="likest")).pairs[0]
     assert likest.original is photos[0]
 
 
@@ -61,7 +62,8 @@ def test_likeness_is_measured_to_the_mean_of_all_photos(make_face: MakeFace) -> 
     assert mean is not None and np.allclose(mean, [1, 0, 0], atol=1e-6)
     expected = float(np.dot(mean, face.embedding))
     assert person_similarity(photos, face) == pytest.approx(expected)
-    pair = match_faces(Faces(tuple(photos), 2, (200, 300)), Faces((face,), 1, (200, 300))).pairs[0]
+    originals, edited = Faces(tuple(photos), 2, (200, 300)), Faces((face,), 1, (200, 300))
+    pair = match(originals, edited, MatchConfig()).pairs[0]
     assert pair.similarity == pytest.approx(expected)
 
 

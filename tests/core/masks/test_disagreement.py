@@ -9,7 +9,7 @@ import torch
 from editedid_core.geometry.landmarks import COUNT
 from editedid_core.geometry.resample import blur
 from editedid_core.masks.disagreement import disagreement, whole_features
-from editedid_core.masks.parts import feature_spots, features_in_one_state, features_mask
+from editedid_core.masks.parts import face_parts, features_in_one_state, features_mask
 
 SIDE = 128
 POINTS = np.array([[48.0, 54.0], [80.0, 54.0], [64.0, 72.0], [52.0, 88.0], [76.0, 88.0]])
@@ -92,20 +92,20 @@ def shape(left: float = 4, right: float = 4, gap: float = 4, lift: float = 2) ->
     (shape(left=0, right=0, gap=12), (0, 1, 3)), (shape(left=4.5, right=3.5, gap=5, lift=3), ()),
 ])
 def test_features_that_hold_themselves_otherwise_are_left_out(edit: np.ndarray, lost: tuple[int, ...]) -> None:
-    spots = feature_spots(POINTS, SIDE)
+    spots = face_parts(POINTS, SIDE)
     kept = torch.stack([spot for i, spot in enumerate(spots) if i not in lost]).amax(0)
     assert torch.equal(features_in_one_state(spots, shape(), edit), kept)
 
 
 def test_without_landmarks_all_features_are_taken_to_be_alike() -> None:
     everything = features_mask(POINTS, SIDE)
-    spots = feature_spots(POINTS, SIDE)
+    spots = face_parts(POINTS, SIDE)
     assert torch.equal(features_in_one_state(spots, None, shape()), everything)
     assert torch.equal(features_in_one_state(spots, shape(), None), everything)
 
 
 def test_spots_lie_on_their_features() -> None:
-    spots = feature_spots(POINTS, SIDE)
+    spots = face_parts(POINTS, SIDE)
     places = [*POINTS[:3], POINTS[3:].mean(0)]
     for i, spot in enumerate(spots):
         for j, (x, y) in enumerate(places):
@@ -114,7 +114,7 @@ def test_spots_lie_on_their_features() -> None:
 
 
 def test_a_feature_is_the_photos_or_the_edits_but_never_half_of_each() -> None:
-    spots = left, right, nose, mouth = feature_spots(POINTS, SIDE)
+    spots = left, right, nose, mouth = face_parts(POINTS, SIDE)
     eyes = torch.maximum(left, right)
     half = NONE.clone()
     half[:, :round(POINTS[0, 0])] = 1  # up to the middle of the left eye
@@ -131,6 +131,6 @@ def test_outside_features_a_mask_stays_as_it_is() -> None:
     cheek = NONE.clone()
     cheek[70:110, :40] = 1
     beside = features_mask(POINTS, SIDE) == 0
-    assert torch.equal(whole_features(cheek, feature_spots(POINTS, SIDE))[beside], cheek[beside])
+    assert torch.equal(whole_features(cheek, face_parts(POINTS, SIDE))[beside], cheek[beside])
     off = POINTS + 1000  # a face that lies beside its crop
-    assert torch.equal(whole_features(cheek, feature_spots(off, SIDE)), cheek)
+    assert torch.equal(whole_features(cheek, face_parts(off, SIDE)), cheek)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -229,3 +230,87 @@ def test_only_masked_rows_are_attended_again() -> None:
 
     make_run(ALL, face, structure=0.0).edit(make_call(3), counting, *qkv(3, False))
     assert asked == [(3, TOKENS, TOKENS), (1, 8, TOKENS + 8)]
+
+
+def linear_projection(out: torch.Tensor) -> torch.Tensor:
+    weight = torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(4))
+    return out @ weight + 0.5
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+def test_blending_after_a_linear_projection_is_blending_before_it(replayed: bool) -> None:
+    """The weights of a token add up to one, so the projection's bias comes out once."""
+    face = torch.ones(16, 16)
+    q, k, v = qkv(3, False)
+    results = []
+    for after in (False, True):
+        run = make_run(ALL, face, detail=0.0, agreement=None, after_projection=after)
+        rows = ((("original", "edited"), slice(0, 2)), (("target",), slice(2, 3))) if replayed else ((ALL, slice(3)),)
+        for names, part in rows:
+            run.rows = names
+            call = replace(make_call(len(names)), projection_follows=True)
+            projected = linear_projection(run.edit(call, attend, q[part], k[part], v[part]))
+            out = run.edit_projected(call, projected)
+        results.append(out[-1])
+        assert torch.equal(out[-1], projected[-1]) != after
+    torch.testing.assert_close(*results, rtol=0, atol=2e-2 if replayed else 1e-5)  # recorded in half precision
+
+
+def test_without_a_projection_to_come_the_gate_acts_before_it() -> None:
+    face, (q, k, v) = torch.ones(16, 16), qkv(3, False)
+    plain, asked = (make_run(ALL, face, after_projection=after).edit(make_call(3), attend, q, k, v)
+                    for after in (False, True))
+    assert torch.equal(plain, asked)
+
+
+@pytest.mark.parametrize(("half", "changed"), [("both", [2, 5]), ("positive", [2]), ("negative", [5])])
+def test_gates_act_on_the_half_that_is_asked_for(half: str, changed: list[int]) -> None:
+    q, k, v = qkv(6, False)
+    out = make_run(ALL, torch.ones(16, 16), gated_half=half).edit(make_call(3, 2), attend, q, k, v)
+    assert (out != attend(q, k, v)).flatten(1).any(1).nonzero().flatten().tolist() == changed
+
+
+def test_a_half_without_the_prompt_is_not_recorded() -> None:
+    q, k, v = qkv(2, False)
+    run = make_run(("original", "edited"), torch.ones(16, 16))
+    run.edit(replace(make_call(2), halves=("negative",)), attend, q, k, v)
+    assert run.record.used == 0
+    both = qkv(4, False)
+    run.edit(replace(make_call(2), halves=("negative", "positive")), attend, *both)
+    found = run.record.get(3, Layer("double", 1))
+    assert found is not None and found.face_keys is not None
+    chosen = both[1][2:3, TEXT + 4 :].half()  # the original's row of the second half, below the elements
+    torch.testing.assert_close(found.face_keys, chosen)
+
+
+@pytest.mark.parametrize(("masks", "boost", "expected"), [
+    ("hard", (1.0, 1.0), [1.0, 0.5, 0.5, 1.0]), ("hard", (0.0, 2.0), [0.0, 1.0, 1.0, 2.0])])
+def test_boost_scales_the_masks_and_nothing_switches_one_off(masks: Any, boost: Any, expected: list[float]) -> None:
+    face, element = torch.zeros(8, 8), torch.zeros(8, 8)
+    face[:, :6], element[:, 2:] = 1, 1
+    w1, w2 = Regions(face, element, masks, 0.5, boost).on_grid(4, 4, face)
+    assert torch.maximum(w1, w2).view(4, 4)[0].tolist() == expected
+
+
+def test_masks_are_averaged_or_interpolated() -> None:
+    spot = torch.zeros(16, 16)
+    spot[1:3, 1:3] = 1  # where a token of 4 x 4 pixels is looked up; a quarter of its area
+    nothing = torch.zeros(16, 16)
+    found = {kind: float(Regions(spot, nothing, kind).on_grid(4, 4, spot)[0][0])
+             for kind in ("soft", "hard", "bilinear hard")}
+    assert found == {"soft": 0.25, "hard": 0.0, "bilinear hard": 1.0}
+
+
+def test_early_blocks_are_the_way_down_or_the_first_half() -> None:
+    assert parse_blocks("early", UNET).blocks == {("down", 1), ("down", 2), ("down", 4)}
+    assert parse_blocks("early", DIT).blocks == {("double", 0), ("double", 1), ("double", 2)}
+
+
+def test_of_features_met_twice_at_a_step_the_last_are_kept() -> None:
+    """A fixed-point inversion evaluates each level twice, the second time at the better state."""
+    first, last = SourceFeatures(torch.zeros(1, 8, 8)), SourceFeatures(torch.ones(1, 8, 8))
+    for record in (FeatureRecord(budget=256), FeatureRecord(host_budget=256)):
+        for features in (first, last):
+            record.put(1, Layer("up", 0), features)
+        found = record.get(1, Layer("up", 0))
+        assert found is not None and not record.overflowed and torch.equal(found.tensors()[0], last.tensors()[0])

@@ -16,6 +16,8 @@ pytest.importorskip("insightface")
 
 from editedid_core.appearance.skin_tone import OTHER_LIGHT
 from editedid_core.config import RestoreConfig
+from editedid_core.crops.cut import cut_crops
+from editedid_core.crops.paste import as_pasted
 from editedid_core.engines.protocol import FaceJob, FaceResult
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
 from editedid_core.faces.detect import detect
@@ -239,3 +241,45 @@ def test_shape_alone_brings_the_face_nearer_and_none_leaves_it(analyzer: Insight
         moved = [np.linalg.norm(dense - found[0], axis=1).mean() for dense in found[1:]]
         assert moved[0] > 3 * moved[1]
     assert np.mean(gains) > 0.05
+
+
+def test_a_picture_without_a_face_is_an_error_of_its_own_or_passes_through_with_a_record(
+    analyzer: InsightFaceAnalyzer
+) -> None:
+    photo, edit = pictures(SEEDS[0])
+    batch = torch.cat([edit, torch.full_like(edit, 0.5)])
+    with pytest.raises(ValueError, match="edited: no face was found in picture 2 of 2"):
+        run(analyzer, photo, batch, "photo")
+    done = run(analyzer, photo, batch, "photo", find__no_face="pass through", shape__face_shape=0.0)
+    assert torch.equal(done.image[1], batch[1]) and not torch.equal(done.image[0], batch[0])
+    assert [(one.frame, one.found, one.restored) for one in done.pictures] == [(0, 1, 1), (1, 0, 0)]
+    assert any("Picture 2: no face was found" in warning for warning in done.warnings())
+    alone = run(analyzer, photo, edit, "photo", shape__face_shape=0.0)
+    assert torch.equal(done.image[:1], alone.image)
+
+
+def test_a_person_who_is_left_alone_is_reported_and_not_touched(analyzer: InsightFaceAnalyzer) -> None:
+    photo, edit = pictures(SEEDS[0])
+    _, stranger = pictures(SEEDS[1])
+    done = run(analyzer, photo, stranger, "photo", match__min_similarity=0.99)
+    assert torch.equal(done.image, stranger) and not done.faces
+    (alone,) = done.left_alone
+    assert "likely another person" in alone.note and any("min_similarity" in warning for warning in done.warnings())
+    assert done.report()["left_alone"][0]["note"] == alone.note
+
+
+def test_what_is_judged_is_what_is_pasted(analyzer: InsightFaceAnalyzer) -> None:
+    """The guard's picture of a face against the same face cut out of the finished picture."""
+    photo, edit = pictures(SEEDS[0])
+    config = RestoreConfig().changed({"crop.size": 128, "match.min_similarity": -1.0, "guard.enabled": False,
+                                      "paste.feather": 0.2, "paste.colour": 1.0})
+    done = restore(photo, edit, analyzer, Given(cycle(["photo"])), config)
+    pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0, 0.25)
+    prepared = stages.shape_and_tone(photo, edit, pairs, [0.0], 0.0, None)
+    crops = stages.cut(photo, prepared, config.crop)
+    seen = as_pasted(crops.edited[0], crops.original[0], crops.record.masks[0], 0.2, 1.0)
+    again = cut_crops(done.image, crops.record)[0]
+    inside = crops.face_mask[0] > 0.01
+    hard = torch.lerp(crops.edited[0], crops.original[0], crops.record.masks[0][..., None])
+    off, off_hard = (float((picture - again).abs().mean(-1)[inside].mean()) for picture in (seen, hard))
+    assert off < 0.01 and off < 0.5 * off_hard

@@ -152,25 +152,3 @@ def test_nothing_connected_is_said(host: Host) -> None:
     detect = host.node("EditedIDDetectFaces")
     with pytest.raises(ValueError, match="connect analyzer"):
         detect.execute(torch.zeros(1, 32, 32, 3), 0.5, 0, "left-right", "error")
-
-
-@pytest.mark.parametrize("node_id", FACE_NODES)
-def test_every_node_explains_itself(host: Host, node_id: str) -> None:
-    schema = host.node(node_id).GET_SCHEMA()
-    assert schema.description
-    assert schema.search_aliases
-    assert all(slot.tooltip for slot in [*schema.inputs, *schema.outputs])
-    page = (ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
-    for slot in [*schema.inputs, *schema.outputs]:
-        assert (slot.display_name or slot.id) in page
-
-
-@pytest.mark.parametrize("node_id", FACE_NODES)
-def test_the_english_texts_are_those_of_the_schema(host: Host, node_id: str) -> None:
-    """Other languages are translated from this file."""
-    texts = json.loads((ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))[node_id]
-    schema = host.node(node_id).GET_SCHEMA()
-    assert texts["display_name"] == schema.display_name
-    assert texts["description"] == schema.description
-    assert {name: text["tooltip"] for name, text in texts["inputs"].items()} == {i.id: i.tooltip for i in schema.inputs}
-    assert [text["tooltip"] for text in texts["outputs"].values()] == [o.tooltip for o in schema.outputs]

@@ -44,7 +44,7 @@ def conditioning() -> Callable[..., list[Any]]:
 
 @pytest.fixture(scope="session")
 def core(host: Host) -> Any:
-    return importlib.import_module("editedid_core.host.sampling")
+    return importlib.import_module("editedid_core.comfy.sampling")
 
 
 @pytest.fixture(scope="session")

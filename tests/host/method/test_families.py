@@ -21,6 +21,8 @@ from lab.family_table import Measured, write_table
 from lab.inprocess import Host
 from lab.toys import REFUSED, TOYS, Toy
 
+pytestmark = pytest.mark.every_host
+
 
 @dataclass
 class Watched:
@@ -42,7 +44,7 @@ def table(host: Host) -> Iterator[dict[str, Measured]]:
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     """Compares each gated call with what plain attention gives, at full strength with the original as donor."""
-    module = importlib.import_module("editedid_core.attention.run")
+    module = importlib.import_module("editedid_core.engines.edited_id.attention.run")
     count, edit = Watched(), module.AttentionRun.edit
 
     def compared(self: Any, call: Any, attend: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -100,7 +102,7 @@ def test_recorded_and_replayed_the_edit_and_the_original_come_back(
 
     half = torch.zeros(64, 128)
     half[:, :64] = 1
-    every = ",".join(importlib.import_module("editedid_core.host.model_info").attention_blocks(model))
+    every = ",".join(importlib.import_module("editedid_core.comfy.model_profile").attention_blocks(model))
     gated = patched(model, structure=1.0, detail=0.0, donor="original", structure_blocks=every)
     watched.tokens = watched.taken = watched.strayed = 0
     sample(gated, half, mode="lock-step", mixing=still)
@@ -116,7 +118,7 @@ def test_recorded_and_replayed_the_edit_and_the_original_come_back(
 
 def test_the_table_in_the_docs_has_every_family(host: Host) -> None:
     page = importlib.import_module("lab.family_table").PATH.read_text("utf8")
-    families = importlib.import_module("editedid_core.host.families").FAMILIES
+    families = importlib.import_module("editedid_core.comfy.model_families").FAMILIES
     for name in [toy.title for toy in TOYS.values()] + [f.name for f in families if f.refusal]:
         assert f"| {name} |" in page, f"{name} is missing; run with EDITEDID_UPDATE=1"
 
@@ -152,7 +154,7 @@ def test_every_network_in_the_table_is_one_of_the_hosts(host: Host) -> None:
     source = importlib.import_module("inspect").getsource(importlib.import_module("comfy.model_base"))
     if host.version.startswith("0.16"):
         pytest.skip("older hosts do not have all of them")
-    for family in importlib.import_module("editedid_core.host.families").FAMILIES:
+    for family in importlib.import_module("editedid_core.comfy.model_families").FAMILIES:
         if family.network and family.network not in ("MMDiT", "StageC", "StageB"):  # imported under other names
             assert f".{family.network}" in source, family.network
 

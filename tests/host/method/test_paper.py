@@ -122,7 +122,7 @@ def test_memory_is_given_back(frozen: Any, run: Any) -> None:
 
 def test_an_embedding_that_is_good_enough_is_not_moved_further(core: Any, frozen: Any, run: Any,
                                                                monkeypatch: pytest.MonkeyPatch) -> None:
-    null_text = importlib.import_module("editedid_core.host.null_text")
+    null_text = importlib.import_module("editedid_core.comfy.null_text")
     model = frozen("sd15")
     whole = run(model, "sd15", null_text=10).evaluations
     monkeypatch.setattr(null_text, "TOLERANCE", 1e9)
@@ -177,17 +177,18 @@ def test_an_interrupt_while_fitting_leaves_the_model_as_it_was(frozen: Any, run:
     assert state(model) == before
 
 
-@pytest.mark.parametrize("name", ["paper 6 steps", "paper 50 steps"])
+@pytest.mark.parametrize(("name", "steps"), [("paper 6 steps", 6), ("paper 50 steps", 50),
+                                             ("paper, official code", 50)])
 def test_a_preset_sets_every_number_and_brings_its_gates(
-        host: Host, core: Any, frozen: Any, run: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    presets = importlib.import_module("editedid_core.host.paper_presets").PAPER_PRESETS
+        host: Host, core: Any, frozen: Any, run: Any, name: str, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    presets = importlib.import_module("editedid_core.engines.edited_id.presets").PAPER_PRESETS
     # fewer updates say the same here
     monkeypatch.setitem(presets, name, core.replace(presets[name], null_text=1 if name == "paper 6 steps" else 0))
     preset, model = presets[name], frozen("sd15")
     done = run(model, "sd15", mode=name, steps=3, strength=0.3, cfg=1.0, null_text=99)
-    assert done.mode == name and len(done.curve) == preset.steps == int(name.split()[1])
+    assert done.mode == name and len(done.curve) == preset.steps == steps
     assert done.curve[-preset.mixing.final_steps:] == (0.5,) * preset.mixing.final_steps
-    if name == "paper 50 steps":  # what follows is the same for both, and cheaper with 6
+    if steps == 50:  # what follows is the same for both, and cheaper with 6
         return
     same = dict(steps=preset.steps, cfg=preset.cfg, null_text=preset.null_text, mixing=preset.mixing,
                 solver_window=preset.solver_window)
@@ -197,6 +198,37 @@ def test_a_preset_sets_every_number_and_brings_its_gates(
         "auto", False, 0.0, gates.overlap)[0]
     assert torch.equal(run(gated, "sd15", **same).latent, done.latent)
     assert not torch.allclose(run(model, "sd15", **same).latent, done.latent, atol=1e-4)
+
+
+def test_the_official_code_gates_the_half_without_the_prompt_in_down_blocks_after_the_projection(
+        core: Any, frozen: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    attention = importlib.import_module("editedid_core.engines.edited_id.attention.run").AttentionRun
+    presets = importlib.import_module("editedid_core.engines.edited_id.presets").PAPER_PRESETS
+    name, mixing = "paper, official code", core.Mixing(final_steps=1)
+    monkeypatch.setitem(presets, name, core.replace(presets[name], null_text=0, steps=3, mixing=mixing))
+    before, seen = attention.edit_projected, []
+
+    def watched(self: Any, call: Any, out: torch.Tensor) -> torch.Tensor:
+        result = before(self, call, out)
+        changed = (result != out).flatten(1).any(1).nonzero().flatten().tolist()
+        seen.extend((call.layer.part, call.halves[row // 3], row % 3, round(self.position, 2)) for row in changed)
+        return result
+
+    monkeypatch.setattr(attention, "edit_projected", watched)
+    run(frozen("sd15"), "sd15", mode=name)
+    assert {part for part, *_ in seen} == {"down"}
+    assert {half for _, half, *_ in seen} == {"negative"}
+    assert {row for *_, row, _ in seen} == {2}
+    assert {position for *_, position in seen} == {0.17, 0.5}  # not in the last step, at 0.83
+
+
+def test_the_official_code_takes_words_from_the_original_only(words: Any, cross_maps: Any) -> None:
+    text = "a face with glasses"
+    plain, element = (cross_maps(words(text, "", w), word_sources="original") for w in ("", "glasses"))
+    assert torch.equal(plain, element)
+    face = cross_maps(words(text, "face", "glasses"), word_sources="original")
+    assert not torch.allclose(face, plain, atol=1e-5)
+    assert torch.equal(face, cross_maps(words(text, "face")))
 
 
 def test_a_workflow_saved_before_these_inputs_came_still_runs(host: Host, frozen: Any, latents: Any) -> None:

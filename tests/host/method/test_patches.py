@@ -12,6 +12,8 @@ import torch
 from lab.inprocess import Host
 from lab.toys import TOYS
 
+pytestmark = pytest.mark.every_host
+
 KINDS = ["sd15", "sdxl", "sd3", "sd35m", "flux", "qwen", "zimage"]
 
 

@@ -10,6 +10,8 @@ import torch
 
 from lab.inprocess import Host
 
+pytestmark = pytest.mark.every_host
+
 
 @pytest.fixture(scope="module")
 def sample(host: Host, tiny_model: Any, latents: Any) -> Callable[..., Any]:

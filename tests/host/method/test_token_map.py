@@ -15,6 +15,8 @@ from lab import toys
 from lab.inprocess import Host
 from lab.toys import TOYS, Toy
 
+pytestmark = pytest.mark.every_host
+
 REFERENCES = [(6, 6), (7, 4)]
 EVEN_REFERENCES = [(6, 6), (8, 4)]
 UNETS = [kind for kind in TOYS if kind.startswith(("sd1", "sd2")) or kind == "sdxl"]
@@ -50,7 +52,7 @@ def present(kind: str) -> Toy:
 def watch(toy: Toy, size: tuple[int, int], pixels: list[tuple[int, int]], references: list[tuple[int, int]] = (),
           tokens: int = 7, method: str = "", model: Any = None) -> list[tuple[Any, Tensor]]:
     """Located calls of one forward whose row 0 is a latent and whose other rows have one pixel of it moved."""
-    hook = importlib.import_module("editedid_core.host.attention_hook")
+    hook = importlib.import_module("editedid_core.comfy.attention_hook")
     sample = importlib.import_module("comfy.sample")
     model = toys.make(toy) if model is None else model
     latent = toys.latents(toy, *size)[0]
@@ -106,13 +108,13 @@ def sizes_of(toy: Toy, model: Any) -> list[tuple[int, int]]:
 
 
 def patch_of(model: Any) -> int:
-    families = importlib.import_module("editedid_core.host.families")
+    families = importlib.import_module("editedid_core.comfy.model_families")
     network = model.model.diffusion_model
     return families.patch_size(families.require_family(network), network)
 
 
 def blocks_of(model: Any) -> set[tuple[str, int]]:
-    found = importlib.import_module("editedid_core.host.model_info").attention_blocks(model)
+    found = importlib.import_module("editedid_core.comfy.model_profile").attention_blocks(model)
     return {(part, number) for part, numbers in found.items() for number in numbers}
 
 
