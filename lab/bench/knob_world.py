@@ -270,6 +270,12 @@ class World:
                   "element_mask": self.crops[3], **changes}
         return self.decode(self.call("AdaptiveMixingSampler", model=model, **inputs)[0]["samples"])
 
+    def sampler_inputs(self, original: Tensor, edited: Tensor) -> dict[str, Any]:
+        """The sampler's inputs for another pair of pictures."""
+        first, second, face, element, _ = self.crop(original, edited, self.pairs(original, edited))
+        return {"original_latent": {"samples": self.encode(first)}, "edited_latent": {"samples": self.encode(second)},
+                "face_mask": face, "element_mask": element}
+
 
 def small_clip(seed: int, width: int = 768) -> Any:
     """The host's SD 1.5 tokenizer over a text encoder of one layer with random weights."""

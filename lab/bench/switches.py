@@ -37,8 +37,8 @@ class Change:
 
 
 def values_for(change: Change, methods: DiffusionMethods, family: str) -> dict[str, Any]:
-    """The change's values with words for blocks as lists of this model's. Raises UnavailableError where nothing was
-    probed."""
+    """The change's values with words for blocks as lists of this model's. Raises UnavailableError where this model was
+    not probed."""
     return {path: _blocks(path, value, methods, family) if path in GATES and value in BLOCK_WORDS else value
             for path, value in change.values.items()}
 
@@ -49,7 +49,10 @@ def _blocks(path: str, word: str, methods: DiffusionMethods, family: str) -> str
         file = methods.models / f"{family}_blocks.json"
         if not file.is_file():
             raise UnavailableError(f"there is no {file.name}: run bench probe first")
-        return read_choice(file.read_text(encoding="utf-8"), GATES[path], parts, path)
+        try:
+            return read_choice(file.read_text(encoding="utf-8"), GATES[path], parts, path)
+        except ValueError as reason:
+            raise UnavailableError(str(reason)) from reason
     names = [f"{part}.{number}" for part, numbers in parts.items() for number in numbers]
     middle = (len(names) + 1) // 2
     return ", ".join({"all": names, "early half": names[:middle], "late half": names[middle:]}[word])
