@@ -69,7 +69,7 @@ def adaptive_mixing_sampler(world: World) -> Subject:
     original, edited = world.latents
     face = world.crops[2]
     return Subject(
-        {"model": world.gated, "original_latent": original, "edited_latent": edited, "face_mask": face},
+        {"model": world.gated, "original_latent": original, "edited_latent": edited, "face_mask": face, **world.run},
         # the curve draws the numbers that were set, whether they act or not
         lambda outputs: [world.decode(outputs[0]["samples"])],
         {

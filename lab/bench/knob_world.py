@@ -74,13 +74,17 @@ class World:
     methods: DiffusionMethods
     family: str
     models: Path
+    run: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, family: str, models: Path, host: Host | None = None, crop: int | None = None) -> World:
-        """`crop`: side of the crops, to be quick; the family's own where None."""
+    def open(cls, family: str, models: Path, host: Host | None = None, crop: int | None = None,
+             steps: int | None = None) -> World:
+        """`crop`, `steps`: side of the crops and steps of a run, to be quick; the family's own and the default where
+        None."""
         own = of_the_lab(family)
         checkpoint = own if crop is None else replace(own, crop=crop)
-        return cls(DiffusionMethods(family, models, host, checkpoint), family, models)
+        return cls(DiffusionMethods(family, models, host, checkpoint), family, models,
+                   {} if steps is None else {"steps": steps})
 
     def call(self, kind: str, **inputs: Any) -> Sequence[Any]:
         """A node's outputs at its defaults but for `inputs`."""
@@ -249,7 +253,7 @@ class World:
         act on. Without a text it answers as before."""
         model = self.methods.host.node("CheckpointLoaderSimple")().load_checkpoint(self.methods.file)[0]
         with torch.inference_mode():
-            open_text_layers(model)
+            open_text_layers(model, sharpness=8.0)
         return model
 
     @cached_property
@@ -267,7 +271,7 @@ class World:
         """What Adaptive Mixing Sampler and VAE Decode make of the crops with a model."""
         original, edited = self.latents
         inputs = {"original_latent": original, "edited_latent": edited, "face_mask": self.crops[2],
-                  "element_mask": self.crops[3], **changes}
+                  "element_mask": self.crops[3], **self.run, **changes}
         return self.decode(self.call("AdaptiveMixingSampler", model=model, **inputs)[0]["samples"])
 
     def sampler_inputs(self, original: Tensor, edited: Tensor) -> dict[str, Any]:

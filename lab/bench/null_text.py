@@ -43,16 +43,17 @@ class Row:
     evaluations: float
 
 
-def open_text_layers(model: Any, seed: int = 0) -> None:
+def open_text_layers(model: Any, seed: int = 0, sharpness: float = 1.0) -> None:
     """Give the cross-attention of a lab UNet, or the text projection of a lab DiT, random weights; on an empty text of
-    zeros it still answers as before."""
+    zeros it still answers as before. `sharpness`: factor of a UNet's queries, for maps that tell words apart."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in model.model.diffusion_model.named_parameters():
             for part, deviation in OPENED.items():
                 if name.endswith(f"{part}.weight"):
                     values = torch.randn(weight.shape, generator=generator)
-                    weight.copy_(values * deviation / math.sqrt(weight.shape[1]))
+                    factor = sharpness if part == "attn2.to_q" else 1.0
+                    weight.copy_(values * factor * deviation / math.sqrt(weight.shape[1]))
 
 
 def some_text(seed: int = 1) -> list[Any]:
