@@ -35,7 +35,8 @@ Every row is Restore Identity's default with one thing changed, on the same trip
 restored whole ([METHOD §8](METHOD.md)). *Recovery*: how much of the lost identity the recogniser that nothing was
 tuned on finds again. The differences are to the default on the same triples, with their 95 % bootstrap interval over
 triples; a row is called better or worse only where that interval leaves out zero and the difference does not show as
-0.00. With more than a hundred rows, a few of those will be chance.
+0.00. With more than a hundred rows, a few of those will be chance. *Inert*: another configuration with the same figures
+to the last digit, so that the choice did nothing at all.
 """
 
 
@@ -64,7 +65,7 @@ def _table(group: Group, results: dict[str, list[trial.Result]], task: trial.Pla
             continue
         cells = [variant.name]
         for measure in ("joint_rate", "recovery_b"):
-            cells += [trial.cell(found, measure, 2), _difference(found, base, measure)]
+            cells += [trial.cell(found, measure, 2), _difference(variant, found, base, measure)]
         cells += [trial.cell(found, measure, digits) for measure, digits in COLUMNS]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
@@ -76,9 +77,18 @@ def _with_default(group: Group) -> list[Variant]:
     return [*([] if listed else [Variant("default")]), *group.variants]
 
 
-def _difference(found: list[trial.Result], base: list[trial.Result], measure: str) -> str:
-    if found == base:
-        return "as the default"
+def _same(found: list[trial.Result], base: list[trial.Result]) -> bool:
+    """Whether two rows have the same figures on every triple, but for the seconds they took."""
+    def timeless(results: list[trial.Result]) -> list[dict[str, float | None]]:  # None: NaN is not equal to itself
+        return [{name: None if np.isnan(value) else value for name, value in result.figures.items()
+                 if name != "seconds"} for result in results]
+
+    return timeless(found) == timeless(base)
+
+
+def _difference(variant: Variant, found: list[trial.Result], base: list[trial.Result], measure: str) -> str:
+    if _same(found, base):
+        return "as the default" if variant.is_reference else "inert"
     mean, low, high = table.difference(trial.values(found, measure), trial.values(base, measure))
     return "-" if np.isnan(mean) else f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
 
@@ -90,13 +100,14 @@ def _reading(group: Group, results: dict[str, list[trial.Result]], task: trial.P
     better: list[str] = []
     worse: list[str] = []
     alike: list[str] = []
+    inert: list[str] = []
     open_: list[str] = []
     for variant in group.variants:
         found, base = results[task.key(variant)], results[task.key(variant.reference)]
         if variant.name.startswith("default") or any(result.problem for result in found):
             continue
-        if [r.figures for r in found] == [r.figures for r in base]:
-            alike.append(variant.name)
+        if _same(found, base):
+            (alike if variant.is_reference else inert).append(variant.name)
             continue
         signs = {measure: _sign(found, base, measure) for measure in ("joint_rate", "recovery_b")}
         what = " and ".join({"joint_rate": "whole", "recovery_b": "recovery"}[m] for m, s in signs.items() if s)
@@ -108,7 +119,7 @@ def _reading(group: Group, results: dict[str, list[trial.Result]], task: trial.P
         else:
             open_.append(variant.name)
     parts = [(better, "Better than the default"), (worse, "Worse"), (open_, "No clear difference, or a trade"),
-             (alike, "The same as the default")]
+             (alike, "The default itself"), (inert, "Inert")]
     return " ".join(f"{title}: {'; '.join(names)}." for names, title in parts if names)
 
 

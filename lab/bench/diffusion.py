@@ -1,10 +1,12 @@
-"""The methods that need a diffusion model: latent paste and image-to-image by stock nodes, and the pack's own node."""
+"""The methods that need a host: latent paste and image-to-image by stock nodes, and the pack's own runner."""
 from __future__ import annotations
 
 import importlib
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -21,29 +23,48 @@ from .rivals import Case, face_mask, relit
 
 Array = NDArray[np.float32]
 
+RESTORE = "EditedIDRestoreIdentity"
 STEPS = 20
 """Steps of a whole denoising run; image-to-image runs its strength's share of them."""
 
 
 @dataclass(frozen=True)
 class Ours:
-    """One way to call Restore Identity: inputs that differ from what the node does out of the box."""
+    """One way to run the pack: values of its configuration, by path, that differ from what is shipped."""
 
-    inputs: dict[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
+
+SHAPED = {"shape.face_shape": 1.0}
+"""The shape model was learnt on drawn people, as the lab's are."""
+UNSHAPED = {"shape.face_shape": 0.0}
+"""Shaping is the pack's own, not the paper's."""
+COMPOSITE = {"engine": "composite"}
 
 DIFFUSION: dict[str, float | Ours | None] = {
     "latent_paste": None,
     "img2img_0.3": 0.3,
     "img2img_0.5": 0.5,
     "img2img_0.7": 0.7,
-    "paper_6": Ours({"mode": "paper 6 steps", "face_shape": 0.0}),  # its shape is ours, not the paper's
-    "paper_50": Ours({"mode": "paper 50 steps", "face_shape": 0.0}),
-    "replay": Ours({"mode": "replay"}),
-    "lockstep": Ours({"mode": "lock-step"}),
+    "paper_6": Ours({"sampling.mode": "paper 6 steps", **UNSHAPED}),
+    "paper_50": Ours({"sampling.mode": "paper 50 steps", **UNSHAPED}),
+    "paper_official": Ours({"sampling.mode": "paper, official code", **UNSHAPED}),
+    "replay": Ours({"sampling.mode": "replay"}),
+    "lockstep": Ours({"sampling.mode": "lock-step"}),
+    "no_diffusion_face_shape_1": Ours({**COMPOSITE, **SHAPED}),
+    "default_face_shape_1": Ours(SHAPED),
+    "no_diffusion": Ours(COMPOSITE),
     "default": Ours(),
 }
-"""Latent paste, image-to-image by strength, and the settings of Restore Identity by name."""
+"""Latent paste, image-to-image by strength, and the pack's configurations by name: the shipped defaults, and the same
+crops without diffusion."""
+
+HERE = {"find.no_face": "pass through", "match.min_similarity": -1.0}
+"""Values that the lab sets in every run: each edited face is paired, however far it drifted, and none ends the run."""
+
+
+class UnavailableError(RuntimeError):
+    """The pack as it is has nothing that this change could change."""
 
 
 class DiffusionMethods:
@@ -59,7 +80,6 @@ class DiffusionMethods:
         self.model, _, self.vae = self.host.node("CheckpointLoaderSimple")().load_checkpoint(self.file)
         self.model.model.diffusion_model.register_forward_pre_hook(self.count)
         self.models = models
-        self._analyzer: Any = None
 
     def count(self, module: Any, arguments: tuple[Any, ...]) -> None:
         """Forward hook of the diffusion network."""
@@ -70,7 +90,7 @@ class DiffusionMethods:
         with torch.inference_mode():
             how = DIFFUSION[name]
             if isinstance(how, Ours):
-                return self.restore([case.original], case.edited, how.inputs)[0]
+                return self.restore([case.original], case.edited, how.values)[0]
             return self._in_crop(case, how)
 
     def _in_crop(self, case: Case, strength: float | None) -> Array:
@@ -109,38 +129,52 @@ class DiffusionMethods:
         )
         return done[0]["samples"]
 
-    def restore(self, originals: list[Array], edited: Array, inputs: dict[str, Any],
-                analyzer: Any = None) -> tuple[Array, dict[str, Any]]:
-        """Restore Identity with its own defaults but for ``inputs``; the picture and the node's report.
+    def pack(self, name: str) -> ModuleType:
+        """A module of the pack as the host loaded it, such as "nodes.run"; the lab's own imports are other objects."""
+        package = self.host.node(RESTORE).__module__.rsplit(".nodes.", 1)[0]
+        return importlib.import_module(f"{package}.{name}")
 
-        ``originals``: photos of one size. ``analyzer``: the lab's pack where None.
+    def config(self, values: Mapping[str, Any]) -> Any:
+        """The pack's RestoreConfig for this model with values by path. Raises UnavailableError where one does not
+        fit."""
+        try:
+            return self.pack("editedid_core.config").RestoreConfig().changed(
+                {"crop.size": self.crop_size, **HERE, **values})
+        except ValueError as reason:
+            raise UnavailableError(str(reason)) from reason
+
+    def restore(self, originals: list[Array], edited: Array, values: Mapping[str, Any], analyzer: Any = None,
+                model: Any = None) -> tuple[Array, dict[str, Any]]:
+        """The pack's runner with its defaults but for ``values``; the picture and its report.
+
+        ``originals``: photos of one size. ``analyzer``, ``model``: the lab's where None.
         """
         with torch.inference_mode():
-            entries = self.restore_node.define_schema().inputs
-            values = {entry.id: entry.default for entry in entries if getattr(entry, "default", None) is not None}
-            values |= {"crop_size": self.crop_size, "no_face": "pass through", "min_similarity": -1.0} | inputs
             photos, picture = torch.from_numpy(np.stack(originals)), torch.from_numpy(np.ascontiguousarray(edited))
-            output = self.restore_node.execute(model=self.model, vae=self.vae, original=photos, edited=picture[None],
-                                               analyzer=analyzer or self.analyzer, **values)
-        return output.result[0][0].float().numpy(), json.loads(output.result[4])
+            done, _ = self.pack("nodes.run").run_restoration(
+                self.config(values), photos, picture[None], model or self.model, self.vae, analyzer or self.analyzer)
+        return done.image[0].float().numpy(), done.report()
 
-    @property
-    def restore_node(self) -> Any:
-        """The class of the pack's node as the host loaded it."""
-        return self.host.node("EditedIDRestoreIdentity")
+    @cached_property
+    def model_in_half(self) -> Any:
+        """The model in bfloat16, counted as the other one is."""
+        folders, sd = importlib.import_module("folder_paths"), importlib.import_module("comfy.sd")
+        file = folders.get_full_path_or_raise("checkpoints", self.file)
+        model = sd.load_checkpoint_guess_config(file, output_vae=False, output_clip=False,
+                                                model_options={"dtype": torch.bfloat16})[0]
+        model.model.diffusion_model.register_forward_pre_hook(self.count)
+        return model
 
     def saved_file(self, name: str) -> Path:
         """A file that a node saved in the host's output folder."""
         return Path(importlib.import_module("folder_paths").get_output_directory()) / name
 
-    @property
+    @cached_property
     def analyzer(self) -> Any:
         """The lab's face pack, opened when it is first needed."""
-        if self._analyzer is None:
-            from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
+        from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
 
-            self._analyzer = InsightFaceAnalyzer("lab", self.models / "insightface" / "lab")
-        return self._analyzer
+        return InsightFaceAnalyzer("lab", self.models / "insightface" / "lab")
 
 
 def _stitched(case: Case, crop: Array, frame: NDArray[np.float64]) -> Array:

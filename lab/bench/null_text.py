@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from editedid_core.config import RestoreConfig
 from editedid_core.geometry.affine import crop_frame
 
 from .. import portraits
@@ -27,7 +28,7 @@ from ..inprocess import Host
 
 CROP = CROPS["unet"]
 TOKENS, WIDTH = 77, 768
-OPENED = {"to_q": 1.0, "to_k": 1.0, "to_v": 1.0, "to_out.0": 0.5}
+OPENED = {"attn2.to_q": 1.0, "attn2.to_k": 1.0, "attn2.to_v": 1.0, "attn2.to_out.0": 0.5, "context_embedder": 1.0}
 """Standard deviation of the random weights, times the root of their inputs."""
 
 
@@ -42,15 +43,17 @@ class Row:
     evaluations: float
 
 
-def open_text_layers(model: Any, seed: int = 0) -> None:
-    """Give the cross-attention of a lab UNet random weights; on an empty text of zeros it still answers as before."""
+def open_text_layers(model: Any, seed: int = 0, sharpness: float = 1.0) -> None:
+    """Give the cross-attention of a lab UNet, or the text projection of a lab DiT, random weights; on an empty text of
+    zeros it still answers as before. `sharpness`: factor of a UNet's queries, for maps that tell words apart."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in model.model.diffusion_model.named_parameters():
             for part, deviation in OPENED.items():
-                if name.endswith(f"attn2.{part}.weight"):
+                if name.endswith(f"{part}.weight"):
                     values = torch.randn(weight.shape, generator=generator)
-                    weight.copy_(values * deviation / math.sqrt(weight.shape[1]))
+                    factor = sharpness if part == "attn2.to_q" else 1.0
+                    weight.copy_(values * factor * deviation / math.sqrt(weight.shape[1]))
 
 
 def some_text(seed: int = 1) -> list[Any]:
@@ -76,13 +79,13 @@ def middle_of_crop() -> Tensor:
 def measure(updates: list[int], faces: int, mode: str) -> list[Row]:
     """Rows: embeddings left as they are, then fitted with each number of updates, then the recorded stand-in."""
     host = Host.start()
-    core = importlib.import_module("editedid_core.comfy.sampling")
+    sampling = importlib.import_module("editedid_core.comfy.sampling")
     model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES["unet"])
     open_text_layers(model)
     text, face = some_text(), middle_of_crop()
     with torch.inference_mode():
         pairs = [latents(vae, seed) for seed in portraits.triple_split("tune", faces)]
-    standard = replace(core.SampleSettings(mode=mode).resolved(), mode="paper")
+    standard = replace(RestoreConfig().changed({"sampling.mode": mode}).sampling.resolved(), mode="paper")
     cases = [("without", 1, 0.0)] + [(f"{n} updates", n, standard.null_text_rate) for n in updates]
     rows = []
     for name, count, rate in [*cases, ("recorded states (ours)", 0, 0.0)]:
@@ -91,7 +94,7 @@ def measure(updates: list[int], faces: int, mode: str) -> list[Row]:
         for original, edited in pairs:
             started = time.process_time()
             with torch.inference_mode():
-                done = core.sample_pair(model, text, text, original, edited, face, torch.zeros_like(face), settings)
+                done = sampling.sample_pair(model, text, text, original, edited, face, torch.zeros_like(face), settings)
             size = float(model.model.process_latent_in(torch.cat([original, edited])).std())
             found.append((done.source_error, 20 * math.log10(size / max(done.source_error, 1e-9)),
                           time.process_time() - started, done.evaluations))

@@ -13,14 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from editedid_core.crops.cut import crop_pairs
-from editedid_core.faces.detect import detect
-from editedid_core.faces.match import match_faces
-from editedid_core.records import Faces
+from editedid_core.config import RestoreConfig
+from editedid_core.restore.stages import cut, find, match, shape_and_tone
 
 from .. import portraits
 from ..checkpoints import Checkpoint
-from .diffusion import DiffusionMethods
+from .diffusion import HERE, DiffusionMethods
 from .own import add_own_checkpoint, own_checkpoint
 from .quality import MODELS
 
@@ -29,13 +27,17 @@ NODE = "EditedIDLayerProbe"
 
 def crops(methods: DiffusionMethods, seeds: list[int]) -> Iterator[tuple[torch.Tensor, ...]]:
     """Original crop, edited crop (1, S, S, 3), face mask and element mask (1, S, S) of each triple with two faces."""
+    config = RestoreConfig().changed({"crop.size": methods.crop_size, **HERE})
     for seed in seeds:
         triple = portraits.make_triple(seed)
-        pictures = [torch.from_numpy(np.ascontiguousarray(p.image))[None] for p in (triple.original, triple.drifted)]
-        found: list[Faces] = [detect(picture, methods.analyzer) for picture in pictures]
-        pairs = match_faces(found[0], found[1], min_similarity=-1.0)
+        original, edited = (torch.from_numpy(np.ascontiguousarray(p.image))[None]
+                            for p in (triple.original, triple.drifted))
+        found = [find(picture, "probe", methods.analyzer, config.find) for picture in (original, edited)]
+        pairs = match(found[0], found[1], config.match)
         if pairs.pairs:
-            made = crop_pairs(pictures[0], pictures[1], pairs, methods.crop_size)
+            shares = [config.shape.face_shape] * len(pairs.pairs)
+            prepared = shape_and_tone(original, edited, pairs, shares, config.shape.skin_tone, None)
+            made = cut(original, prepared, config.crop)
             yield made.original[:1], made.edited[:1], made.face_mask[:1], made.element_mask[:1]
 
 

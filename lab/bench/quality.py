@@ -27,7 +27,7 @@ from .rivals import Case
 Array = NDArray[np.float32]
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
-SLOW = ("paper_50",)
+SLOW = ("paper_50", "paper_official")
 """Methods that run only when they are named: 400 network evaluations a face do not fit into ten minutes."""
 
 SHOWN = 8

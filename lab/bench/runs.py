@@ -4,6 +4,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,16 +23,16 @@ def core(name: str) -> Any:
 
 def gated(model: Any) -> Any:
     """The model with the standard gates, as Restore Identity sets them."""
-    sampling, settings = core("comfy.sampling"), core("engines.edited_id.attention.settings")
+    sampling, config = core("comfy.sampling"), core("config").RestoreConfig()
     clone = model.clone()
     options = clone.model_options["transformer_options"]
-    options[sampling.ENTANGLE_KEY], options[sampling.DISENTANGLE_KEY] = settings.Entangle(), settings.Disentangle()
+    options[sampling.ENTANGLE_KEY], options[sampling.DISENTANGLE_KEY] = config.entangle, config.disentangle
     return clone
 
 
 def settings(**changed: Any) -> Any:
     """The default SampleSettings but for those given."""
-    return core("comfy.sampling").SampleSettings(**changed)
+    return replace(core("config").RestoreConfig().sampling, **changed)
 
 
 def levels(**changed: Any) -> int:
@@ -44,12 +45,11 @@ def is_unet(model: Any) -> bool:
     return hasattr(model.model.diffusion_model, "input_blocks")
 
 
-def ours(subject: Subject, model: Any, **settings: Any) -> Any:
+def ours(subject: Subject, model: Any, **changed: Any) -> Any:
     """One restoration with the default settings but for those given; a SampleResult."""
-    sampling = core("comfy.sampling")
     with torch.inference_mode():
-        return sampling.sample_pair(model, subject.prompt, subject.prompt, subject.original, subject.edited,
-                                    subject.face, subject.element, sampling.SampleSettings(**settings))
+        return core("comfy.sampling").sample_pair(model, subject.prompt, subject.prompt, subject.original,
+                                                  subject.edited, subject.face, subject.element, settings(**changed))
 
 
 def attention_run(subject: Subject, model: Any, mode: str) -> Any:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +19,18 @@ from ..checkpoints import Checkpoint, of_the_lab
 from ..portraits import Portrait
 from . import measures, table
 from .conditions import Condition, NoisyAnalyzer, displaced, make, more_photos
-from .diffusion import DiffusionMethods
+from .diffusion import DiffusionMethods, UnavailableError
 from .judges import Judges, as_bytes
 from .quality import Truth, judge
 from .rivals import PIXEL_RIVALS, Case
-from .swaps import UnavailableError
-from .switches import Change, Defaults, Pack, applied, defaults, is_default
+from .switches import Change, values_for
 from .variants import Variant
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / ".run" / "results" / "trials"
 """Finished figures, one file a family and triple; safe to delete."""
 
-DECIDING = ("conditions", "diffusion", "judges", "measures", "quality", "rivals", "swaps", "switches", "trial")
+DECIDING = ("conditions", "diffusion", "judges", "measures", "quality", "rivals", "switches", "trial")
 """The modules of this package on which figures depend; the others only choose what to run and write it up."""
 
 Figures = dict[str, float]
@@ -64,20 +62,18 @@ class Runner:
     models: Path
     checkpoint: Checkpoint
     judges: Judges = field(init=False)
-    pack: Pack = field(init=False)
-    _known: Defaults | None = field(default=None, init=False)
+    methods: DiffusionMethods = field(init=False)
 
     def __post_init__(self) -> None:
         self.judges = Judges.open(self.models)
-        self.pack = Pack(DiffusionMethods(self.family, self.models, checkpoint=self.checkpoint))
+        self.methods = DiffusionMethods(self.family, self.models, checkpoint=self.checkpoint)
         self._pictures = lru_cache(maxsize=4)(self._make)
 
     def run(self, seed: int, variant: Variant) -> Result:
         """The figures of one variant on one triple, all that the quality benchmark measures."""
         pictures = self._pictures(seed, replace(variant.condition, noise=0.0))
         started = time.perf_counter()
-        methods = self.pack.methods
-        methods.evaluations = 0
+        self.methods.evaluations = 0
         told = {"given_up": 0.0, "warned": 0.0}
         try:
             if variant.rival is None:
@@ -89,17 +85,8 @@ class Runner:
         seconds = time.perf_counter() - started
         found = judge(picture, pictures.truth, self.judges)
         found["joint_rate"] = float(measures.restored_whole(found, pictures.plain))
-        found |= {"evaluations": float(methods.evaluations), "seconds": seconds, **told}
+        found |= {"evaluations": float(self.methods.evaluations), "seconds": seconds, **told}
         return Result(seed, found)
-
-    def same_as_default(self, seed: int, variant: Variant) -> bool:
-        """Whether the variant is just the default under its condition."""
-        if variant.rival is not None:
-            return False
-        if self._known is None:
-            pictures = self._pictures(seed, Condition())
-            self._known = defaults(self.pack, lambda: self._restore(seed, Variant("default"), pictures))
-        return is_default(variant.change, self._known)
 
     def _make(self, seed: int, condition: Condition) -> _Pictures:
         triple = make(seed, condition)
@@ -109,15 +96,16 @@ class Runner:
         return _Pictures(truth, plain, [photo.image for photo in photos[:condition.used]])
 
     def _restore(self, seed: int, variant: Variant, pictures: _Pictures) -> tuple[NDArray[np.float32], Figures]:
-        """The picture, and what the node says of it: whether the edit's face was kept, and whether it warned."""
-        analyzer = self.pack.methods.analyzer
+        """The picture, and what the report says of it: whether the edit's face was kept, and whether it warned."""
+        methods, change = self.methods, variant.change
+        analyzer = methods.analyzer
         if variant.condition.noise > 0:
             analyzer = NoisyAnalyzer(analyzer, variant.condition.noise, seed)
         edited = pictures.truth.triple.drifted.image
-        with applied(variant.change, self.pack, self.family):
-            picture, report = self.pack.methods.restore(pictures.photos, edited, dict(variant.change.inputs), analyzer)
+        picture, report = methods.restore(pictures.photos, edited, values_for(change, methods, self.family), analyzer,
+                                          methods.model_in_half if change.half else None)
         faces = report["faces"]
-        warned = any(face.get("warnings") for face in faces) or bool(report.get("warnings")) or not faces
+        warned = any(face["warnings"] for face in faces) or bool(report["notes"]) or not faces
         return picture, {"given_up": float(not any(face["accepted"] for face in faces)), "warned": float(warned)}
 
     def _rival(self, seed: int, variant: Variant, pictures: _Pictures) -> NDArray[np.float32]:
@@ -146,7 +134,8 @@ class Plan:
 
     def key(self, variant: Variant) -> str:
         """Changes with the variant (not with its name), with the code and with the models."""
-        what = f"{self.state} {_plain(variant.change)} {variant.condition} {variant.rival}"
+        change = variant.change
+        what = f"{self.state} {sorted(change.values.items())} {change.half} {variant.condition} {variant.rival}"
         return hashlib.sha256(what.encode()).hexdigest()[:20]
 
     def file(self, seed: int) -> Path:
@@ -227,7 +216,7 @@ def _work(task: Plan) -> None:
                 if key in known:
                     continue
                 same = task.key(replace(variant, change=Change()))
-                if same in known and runner.same_as_default(seed, variant):
+                if same in known and variant.rival is None and variant.change.is_none:
                     known[key] = known[same]
                 else:
                     known[key] = runner.run(seed, variant)
@@ -252,11 +241,6 @@ def _cached(task: Plan, seed: int) -> dict[str, Result]:
             continue
         found[row["key"]] = Result(seed, row["figures"], row["problem"])
     return found
-
-
-def _plain(change: Change) -> list[Any]:
-    return [sorted(dict(part).items()) if hasattr(part, "items") else part
-            for part in (getattr(change, name) for name in change.__dataclass_fields__)]
 
 
 def _state(models: Path, family: str, checkpoint: Checkpoint) -> str:

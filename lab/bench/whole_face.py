@@ -1,4 +1,4 @@
-"""A face from pixels to pixels at a model's full size: encode, sample and decode as the pack's pipeline does them."""
+"""A face from pixels to pixels at a model's full size: encode, sample and decode as the pack's engine does them."""
 from __future__ import annotations
 
 import importlib

@@ -1,6 +1,6 @@
 """Learn what of two faces' difference in shape is the person: ``python -m lab.train.shape_model``.
 
-Makes `editedid_core/faces/shape_model.safetensors` from the landmarks of drawn triples: which of the differences
+Makes `editedid_core/geometry/shape_model.safetensors` from the landmarks of drawn triples: which of the differences
 between the photo's shape and the drifted edit's are there between the true edit's and the drifted one's as well. Ridge
 regression; every triple counts twice, as it is and mirrored, with landmarks as shaky as a detector's.
 """

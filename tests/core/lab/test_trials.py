@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from editedid_core.config import RestoreConfig
 from lab.bench import plot, section, trial
 from lab.bench.ablation import report
 from lab.bench.conditions import Condition
@@ -23,11 +24,11 @@ def a_plan(folder: Path, variants: list[Variant], n: int = 3, state: str = "one"
 
 def test_a_key_follows_what_is_run_and_not_what_it_is_called(tmp_path: Path) -> None:
     plan = a_plan(tmp_path, [])
-    base = Variant("a", Change(inputs={"steps": 4, "cfg": 1.0}))
-    assert plan.key(base) == plan.key(Variant("b", Change(inputs={"cfg": 1.0, "steps": 4})))
-    others = [Variant("a", Change(inputs={"steps": 5, "cfg": 1.0})), Variant("a", Change(settings=base.change.inputs)),
+    base = Variant("a", Change({"sampling.steps": 4, "sampling.cfg": 1.0}))
+    assert plan.key(base) == plan.key(Variant("b", Change({"sampling.cfg": 1.0, "sampling.steps": 4})))
+    others = [Variant("a", Change({"sampling.steps": 5, "sampling.cfg": 1.0})), Variant("a", Change({"crop.size": 4})),
               Variant("a", base.change, Condition(noise=0.01)), Variant("a", base.change, rival="paste"),
-              Variant("a", Change(inputs=base.change.inputs, half=True))]
+              Variant("a", Change(base.change.values, half=True))]
     assert len({plan.key(v) for v in (base, *others)}) == 6
     assert plan.key(base) != a_plan(tmp_path, [], state="other code").key(base)
 
@@ -43,35 +44,52 @@ def test_what_is_known_is_not_run_again_and_a_torn_line_is(tmp_path: Path) -> No
     assert [result.figures for result in found[plan.key(variant)]] == [{"joint_rate": 1.0}] * 2
 
 
-def figures(joint: float, recovery: float) -> dict[str, float]:
-    return {"joint_rate": joint, "recovery_b": recovery, "evaluations": 21.0}
+def figures(joint: float, recovery: float, seconds: float = 1.0) -> dict[str, float]:
+    return {"joint_rate": joint, "recovery_b": recovery, "evaluations": 21.0, "seconds": seconds,
+            "recovery_a": float("nan")}
 
 
 def test_the_reading_calls_better_and_worse_only_what_is_sure(tmp_path: Path) -> None:
     names = ("better", "worse", "alike", "unsure", "slight")
-    rows = [Variant(name, Change(inputs={"steps": i})) for i, name in enumerate(names)]
+    rows = [Variant(name, Change({"sampling.steps": 30 + i})) for i, name in enumerate(names)]
+    rows.append(Variant("as shipped", Change({"crop.relight": RestoreConfig().crop.relight})))
     plan = a_plan(tmp_path, [], n=20)
     results = {plan.key(Variant("default")): [trial.Result(i, figures(i % 2, 0.5)) for i in range(20)]}
-    for name, row in zip(names, rows):
+    for row in rows:
         results[plan.key(row)] = [
-            trial.Result(i, {"better": figures(1, 0.8), "worse": figures(0, 0.2), "alike": figures(i % 2, 0.5),
-                             "unsure": figures((i + 1) % 2, 0.5), "slight": figures(i % 2, 0.503)}[name])
+            trial.Result(i, {"better": figures(1, 0.8), "worse": figures(0, 0.2), "alike": figures(i % 2, 0.5, 2.0),
+                             "unsure": figures((i + 1) % 2, 0.5), "slight": figures(i % 2, 0.503),
+                             "as shipped": figures(i % 2, 0.5)}[row.name])
             for i in range(20)
         ]
     text = report([Group("g", "A choice", "What it is.", tuple(rows))], results, plan)
     assert "Better than the default: better (whole and recovery)." in text
     assert "Worse: worse (whole and recovery)." in text
-    assert "The same as the default: alike." in text
+    assert "The default itself: as shipped." in text
     assert "or a trade: unsure; slight." in text
+    # another configuration, the same figures
+    assert "Inert: alike." in text
+    lines = {line.split(" | ")[0]: line for line in text.splitlines()}
+    assert lines["| alike"].count("inert") == 2 and "inert" not in lines["| slight"]
+    assert "inert" not in lines["| as shipped"] and lines["| as shipped"].count("as the default") == 2
 
 
 def test_a_row_that_could_not_run_says_why(tmp_path: Path) -> None:
-    row = Variant("gone", Change(inputs={"no_such": 1}))
+    row = Variant("gone", Change({"crop.no_such": 1}))
     plan = a_plan(tmp_path, [], n=12)
     results = {plan.key(Variant("default")): [trial.Result(i, figures(1, 1)) for i in range(12)],
-               plan.key(row): [trial.Result(i, {}, "Restore Identity has no input no_such") for i in range(12)]}
+               plan.key(row): [trial.Result(i, {}, "The configuration has no field crop.no_such") for i in range(12)]}
     text = report([Group("g", "A choice", "What it is.", (row,))], results, plan)
-    assert "| gone | not run: Restore Identity has no input no_such |" in text
+    assert "| gone | not run: The configuration has no field crop.no_such |" in text
+
+
+@pytest.mark.parametrize("family", ["unet", "dit"])
+def test_every_change_of_the_catalogue_fits_the_configuration(family: str) -> None:
+    shipped = RestoreConfig()
+    for group in groups(family):
+        for variant in group.variants:
+            changed = shipped.changed(variant.change.values)
+            assert variant.change.is_none == (changed == shipped and not variant.change.half)
 
 
 @pytest.mark.parametrize("family", ["unet", "dit"])

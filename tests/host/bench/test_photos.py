@@ -14,7 +14,7 @@ from lab.inprocess import Host
 
 SEED = 10_000_003
 STEPS = 2
-INPUTS: dict[str, Any] = {"steps": STEPS, "strength": 1.0, "guard": False}
+VALUES: dict[str, Any] = {"sampling.steps": STEPS, "sampling.strength": 1.0, "guard.enabled": False}
 
 
 @pytest.fixture(scope="module", params=["unet", "dit"])
@@ -35,7 +35,7 @@ def test_each_further_photo_costs_one_evaluation_a_step_and_changes_the_face(
     photos, edited = pictures
     results = {}
     for choice in ("nearest pose", "all together"):
-        results[choice] = methods.restore(photos, edited, {**INPUTS, "mode": mode, "photos": choice})
+        results[choice] = methods.restore(photos, edited, {**VALUES, "sampling.mode": mode, "match.photos": choice})
     chosen, together = (results[choice][1]["network_evaluations"] for choice in ("nearest pose", "all together"))
     assert together == chosen + 2 * STEPS
     assert not np.array_equal(results["nearest pose"][0], results["all together"][0])
@@ -44,7 +44,7 @@ def test_each_further_photo_costs_one_evaluation_a_step_and_changes_the_face(
 def test_a_single_photo_is_the_same_whatever_is_chosen(methods: DiffusionMethods,
                                                        pictures: tuple[list[np.ndarray], np.ndarray]) -> None:
     photos, edited = pictures
-    first, second = (methods.restore(photos[:1], edited, {**INPUTS, "photos": choice})
+    first, second = (methods.restore(photos[:1], edited, {**VALUES, "match.photos": choice})
                      for choice in ("likest", "all together"))
     assert np.array_equal(first[0], second[0])
     assert first[1]["network_evaluations"] == second[1]["network_evaluations"]
@@ -52,8 +52,8 @@ def test_a_single_photo_is_the_same_whatever_is_chosen(methods: DiffusionMethods
 
 def test_a_small_face_is_told_in_the_report(methods: DiffusionMethods) -> None:
     triple = make(SEED, Condition(eyes=12))
-    _, report = methods.restore([triple.original.image], triple.drifted.image, INPUTS)
+    _, report = methods.restore([triple.original.image], triple.drifted.image, VALUES)
     assert any("enlarge the edited picture" in warning for warning in report["faces"][0]["warnings"])
     plain = make(SEED, Condition())
-    _, report = methods.restore([plain.original.image], plain.drifted.image, INPUTS)
+    _, report = methods.restore([plain.original.image], plain.drifted.image, VALUES)
     assert not any("small" in warning for warning in report["faces"][0]["warnings"])

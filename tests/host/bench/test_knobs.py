@@ -1,0 +1,74 @@
+"""Every input of every node does something, a part of what `bench knobs` measures, and the measure itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from lab.bench import knobs
+from lab.bench.knob_world import Trial, World, defaults
+from lab.bench.quality import MODELS
+from lab.inprocess import Host
+
+FAST = ("EditedIDShapeFaces", "EditedIDSkinTone", "EditedIDPasteFaces", "EditedIDCropFacePairs")
+"""Nodes that know no model, tried whole."""
+
+SOME: dict[str, tuple[str, ...]] = {
+    "EditedIDAttentionDisentangle": ("strength", "start_percent", "end_percent"),
+    "EditedIDReturnDetail": (),
+    "EditedIDEntanglement": ("structure", "detail", "donor", "structure_start", "structure_end", "detail_start",
+                             "detail_end", "structure_blocks", "detail_blocks", "agreement_gate", "agreement"),
+    "EditedIDAdaptiveMixingSampler": ("strength", "init_weight", "final_steps", "solver_start", "solver_end", "cfg",
+                                      "noise_pattern", "null_text", "freedom"),
+}
+"""Inputs that were found dead before, and their like; all of a node where none is named. Tried in either family."""
+
+
+@pytest.fixture(scope="module", params=["unet", "dit"])
+def world(host: Host, request: Any) -> World:
+    return World.open(request.param, MODELS, host, crop={"unet": 64, "dit": 128}[request.param], steps=6)
+
+
+@pytest.mark.parametrize("kind", [*SOME, *FAST])
+def test_no_input_is_dead(world: World, kind: str) -> None:
+    if kind in FAST and world.family != "unet":
+        pytest.skip("knows no model")
+    levels = knobs.Bench(world, kind, quick=True).levels(SOME.get(kind, ()))
+    assert len(levels) > 1 and knobs.dead({kind: levels}) == []
+
+
+def test_every_node_of_the_pack_has_its_knobs_tried(host: Host) -> None:
+    assert sorted(knobs.SUBJECTS) == [kind for kind in host.node_ids() if kind.startswith("EditedID")]
+
+
+def test_the_same_call_twice_is_no_change(world: World) -> None:
+    assert knobs.Bench(world, "EditedIDAdaptiveMixingSampler").repeated() == 0
+
+
+def test_an_input_that_does_nothing_is_found(world: World) -> None:
+    """The same crops again are no change, whatever else acts."""
+    bench = knobs.Bench(world, "EditedIDPasteFaces", quick=True)
+    kept = dict(bench.subject.trials)
+    bench.subject = knobs.Subject(bench.subject.sockets, bench.subject.look, {**kept, "crops": Trial(
+        (bench.subject.sockets["crops"].clone(),))})
+    assert knobs.dead({"node": bench.levels(["crops", "feather"])}) == ["node.crops"]
+
+
+def test_levels_are_those_of_8_bit_pictures() -> None:
+    black, grey = torch.zeros(1, 4, 4, 3), torch.full((1, 4, 4, 3), 0.5)
+    assert knobs.difference([black], [grey]) == 127.5
+    assert knobs.difference([black, "same"], [black, "same"]) == 0
+    assert knobs.difference([black, "one"], [black, "two"]) == knobs.difference([black], [grey[:, :2]]) == 255
+
+
+def test_ranges_are_tried_from_end_to_end(host: Host) -> None:
+    node = host.node("EditedIDAdaptiveMixingSampler")
+    entries = {entry.id: entry for entry in node.define_schema().inputs}
+    assert set(knobs.points(entries["mode"])) == set(entries["mode"].options)
+    assert {0.05, 1.0} < set(knobs.points(entries["strength"]))
+    assert all(isinstance(value, int) for value in knobs.points(entries["steps"]))
+    with pytest.raises(ValueError, match="model: say"):
+        knobs.points(entries["model"])
+    assert defaults(node)["steps"] == entries["steps"].default
