@@ -5,7 +5,7 @@ import importlib
 import sys
 from pathlib import Path
 
-BENCHES = ("quality", "ablation", "speed", "memory", "soak", "gpu", "probe", "robustness", "null_text")
+BENCHES = ("quality", "photos", "ablation", "speed", "memory", "soak", "gpu", "probe", "robustness", "null_text")
 
 
 def main() -> None:

@@ -77,7 +77,8 @@ class Graph:
 def _convolved(node: dict[str, Any], picture: Tensor, kernel: Tensor, groups: int) -> Tensor:
     stride = int(node["attr"]["strides"]["list"]["i"][1])
     if base64.b64decode(node["attr"]["padding"]["s"]) == b"SAME":  # TensorFlow puts the odd pixel at the end
-        ends = [max((math.ceil(n / stride) - 1) * stride + k - n, 0) for n, k in zip(picture.shape[2:], kernel.shape[2:])]
+        sides = zip(picture.shape[2:], kernel.shape[2:])
+        ends = [max((math.ceil(n / stride) - 1) * stride + k - n, 0) for n, k in sides]
         picture = F.pad(picture, (ends[1] // 2, ends[1] - ends[1] // 2, ends[0] // 2, ends[0] - ends[0] // 2))
     return F.conv2d(picture, kernel.contiguous(), stride=stride, groups=groups)
 

@@ -55,7 +55,8 @@ def people(folder: Path) -> dict[str, list[Path]]:
     """Photos by person. Folders of `people/`, or of `folder` itself where there is no `people/`."""
     root = folder / "people" if (folder / "people").is_dir() else folder
     taken = ("triples", "edits", "people")
-    found = {place.name: pictures(place) for place in sorted(root.iterdir()) if place.is_dir() and place.name not in taken}
+    places = [place for place in sorted(root.iterdir()) if place.is_dir() and place.name not in taken]
+    found = {place.name: pictures(place) for place in places}
     return {name: photos for name, photos in found.items() if photos}
 
 

@@ -9,7 +9,8 @@ from .records import Example, Picture, load
 from .store import Store, code, key
 
 PACK = ("editedid_core", "lab/photos/methods.py")
-RIVALS = ("lab/bench/rivals.py", "lab/photos/methods.py", "editedid_core/faces/analyzers", "editedid_core/faces/align.py")
+FACES = "editedid_core/faces"
+RIVALS = ("lab/bench/rivals.py", "lab/photos/methods.py", f"{FACES}/analyzers", f"{FACES}/align.py")
 
 
 def make(example: Example, method: Method, methods: Methods, store: Store) -> Made:
@@ -17,7 +18,8 @@ def make(example: Example, method: Method, methods: Methods, store: Store) -> Ma
     if method.rival == "edit":
         return Made(load(example.edited), None)
     originals, edited = [load(file) for file in example.originals], load(example.edited)
-    name = key(*originals, edited, methods.analyzer.name, _recipe(method, methods), code(*(PACK if method.ours else RIVALS)))
+    sources = code(*(PACK if method.ours else RIVALS))
+    name = key(*originals, edited, methods.analyzer.name, _recipe(method, methods), sources)
     picture = store.picture("made", name)
     if picture is None:
         made = methods.run(method, originals, edited)

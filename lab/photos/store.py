@@ -111,8 +111,8 @@ class KeptAnalyzer:
 
 def _plain(face: Face) -> dict[str, Any]:
     arrays = {name: getattr(face, name) for name in ("box", "points", "embedding", "dense")}
-    return {name: None if value is None else np.asarray(value, np.float64).tolist() for name, value in arrays.items()} | {
-        "score": float(face.score), "frame": face.frame, "image_size": list(face.image_size)}
+    lists = {name: None if value is None else np.asarray(value, np.float64).tolist() for name, value in arrays.items()}
+    return lists | {"score": float(face.score), "frame": face.frame, "image_size": list(face.image_size)}
 
 
 def _face(entry: dict[str, Any]) -> Face:
