@@ -11,6 +11,9 @@ from .evaluate import Embeddings, Evaluation, Seen, centre
 from .judges import unit
 from .whole import failures, further, recovery
 
+TRUTH = "truth"
+"""The row of the truth itself: what the measures say of a face with nothing wrong."""
+
 Row = dict[str, Any]
 """Figures by name, with `name`, `group`, `person` and `method`. Of judge k: `likeness_k` to the photo, `near_k` to the
 held-out photos (to the photo where there are none), `near_k_edit` and `near_k_ideal` of the edit and the truth, and
@@ -26,7 +29,8 @@ def rows(evaluations: Sequence[Evaluation], judges: Sequence[str], centred: Sequ
 
 def _of_example(one: Evaluation, judges: Sequence[str], off: Sequence[NDArray[np.float64] | None]) -> list[Row]:
     made = []
-    for method, seen in one.outputs.items():
+    outputs = one.outputs if one.ideal is None else {**one.outputs, TRUTH: one.ideal}
+    for method, seen in outputs.items():
         row: Row = {"name": one.example.name, "group": one.example.group, "person": one.example.person,
                     "method": method, "independent": bool(one.held_out), "problem": one.problem, **seen.figures}
         if not one.problem:
