@@ -4,7 +4,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -105,10 +105,17 @@ def _measure(options: argparse.Namespace, plan: Plan) -> None:
 
 
 def _evaluated(examples: Sequence[Example], plan: Plan, workers: int) -> Iterator[Evaluation]:
-    with ProcessPoolExecutor(max(1, workers), get_context("spawn"), start, (plan,)) as pool:
-        for number, one in enumerate(pool.map(work, examples), start=1):
+    def told(found: Iterable[Evaluation]) -> Iterator[Evaluation]:
+        for number, one in enumerate(found, start=1):
             print(f"{number}/{len(examples)} {one.example.name}", file=sys.stderr, flush=True)
             yield one
+
+    if workers <= 1:
+        start(plan)
+        yield from told(map(work, examples))
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), start, (plan,)) as pool:
+        yield from told(pool.map(work, examples))
 
 
 def _write(file: Path, found: Sequence[Row], parts: tuple[list[Row], list[Row]], plan: Plan) -> None:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from .flow import flow, moved
+from .flow import blur, flow, moved
 
 Array = NDArray[np.float32]
 
@@ -87,16 +86,16 @@ def registered(source: Array, goal: Array) -> Array:
 
 def _even(light: Array) -> Array:
     """Structure of even contrast everywhere, so that strong edges do not decide alone where a face is."""
-    band = ndimage.gaussian_filter(light, 0.6) - ndimage.gaussian_filter(light, 14)
-    return band / (np.sqrt(ndimage.gaussian_filter(band * band, 20)) + 0.03)
+    band = blur(light, 0.6) - blur(light, 14)
+    return band / (np.sqrt(blur(band * band, 20)) + 0.03)
 
 
 def _band(light: Array) -> Array:
-    return ndimage.gaussian_filter(light, _FINE) - ndimage.gaussian_filter(light, _COARSE)
+    return blur(light, _FINE) - blur(light, _COARSE)
 
 
 def _around(values: Array) -> Array:
-    return ndimage.gaussian_filter(values, _NEIGHBOURS)
+    return blur(values, _NEIGHBOURS)
 
 
 @dataclass(frozen=True, eq=False)
