@@ -20,7 +20,7 @@ from .evaluate import Evaluation, Plan, start, work
 from .gaze import NO_BEARD, NO_MESH, open_mesh
 from .judge_check import separation
 from .landmarks import landmarks_for
-from .methods import largest
+from .methods import Methods, largest
 from .records import GROUPS, Example, load
 from .rows import Row, rows
 from .sheet_rows import sheet_row
@@ -61,36 +61,36 @@ def _plan(options: argparse.Namespace, parser: argparse.ArgumentParser) -> Plan:
                 options.family)
 
 
-def _examples(options: argparse.Namespace, plan: Plan) -> list[Example]:
+def _examples(options: argparse.Namespace, plan: Plan) -> tuple[list[Example], set[str]]:
+    """What is to be measured, and the people of the whole folder that are to tune on."""
     found = folder.ready_triples(options.folder)
     people = folder.people(options.folder)
     if people and (options.make or not found):
         analyzer = KeptAnalyzer(open_analyzer(plan.analyzer), Store(plan.cache))
         found = made_triples(people, analyzer, landmarks_for(analyzer), Store(plan.cache), options.seed)
     found += folder.edits(options.folder)
+    tune = folder.tune_people(found)
     if options.only:
         unknown = set(options.only.split(",")) - set(GROUPS)
         if unknown:
             raise ValueError(f"There is no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}.")
         found = [one for one in found if one.group in options.only.split(",")]
     if options.half:
-        people_of = sorted({one.person for one in found})
-        kept = set(people_of[0 if options.half == "tune" else 1::2])
-        found = [one for one in found if one.person in kept]
+        found = [one for one in found if (one.person in tune) == (options.half == "tune")]
     if options.examples:
         found = [one for one in found if one.name in options.examples.split(",")]
     if not found:
         raise ValueError(f"{options.folder} holds nothing to restore: people/NAME/*.jpg, triples/ or edits/.")
-    return found
+    return found, tune
 
 
 def _measure(options: argparse.Namespace, plan: Plan) -> None:
-    examples = _examples(options, plan)
+    examples, tune = _examples(options, plan)
     evaluations = list(_evaluated(examples, plan, options.workers))
     judges = [opening.open_judge(name, plan.cache) for name in plan.judges]
     found = rows(evaluations, plan.judges, [judge.centred for judge in judges])
     print(table.text(table.summary(found, len(judges)), found, plan.judges))
-    parts = table.halves(found)
+    parts = table.halves(found, tune)
     if options.halves:
         for title, part in zip(("half to tune on", "other half"), parts):
             print(f"\n== {title}" + table.text(table.summary(part, len(judges)), part, plan.judges))
@@ -100,7 +100,9 @@ def _measure(options: argparse.Namespace, plan: Plan) -> None:
     if options.json:
         _write(options.json, found, parts, plan)
     if options.sheet:
-        for file in sheet.draw([sheet_row(one, found, plan) for one in evaluations], options.sheet):
+        analyzer = KeptAnalyzer(open_analyzer(plan.analyzer), Store(plan.cache))
+        methods = Methods(analyzer, plan.checkpoint, plan.family)
+        for file in sheet.draw([sheet_row(one, found, plan, methods) for one in evaluations], options.sheet):
             print(f"Wrote {file}")
 
 

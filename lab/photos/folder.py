@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,13 @@ def people(folder: Path) -> dict[str, list[Path]]:
     places = [place for place in sorted(root.iterdir()) if place.is_dir() and place.name not in taken]
     found = {place.name: pictures(place) for place in places}
     return {name: photos for name, photos in found.items() if photos}
+
+
+def tune_people(examples: Iterable[Example]) -> set[str]:
+    """Every second person by name, to tune on. Those of real edits are counted apart, so that no edit that is added
+    moves anybody from one half to the other."""
+    names = {one.person: one.group == "edits" for one in examples}
+    return {name for edits in (False, True) for name in sorted(n for n, alone in names.items() if alone is edits)[::2]}
 
 
 def pictures(folder: Path) -> list[Path]:

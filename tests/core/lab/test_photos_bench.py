@@ -14,7 +14,7 @@ pytest.importorskip("insightface")
 from lab.photos import bench, folder, sheet, table
 from lab.photos.analyzers import open_analyzer
 from lab.photos.landmarks import landmarks_for
-from lab.photos.records import load
+from lab.photos.records import Example, load
 from lab.photos.store import ROOT, Store
 from lab.photos.triples import made_triples
 
@@ -83,9 +83,13 @@ def test_the_json_holds_every_measure_of_every_group(measured: tuple[dict, list[
 
 def test_halves_share_no_person_and_make_up_the_whole(measured: tuple[dict, list[Path], list[str]]) -> None:
     rows = measured[0]["rows"]
-    tune, other = table.halves(rows)
+    examples = [Example(row["name"], row["group"], row["person"], (), Path()) for row in rows]
+    chosen = folder.tune_people(examples)
+    tune, other = table.halves(rows, chosen)
     assert {row["person"] for row in tune}.isdisjoint(row["person"] for row in other)
     assert len(tune) + len(other) == len(rows) and tune and other
+    more = [*examples, Example("edit 99", "edits", "edit 99", (), Path())]
+    assert folder.tune_people(more) & {row["person"] for row in rows} == chosen
 
 
 def test_sheets_are_written_and_not_into_the_repository(measured: tuple[dict, list[Path], list[str]]) -> None:
