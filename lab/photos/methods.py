@@ -19,7 +19,7 @@ from editedid_core.faces import Face, FaceAnalyzer
 
 from ..bench.rivals import PIXEL_RIVALS, Case
 from ..checkpoints import Checkpoint
-from .records import Array, Picture, as_bytes, as_float
+from .records import Picture, as_bytes, as_float
 
 RIVALS = {"aligned paste": "paste", "relit paste": "relit_paste", "60 % blend": "blend_60", "poisson": "poisson"}
 """Rows of the table, and the pixel rivals of `lab.bench.rivals` behind them."""
