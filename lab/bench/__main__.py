@@ -5,7 +5,8 @@ import importlib
 import sys
 from pathlib import Path
 
-BENCHES = ("quality", "ablation", "speed", "memory", "soak", "gpu", "probe", "robustness", "null_text", "knobs")
+BENCHES = ("quality", "photos", "ablation", "knobs", "speed", "memory", "soak", "gpu", "probe", "robustness",
+           "null_text")
 
 
 def main() -> None:
