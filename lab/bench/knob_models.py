@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -137,12 +138,15 @@ def restore_identity(world: World) -> Subject:
     near_photo, near_edit = world.nearly_right
     tone_photo, tone_edit = world.toned
     size = world.methods.crop_size
+    shared = _run_trials(world, world.listening)
+    fitted = shared["null_text"]
+    shared["null_text"] = replace(fitted, given={**fitted.given, "guard": False})  # which keeps the edit either way
     return Subject(
         {"original": world.original, "edited": world.edited, "crop_size": size, "model": world.model,
          "vae": world.methods.vae, "analyzer": world.analyzer},
         lambda outputs: outputs[:2],
         {
-            **_run_trials(world, world.listening),
+            **shared,
             "original": Trial((world.stranger,)),
             "edited": Trial((world.dark,)),
             # far from its own size a model takes minutes
