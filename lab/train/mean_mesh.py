@@ -20,6 +20,8 @@ from .. import portraits
 
 SIDE = 256
 """Pixels of a drawn picture: about 50 between the eyes."""
+PAIRS = ((33, 263), (263, 33), (133, 362), (362, 133), (61, 291), (291, 61), (1, 1), (10, 10), (152, 152), (168, 168))
+"""Points whose mirror images are plain: corners of eyes and mouth, and the middle line."""
 LEAST_VARIANCE = 1e-4
 """Square eye distances added to each point's variance: the network's own unsteadiness."""
 
@@ -61,12 +63,12 @@ def normalised(mean: np.ndarray) -> np.ndarray:
 def mirror_of(mean: np.ndarray) -> np.ndarray:
     """(478,) which point each becomes in the mirror, from a mean face that is nearly symmetric."""
     mirrored = mean * [-1, 1, 1]
-    order = np.arange(len(mean))
+    source, target = np.array(PAIRS).T
     for _ in range(6):
-        scale, rotation, offset = similarity_3d(mirrored, mean[order], np.ones(len(mean)))
+        scale, rotation, offset = similarity_3d(mirrored[source], mean[target], np.ones(len(source)))
         laid = scale * mirrored @ rotation.T + offset
-        order = linear_sum_assignment(((laid[:, None] - mean) ** 2).sum(-1))[1]
-    return order
+        source, target = linear_sum_assignment(((laid[:, None] - mean) ** 2).sum(-1))
+    return target
 
 
 def make(meshes: np.ndarray) -> dict[str, np.ndarray]:

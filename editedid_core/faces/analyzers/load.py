@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from .composed import ComposedAnalyzer
 from .dlib_backend import INSTALL as INSTALL_DLIB
 from .dlib_backend import DlibAnalyzer, dlib_available
 from .insightface_backend import INSTALL as INSTALL_INSIGHTFACE
 from .insightface_backend import InsightFaceAnalyzer, insightface_available
+from .mesh_backend import MeshAnalyzer
 from .protocol import FaceAnalyzer
 
 Backend = Literal["auto", "insightface", "dlib"]
@@ -22,12 +24,14 @@ _ONLY_WHEN_NAMED = ("lab",)
 
 
 def load_analyzer(backend: Backend, packs: Mapping[str, Path], pack: str = AUTO_PACK,
-                  detection_size: int = 640) -> FaceAnalyzer:
+                  detection_size: int = 640, mesh: Path | None = None) -> FaceAnalyzer:
     """Open an analyzer.
 
     backend: "auto" takes insightface where it is installed and a pack was found (or a pack is named), else dlib.
     packs: the insightface packs on this machine, name to folder. pack: a name among them, or "auto".
     detection_size: pixels; larger finds smaller faces and takes longer.
+    mesh: the face mesh's file, which then finds the faces and the backend only recognises them; None where it is not
+    at hand. The lab's pack finds its drawn people itself.
     Raises RuntimeError with the command that helps when nothing is installed or the pack is missing.
     """
     if pack != AUTO_PACK and pack not in packs:
@@ -37,6 +41,14 @@ def load_analyzer(backend: Backend, packs: Mapping[str, Path], pack: str = AUTO_
             f"models/insightface/models/{pack}."
         )
     chosen = _choose(packs) if pack == AUTO_PACK else pack
+    identity = _load(backend, packs, pack, chosen, detection_size)
+    if mesh is None or (isinstance(identity, InsightFaceAnalyzer) and chosen in _ONLY_WHEN_NAMED):
+        return identity
+    return ComposedAnalyzer(MeshAnalyzer(mesh), identity)
+
+
+def _load(backend: Backend, packs: Mapping[str, Path], pack: str, chosen: str | None, detection_size: int
+          ) -> DlibAnalyzer | InsightFaceAnalyzer:
     if backend == "dlib":
         return DlibAnalyzer(detection_size)
     if backend == "insightface":

@@ -1,0 +1,1 @@
+"""What covers a face: glasses and beards, found in the face's frontal picture."""
