@@ -44,7 +44,8 @@ def glasses_masks(face: FrontalFace) -> GlassesMasks:
     inside = np.max([filled(rim) for rim in rims], axis=0)
     frame = np.maximum(core, band * _dark(face, core > 0.5))
     frame = np.clip(gaussian_filter(frame, _SOFT * unit), 0, 1)
-    return GlassesMasks(frame.astype(np.float32), (gaussian_filter(inside, _SOFT * unit) * (1 - frame)).astype(np.float32))
+    lenses = gaussian_filter(inside, _SOFT * unit) * (1 - frame)
+    return GlassesMasks(frame.astype(np.float32), lenses.astype(np.float32))
 
 
 def _smoothed(rim: NDArray[np.float64]) -> NDArray[np.float64]:

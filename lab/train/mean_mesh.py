@@ -89,7 +89,7 @@ def make(meshes: np.ndarray) -> dict[str, np.ndarray]:
         mean = normalised(laid.mean(0))
     other = (mean * [-1, 1, 1])[mirror]
     return {
-        "points": ((mean + other) / 2).astype(np.float32),
+        "points": normalised((mean + other) / 2).astype(np.float32),
         "weights": (weights / weights.sum()).astype(np.float32),
         "mirror": mirror.astype(np.int16),
     }
@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=3)
     options = parser.parse_args()
     made = make(drawn_meshes(MeshAnalyzer(options.weights), options.people, options.scenes))
+    FILE.unlink(missing_ok=True)
     save_file(made, str(FILE), {"source": "drawn people seen by MediaPipe's mesh; python -m lab.train.mean_mesh"})
     print(f"{FILE}: {options.people} people, widest weight ratio {made['weights'].max() / made['weights'].min():.0f}")
 

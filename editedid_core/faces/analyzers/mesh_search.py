@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +19,12 @@ _PRESENCE, _MOVE = 0.5, 0.05
 # upside-down faces are taken for upright ones with scores up to 0.78, and found upright with 0.91 and more (the same)
 _SURE = 0.8
 _OVERLAP = 0.2  # intersection over union above which two fits lie on one face
-_TILE = 0.6  # side of one of the 2 x 2 tiles, in parts of the picture's longer side
-# tiles are worth their time unless a face larger than this fills the picture, in parts of the longer side
-_LARGE_FACE = 0.3
+# sides of overlapping tiles in parts of the picture's longer side, for ever smaller faces, and how far they overlap
+_TILES, _TILE_OVERLAP = (0.6, 0.35, 0.2), 0.25
+_LEAST_TILE = 96  # pixels: smaller tiles show nothing that larger ones do not
+# the next tiles are searched while the smallest face is smaller than this in parts of the window that showed it, or
+# while there is none: a face of a fifth of a window is seen, one of a tenth is not
+_SMALL_FACE = 0.3
 _TURNS = tuple(np.radians([45, -45, 90, -90, 135, -135, 180]))
 _WIDE = 1.5  # a face that fills the picture is seen with room around it
 
@@ -37,8 +41,12 @@ def find_meshes(pyramid: Pyramid, detector: FaceDetector, mesh: FaceMesh) -> lis
     """Every face once, strongest first: upright ones, and turned ones where none is plainly upright."""
     whole = _whole(pyramid)
     seen = detector.find(pyramid, [whole], _DETECTION)
-    if all(detection.side < _LARGE_FACE * whole.side for detection in seen):
-        seen += detector.find(pyramid, _tiles(pyramid), _DETECTION)
+    side = whole.side
+    for share in _TILES:
+        if share * whole.side < _LEAST_TILE or (seen and min(one.side for one in seen) >= _SMALL_FACE * side):
+            break
+        side = share * whole.side
+        seen += detector.find(pyramid, _tiles(pyramid, side), _DETECTION)
     found = _fitted(pyramid, mesh, seen)
     if all(one.detection.score < _SURE for one in found):
         wide = Window(whole.x, whole.y, _WIDE * whole.side, 0.0)
@@ -67,12 +75,13 @@ def _whole(pyramid: Pyramid) -> Window:
     return Window((pyramid.width - 1) / 2, (pyramid.height - 1) / 2, float(max(pyramid.width, pyramid.height)), 0.0)
 
 
-def _tiles(pyramid: Pyramid) -> list[Window]:
-    """2 x 2 overlapping squares; fewer where the picture is narrower than a tile."""
-    side = _TILE * max(pyramid.width, pyramid.height)
-    xs, ys = _middles(pyramid.width, side), _middles(pyramid.height, side)
-    return [Window(x, y, side, 0.0) for y in ys for x in xs]
+def _tiles(pyramid: Pyramid, side: float) -> list[Window]:
+    """Overlapping squares that cover the picture."""
+    return [Window(x, y, side, 0.0) for y in _middles(pyramid.height, side) for x in _middles(pyramid.width, side)]
 
 
 def _middles(length: int, side: float) -> list[float]:
-    return [(length - 1) / 2] if length <= side else [side / 2 - 0.5, length - side / 2 - 0.5]
+    if length <= side:
+        return [(length - 1) / 2]
+    count = 1 + math.ceil((length - side) / ((1 - _TILE_OVERLAP) * side))
+    return [float(x) for x in np.linspace(side / 2 - 0.5, length - side / 2 - 0.5, count)]

@@ -33,7 +33,7 @@ def open_networks(file: Path) -> dict[str, LiteGraph]:
             return {
                 name: LiteGraph(
                     words[f"graph.{name}"],
-                    {int(key.split(".")[1]): opened.get_tensor(key) for key in opened.keys()  # noqa: SIM118
+                    {int(key.split(".")[1]): opened.get_tensor(key) for key in opened.keys()
                      if key.startswith(f"{name}.")},
                 )
                 for name in NETWORKS

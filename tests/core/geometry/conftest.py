@@ -11,6 +11,7 @@ import pytest
 from door.paths import MODELS
 from editedid_core.faces.analyzers.mesh_backend import MeshAnalyzer
 from editedid_core.faces.analyzers.mesh_weights import FILE_NAME, FOLDER
+from editedid_core.faces.record import Face
 from lab import portraits
 
 DrawPerson = Callable[..., portraits.Portrait]
@@ -45,3 +46,15 @@ def draw_person() -> DrawPerson:
 def as_bytes(image: np.ndarray) -> np.ndarray:
     """(H, W, 3) in [0, 1] as uint8."""
     return (image * 255).round().clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def make_face() -> Callable[..., Face]:
+    """make_face(x, y): a face without a mesh, its eyes 30 pixels apart around (x, y)."""
+
+    def make(x: float, y: float) -> Face:
+        points = np.array([[x - 15, y], [x + 15, y], [x, y + 18], [x - 12, y + 33], [x + 12, y + 33]])
+        box = np.array([x - 33, y - 16, x + 33, y + 50])
+        return Face(box.astype(np.float32), points.astype(np.float32), 0.9, None, None, 0, (200, 200))
+
+    return make
