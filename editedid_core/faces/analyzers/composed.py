@@ -23,11 +23,8 @@ class FaceRecogniser(Protocol):
     def licence(self) -> str:
         """Licence of the weights in one sentence."""
 
-    def embed(self, image: NDArray[np.uint8], points: NDArray[np.floating]) -> FloatArray:
-        """The embedding (D,) of length 1 of one face.
-
-        image: (H, W, 3) uint8 RGB. points: (5, 2), the five points of record.py in its pixels.
-        """
+    def embed(self, image: NDArray[np.uint8], face: Face) -> FloatArray:
+        """The embedding (D,) of length 1 of a face of a picture (H, W, 3) uint8 RGB."""
 
 
 class ComposedAnalyzer:
@@ -47,6 +44,6 @@ class ComposedAnalyzer:
     def find(self, image: NDArray[np.uint8], threshold: float = 0.5) -> list[Face]:
         """See FaceAnalyzer.find."""
         return [
-            replace(face, embedding=self._identity.embed(image, face.points))
+            replace(face, embedding=self._identity.embed(image, face))
             for face in self._geometry.find(image, threshold)
         ]

@@ -49,6 +49,14 @@ def _weights_folder() -> Path | None:
     return Path(spec.submodule_search_locations[0]) / "models"
 
 
+def recogniser_file() -> Path:
+    """The recogniser's weights. Raises RuntimeError where they are not installed."""
+    folder = _weights_folder()
+    if folder is None:
+        raise RuntimeError(f"dlib's weights are not installed: run `{INSTALL}` in ComfyUI's Python.")
+    return folder / "dlib_face_recognition_resnet_model_v1.dat"
+
+
 @dataclass(frozen=True, eq=False)
 class _Fine:
     """Landmarks of one face: in an upright crop, in the picture; and how much they scatter, in parts of the crop."""
@@ -103,12 +111,6 @@ class DlibAnalyzer:
 
         found = upright(image) or look_harder(image, upright)
         return [self._face(image, box, points, score) for box, points, score in found]
-
-    def embed(self, image: NDArray[np.uint8], points: NDArray[np.floating]) -> NDArray[np.float32]:
-        """See FaceRecogniser.embed. Takes its own landmarks about the five points; its slow detector is not run."""
-        seen, where = reduced_around(image, np.asarray(points, dtype=np.float64), _WORKING_CROP)
-        fine = self._refine(seen, where)
-        return self._descriptor(fine.crop, fine.in_crop)
 
     def _upright(self, picture: NDArray[np.uint8]) -> list[Found]:
         """One pass of the detector; enlarges small pictures so that faces of 40 pixels reach the detector's 80."""
@@ -170,23 +172,6 @@ class DlibAnalyzer:
         ])
         centred = both.mean(0) - MEAN_DESCRIPTOR
         return (centred / max(float(np.linalg.norm(centred)), 1e-9)).astype(np.float32)
-
-
-def reduced_around(image: NDArray[np.uint8], points: NDArray[np.float64], size: int
-                   ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The part of a picture that holds a face, made smaller while a crop of `size` pixels loses nothing by it.
-
-    Returns the part and the points (5, 2) in it. Large faces are then read in a fraction of the time and memory.
-    """
-    frame = crop_frame(points, size)
-    middle, side = apply(frame, np.full(2, (size - 1) / 2)), scale_of(frame) * size
-    low = np.clip(np.floor(middle - side), 0, [image.shape[1] - 1, image.shape[0] - 1]).astype(int)
-    high = np.ceil(middle + side).astype(int) + 1
-    part = image[low[1]:high[1], low[0]:high[0]]
-    factor = max(1, int(scale_of(frame)))
-    if factor == 1 or min(part.shape[:2]) < factor:
-        return part, points - low
-    return np.asarray(Image.fromarray(part).reduce(factor)), (points - low + 0.5) / factor - 0.5
 
 
 def upright_crop(image: NDArray[np.uint8], frame: NDArray[np.float64], size: int) -> NDArray[np.uint8]:

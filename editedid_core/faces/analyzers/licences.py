@@ -31,6 +31,8 @@ DLIB_WEIGHTS = WeightsLicence(
     "whose authors ask to be contacted before commercial use",
 )
 
+DLIB_RECOGNISER = WeightsLicence("dlib (Davis King)", "the recogniser is public domain (CC0), commercial use allowed")
+
 _UNKNOWN = WeightsLicence("unknown", "licence unknown: ask whoever published the pack")
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from .composed import ComposedAnalyzer
 from .dlib_backend import INSTALL as INSTALL_DLIB
 from .dlib_backend import DlibAnalyzer, dlib_available
+from .dlib_recogniser import DlibRecogniser
 from .insightface_backend import INSTALL as INSTALL_INSIGHTFACE
 from .insightface_backend import InsightFaceAnalyzer, insightface_available
 from .mesh_backend import MeshAnalyzer
@@ -41,31 +42,28 @@ def load_analyzer(backend: Backend, packs: Mapping[str, Path], pack: str = AUTO_
             f"models/insightface/models/{pack}."
         )
     chosen = _choose(packs) if pack == AUTO_PACK else pack
-    identity = _load(backend, packs, pack, chosen, detection_size)
-    if mesh is None or (isinstance(identity, InsightFaceAnalyzer) and chosen in _ONLY_WHEN_NAMED):
-        return identity
-    return ComposedAnalyzer(MeshAnalyzer(mesh), identity)
+    if _wants_insightface(backend, pack, chosen):
+        assert chosen is not None
+        known = InsightFaceAnalyzer(chosen, packs[chosen], detection_size)
+        return known if mesh is None or chosen in _ONLY_WHEN_NAMED else ComposedAnalyzer(MeshAnalyzer(mesh), known)
+    if backend == "auto" and not dlib_available():
+        raise RuntimeError(
+            f"No face analyzer is installed: run `{INSTALL_DLIB}` (nothing else to download) or "
+            f"`{INSTALL_INSIGHTFACE}` (and add a model pack) in ComfyUI's Python."
+        )
+    return DlibAnalyzer(detection_size) if mesh is None else ComposedAnalyzer(MeshAnalyzer(mesh), DlibRecogniser())
 
 
-def _load(backend: Backend, packs: Mapping[str, Path], pack: str, chosen: str | None, detection_size: int
-          ) -> DlibAnalyzer | InsightFaceAnalyzer:
-    if backend == "dlib":
-        return DlibAnalyzer(detection_size)
-    if backend == "insightface":
-        if chosen is None:
-            raise RuntimeError(
-                "No insightface model pack was found: unzip one (buffalo_l, antelopev2, AuraFace) into "
-                "models/insightface/models, or choose the backend dlib."
-            )
-        return InsightFaceAnalyzer(chosen, packs[chosen], detection_size)
-    if chosen is not None and (insightface_available() or pack != AUTO_PACK):
-        return InsightFaceAnalyzer(chosen, packs[chosen], detection_size)
-    if dlib_available():
-        return DlibAnalyzer(detection_size)
-    raise RuntimeError(
-        f"No face analyzer is installed: run `{INSTALL_DLIB}` (nothing else to download) or `{INSTALL_INSIGHTFACE}` "
-        "(and add a model pack) in ComfyUI's Python."
-    )
+def _wants_insightface(backend: Backend, pack: str, chosen: str | None) -> bool:
+    """Whether a backend means insightface. Raises RuntimeError where it does and no pack is there."""
+    if backend == "insightface" and chosen is None:
+        raise RuntimeError(
+            "No insightface model pack was found: unzip one (buffalo_l, antelopev2, AuraFace) into "
+            "models/insightface/models, or choose the backend dlib."
+        )
+    if backend == "auto":
+        return chosen is not None and (insightface_available() or pack != AUTO_PACK)
+    return backend == "insightface"
 
 
 def _choose(packs: Mapping[str, Path]) -> str | None:

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from editedid_core.faces.analyzers import load
 from editedid_core.faces.analyzers.composed import ComposedAnalyzer
+from editedid_core.faces.analyzers.dlib_recogniser import DlibRecogniser
 from editedid_core.faces.analyzers.mesh_backend import MeshAnalyzer
 from editedid_core.faces.landmarks import as_68
 from editedid_core.geometry.states import Feature, State, compare_states, feature_states
@@ -92,7 +93,7 @@ def test_identity_comes_from_the_other_analyzer(mesh_analyzer: MeshAnalyzer, mes
     from editedid_core.faces.analyzers.dlib_backend import DlibAnalyzer
 
     dlib = DlibAnalyzer()
-    composed = ComposedAnalyzer(mesh_analyzer, dlib)
+    composed = ComposedAnalyzer(mesh_analyzer, DlibRecogniser())
     (own,) = dlib.find(photograph[:260, 100:360])
     face = max(composed.find(photograph), key=lambda found: found.size)
     assert face.mesh is not None

@@ -79,7 +79,7 @@ def test_the_far_side_of_a_turned_head_is_hidden() -> None:
 
 
 def test_the_nose_hides_what_lies_behind_it() -> None:
-    """At 35 degrees the far side of the nose's ridge still turns to the viewer in part, the corner beside it does not."""
+    """At 40 degrees the corner between the far side of the nose and the cheek is covered by the ridge."""
     visible = point_visibility(posed(yaw=-40))
     beside = [36, 142, 126, 209]  # beside the nose, at the left of the picture
     assert visible[beside].min() < 0.3
