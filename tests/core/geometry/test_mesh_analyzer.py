@@ -81,7 +81,8 @@ def test_small_faces_of_a_group_are_found(mesh_analyzer: MeshAnalyzer, draw_pers
 
 def test_no_face_is_found_where_there_is_none(mesh_analyzer: MeshAnalyzer) -> None:
     y, x = np.mgrid[:300, :400]
-    pictures = [np.full((200, 300, 3), 128, np.uint8), np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8),
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    pictures = [np.full((200, 300, 3), 128, np.uint8), noise,
                 np.stack([(x // 20 + y // 20) % 2 * 255] * 3, -1).astype(np.uint8), np.zeros((1, 1, 3), np.uint8)]
     assert [len(mesh_analyzer.find(picture)) for picture in pictures] == [0, 0, 0, 0]
 
