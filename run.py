@@ -1,4 +1,4 @@
-"""The door of the project: `python run.py demo`, `test`, `serve` or `bench`. Needs nothing but Python itself.
+"""The door of the project: `python run.py demo`, `test`, `serve`, `bench` or `weights`. Needs nothing but Python.
 
 Kept in syntax that any Python can read, so that a wrong one gets a sentence instead of a traceback.
 """

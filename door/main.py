@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .environment import Environment, requirement_lines
+from .face_weights import ensure_face_weights, offer_face_weights
 from .failure import Failure, no_space
 from .hosts import (
     NEWEST,
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     options, rest = _parser().parse_known_args(arguments)
     rest = [word for word in rest if word != "--"]
-    if rest and options.command in ("demo", "serve"):
+    if rest and options.command in ("demo", "serve", "weights"):
         _parser().error(f"unknown argument: {rest[0]}")
     try:
         return options.work(options, rest)
@@ -76,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     test = command("test", _test, "install what the tests need and run all of them; pytest arguments pass through")
     test.add_argument("--ring", choices=RINGS, action="append", help="only this part (may be given more than once)")
     command("bench", _bench, "measure the method; arguments pass through to lab.bench")
+    text = "fetch and convert the face mesh's weights into ComfyUI's models, or into .run/models"
+    weights = commands.add_parser("weights", help=text, description=text)
+    weights.set_defaults(work=_weights)
+    weights.add_argument("--comfyui", type=Path, metavar="PATH", help="the ComfyUI whose models folder takes them")
     return parser
 
 
@@ -106,6 +111,7 @@ def _prepare(hosts: Sequence[Host], environment: Environment, more: Sequence[Pat
         ensure_frontend(host, environment)
     prepare_base()
     subprocess.run([str(environment.python), str(ROOT / "lab" / "install_models.py"), str(MODELS)], check=True)
+    offer_face_weights(MODELS, environment.python)
 
 
 def _ready(options: argparse.Namespace) -> tuple[Environment, Host]:
@@ -165,6 +171,16 @@ def _serve(options: argparse.Namespace, rest: Sequence[str]) -> int:
     say(f"Open http://127.0.0.1:{options.port} in a browser; Ctrl-C ends it.")
     command = server_command(str(environment.python), env, options.port, options.gpu)
     return subprocess.run(command, cwd=BASE, env=env).returncode
+
+
+def _weights(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    models = MODELS
+    if options.comfyui:
+        models = options.comfyui.resolve() / "models"
+        if not models.is_dir():
+            raise Failure(f"--comfyui {options.comfyui} has no models folder: give the folder that holds main.py.")
+    say(f"The face mesh's weights are in {ensure_face_weights(models)} (Apache-2.0, MediaPipe).")
+    return 0
 
 
 def _test(options: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -31,6 +31,9 @@ class Face:
     dense: (K, 2) float32 dense landmarks, or None. K tells the layout: 68 (iBUG), 106 (insightface), 478 (MediaPipe).
     frame: index of the picture in its batch.
     image_size: (height, width) of that picture.
+    mesh: (478, 3) float32 MediaPipe's points, irises last, x and y in pixels, depth in pixels too and towards the
+    camera negative; None where another analyzer found the face. Its jaw is another contour than that of dense
+    landmarks of other analyzers: never carry it over between them.
     """
 
     box: FloatArray
@@ -40,6 +43,7 @@ class Face:
     dense: FloatArray | None
     frame: int
     image_size: tuple[int, int]
+    mesh: FloatArray | None = None
 
     @property
     def centre(self) -> FloatArray:

@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..editedid_core.choices import one_of
-from ..editedid_core.comfy.folders import default_pack, insightface_packs
+from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
 from ..editedid_core.comfy.progress import step_counter
 from ..editedid_core.config import NO_FACE, RestoreConfig
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
@@ -25,6 +25,7 @@ from . import types
 
 CATEGORY = "image/identity restoration"
 DEFAULTS = RestoreConfig()
+DETECTORS = ("own", "face mesh")
 
 
 class LoadFaceAnalyzer(io.ComfyNode):
@@ -44,6 +45,10 @@ class LoadFaceAnalyzer(io.ComfyNode):
                 io.Combo.Input("pack", options=[AUTO_PACK, *sorted(insightface_packs())], default=AUTO_PACK,
                                tooltip="insightface model pack, a folder of .onnx files in models/insightface/models. "
                                "Ignored by dlib. 'lab' knows drawn portraits only, so auto never takes it."),
+                io.Combo.Input("detector", options=list(DETECTORS), default=DETECTORS[0], optional=True, advanced=True,
+                               tooltip="own: the backend finds the faces itself. face mesh: MediaPipe's networks find "
+                               "them, 478 points each, faster on large pictures and in any turn; the backend only "
+                               "recognises. Needs mediapipe_face.safetensors in models/editedid (run.py weights)."),
                 io.Int.Input("detection_size", default=640, min=128, max=2048, step=32, advanced=True,
                              tooltip="Side in pixels at which the detector sees the picture. Larger finds smaller "
                              "faces and takes longer."),
@@ -65,9 +70,14 @@ class LoadFaceAnalyzer(io.ComfyNode):
                 f"models/insightface/models/{pack}, or choose auto.")
 
     @classmethod
-    def execute(cls, backend: Backend, pack: str, detection_size: int) -> io.NodeOutput:
+    def execute(cls, backend: Backend, pack: str, detection_size: int,
+                detector: str = DETECTORS[0]) -> io.NodeOutput:
         chosen = default_pack() if pack == AUTO_PACK and backend != "dlib" else pack
-        analyzer = load_analyzer(backend, insightface_packs(), chosen, detection_size)
+        mesh = mesh_weights() if one_of(detector, DETECTORS, "detector") == DETECTORS[1] else None
+        if detector == DETECTORS[1] and mesh is None:
+            raise ValueError("detector: the face mesh's networks are not at hand; run `python run.py weights --comfyui "
+                             "PATH` from the pack's folder, or choose own.")
+        analyzer = load_analyzer(backend, insightface_packs(), chosen, detection_size, mesh)
         return io.NodeOutput(analyzer, analyzer.licence, ui=ui.PreviewText(f"{analyzer.name}\n{analyzer.licence}"))
 
 

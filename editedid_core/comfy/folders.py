@@ -7,6 +7,7 @@ from pathlib import Path
 
 import folder_paths
 
+from ..faces.analyzers.mesh_weights import FOLDER, find_mesh_weights
 from ..faces.analyzers.registry import AUTO_PACK
 
 DEFAULT_PACK_VARIABLE = "EDITEDID_FACE_PACK"
@@ -38,3 +39,12 @@ def insightface_packs() -> dict[str, Path]:
                     if any(candidate.glob("*.onnx")):
                         packs.setdefault(folder.name, candidate)
     return packs
+
+
+def mesh_weights() -> Path | None:
+    """The face mesh's file in models/editedid (also where extra_model_paths.yaml points), or None."""
+    folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
+    folders, extensions = folder_paths.folder_names_and_paths[FOLDER]
+    if isinstance(extensions, set):
+        extensions.add(".safetensors")
+    return find_mesh_weights([Path(folder) for folder in folders])

@@ -51,6 +51,14 @@ def _weights_folder() -> Path | None:
     return Path(spec.submodule_search_locations[0]) / "models"
 
 
+def recogniser_file() -> Path:
+    """The recogniser's weights. Raises RuntimeError where they are not installed."""
+    folder = _weights_folder()
+    if folder is None:
+        raise RuntimeError(f"dlib's weights are not installed: run `{INSTALL}` in ComfyUI's Python.")
+    return folder / "dlib_face_recognition_resnet_model_v1.dat"
+
+
 @dataclass(frozen=True, eq=False)
 class _Fine:
     """Landmarks of one face: in an upright crop, in the picture; and how much they scatter, in parts of the crop."""

@@ -90,6 +90,18 @@ class InsightFaceAnalyzer:
         found = upright(image) or look_harder(image, upright, longest=2 * self._side)
         return [self._face(image, box, points, score) for box, points, score in found]
 
+    def embed(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
+        """See FaceRecogniser.embed. Only the face's five points are used."""
+        from insightface.app.common import Face as Record
+
+        where = np.asarray(face.points, dtype=np.float64)
+        # the box is about twice as large as what the five points span; it only tells the size
+        seen, factor = _reduced(image, 2 * float(np.ptp(where, axis=0).max()) / _LARGEST_FACE)
+        record = Record(kps=_diminished(where, factor).astype(np.float32))
+        self._recogniser.get(np.ascontiguousarray(seen[..., ::-1]), record)
+        embedding = np.asarray(record.embedding, dtype=np.float32)
+        return embedding / max(float(np.linalg.norm(embedding)), 1e-9)
+
     def _upright(self, picture: NDArray[np.uint8]) -> list[Found]:
         seen, factor = _reduced(picture, max(picture.shape[:2]) / (2 * self._side))
         if min(seen.shape[:2]) * self._side < max(seen.shape[:2]):  # the detector would shrink it to nothing

@@ -30,6 +30,9 @@ DLIB_WEIGHTS = WeightsLicence(
     "detection and recognition are public domain (CC0); the 68-point landmarks were trained on iBUG 300-W, "
     "whose authors ask to be contacted before commercial use",
 )
+
+DLIB_RECOGNISER = WeightsLicence("dlib (Davis King)", "the recogniser is public domain (CC0), commercial use allowed")
+
 _UNKNOWN = WeightsLicence("unknown", "licence unknown: ask whoever published the pack")
 
 

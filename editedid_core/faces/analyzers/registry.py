@@ -10,13 +10,16 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from ...choices import one_of
+from .composed import ComposedAnalyzer, FaceRecogniser
 from .dlib_backend import INSTALL as INSTALL_DLIB
 from .dlib_backend import DlibAnalyzer, dlib_available
+from .dlib_recogniser import DlibRecogniser
 from .insightface_backend import INSTALL as INSTALL_INSIGHTFACE
 from .insightface_backend import InsightFaceAnalyzer, insightface_available
+from .mesh_backend import MeshAnalyzer
 from .protocol import FaceAnalyzer
 
 Backend = Literal["auto", "insightface", "dlib"]
@@ -28,13 +31,15 @@ _PREFERRED = ("antelopev2", "buffalo_l", "auraface")
 _ONLY_WHEN_NAMED = ("lab",)
 
 Packs = Mapping[str, Path]
-Open = Callable[[Packs, str, int], FaceAnalyzer]
+Opened = FaceAnalyzer | FaceRecogniser
+Open = Callable[[Packs, str, int, bool], Opened]
 
 
 @dataclass(frozen=True)
 class BackendRow:
     """install: the command that brings it. available: whether it is installed; imports nothing. open: opens it with the
-    packs on this machine, a pack's name (empty for none) and the detection size. landmarks: the dense layout it gives.
+    packs on this machine, a pack's name (empty for none), the detection size, and whether it is to recognise only.
+    landmarks: the dense layout it gives.
     """
 
     install: str
@@ -45,22 +50,26 @@ class BackendRow:
 
 BACKEND_ROWS: Mapping[str, BackendRow] = {
     "insightface": BackendRow(INSTALL_INSIGHTFACE, insightface_available,
-                              lambda packs, pack, size: InsightFaceAnalyzer(pack, packs[pack], size),
+                              lambda packs, pack, size, only: InsightFaceAnalyzer(pack, packs[pack], size),
                               "106 points where the pack has a 2d106det.onnx"),
-    "dlib": BackendRow(INSTALL_DLIB, dlib_available, lambda packs, pack, size: DlibAnalyzer(size), "68 points"),
+    "dlib": BackendRow(INSTALL_DLIB, dlib_available,
+                        lambda packs, pack, size, only: DlibRecogniser() if only else DlibAnalyzer(size), "68 points"),
 }
 
-_open: dict[tuple[str, str, str, int], FaceAnalyzer] = {}
+_open: dict[tuple[str, str, str, int, str], FaceAnalyzer] = {}
 _lock = threading.Lock()
 
 
-def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detection_size: int = 640) -> FaceAnalyzer:
+def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detection_size: int = 640,
+                  mesh: Path | None = None) -> FaceAnalyzer:
     """An open analyzer; the same one for the same choice, until `close_analyzers`.
 
     backend: "auto" takes insightface where it works and a pack was found (or a pack is named), else dlib. packs: the
     insightface packs on this machine, name to folder. pack: a name among them, or "auto". detection_size: pixels;
-    larger finds smaller faces and takes longer. Raises RuntimeError with the command that helps when nothing is
-    installed or the pack is missing, ValueError for another backend.
+    larger finds smaller faces and takes longer. mesh: the face mesh's file, which then finds the faces while the
+    backend only recognises them; None for the backend's own detector. The lab's pack always finds its drawn people
+    itself. Raises RuntimeError with the command that helps when nothing is installed or the pack is missing,
+    ValueError for another backend.
     """
     chosen = one_of(backend, BACKENDS, "backend")
     if pack != AUTO_PACK and pack not in packs:
@@ -71,23 +80,23 @@ def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detecti
         )
     name = _choose(packs) if pack == AUTO_PACK else pack
     if chosen == "dlib":
-        return _opened("dlib", packs, "", detection_size)
+        return _opened("dlib", packs, "", detection_size, mesh)
     if chosen == "insightface":
         if name is None:
             raise RuntimeError(
                 "No insightface model pack was found: unzip one (buffalo_l, antelopev2, AuraFace) into "
                 "models/insightface/models, or choose the backend dlib."
             )
-        return _opened("insightface", packs, name, detection_size)
+        return _opened("insightface", packs, name, detection_size, mesh)
     if name is not None and (insightface_available() or pack != AUTO_PACK):
         try:
-            return _opened("insightface", packs, name, detection_size)
+            return _opened("insightface", packs, name, detection_size, mesh)
         except RuntimeError as error:
             if pack != AUTO_PACK or not dlib_available():
                 raise
             logging.warning("EditedID: %s dlib is used instead.", error)
     if dlib_available():
-        return _opened("dlib", packs, "", detection_size)
+        return _opened("dlib", packs, "", detection_size, mesh)
     raise RuntimeError(
         f"No face analyzer is installed: run `{INSTALL_DLIB}` (nothing else to download) or `{INSTALL_INSIGHTFACE}` "
         "(and add a model pack) in ComfyUI's Python."
@@ -100,19 +109,22 @@ def close_analyzers() -> None:
         _open.clear()
 
 
-def _opened(backend: str, packs: Packs, pack: str, size: int) -> FaceAnalyzer:
-    key = (backend, pack, str(packs.get(pack, "")), size)
+def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None) -> FaceAnalyzer:
+    mesh = None if pack in _ONLY_WHEN_NAMED else mesh
+    key = (backend, pack, str(packs.get(pack, "")), size, str(mesh or ""))
     with _lock:
         if key not in _open:
             row = BACKEND_ROWS[backend]
             try:
-                _open[key] = row.open(packs, pack, size)
+                opened = row.open(packs, pack, size, mesh is not None)
             except (ImportError, OSError, AttributeError, ValueError) as error:
                 # installed, and it cannot be imported: a missing system library, another numpy, a broken wheel
                 raise RuntimeError(
                     f"The face analyzer {backend} is installed and does not start ({error}): run `{row.install} "
                     "--force-reinstall` in ComfyUI's Python, or choose another backend."
                 ) from error
+            _open[key] = (cast(FaceAnalyzer, opened) if mesh is None
+                          else ComposedAnalyzer(MeshAnalyzer(mesh), cast(FaceRecogniser, opened)))
         return _open[key]
 
 

@@ -204,7 +204,12 @@ def test_points_of_a_face_keep_their_meaning(dlib_analyzer: FaceAnalyzer, photog
 def test_an_analyzer_is_opened_once_and_closed_with_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
     row = registry.BACKEND_ROWS["dlib"]
-    counted = replace(row, open=lambda packs, pack, size: opened.append(size) or row.open(packs, pack, size))
+
+    def counting(packs: object, pack: str, size: int, only: bool) -> object:
+        opened.append(size)
+        return row.open(packs, pack, size, only)
+
+    counted = replace(row, open=counting)
     monkeypatch.setattr(registry, "BACKEND_ROWS", {**registry.BACKEND_ROWS, "dlib": counted})
     registry.close_analyzers()
     first = registry.load_analyzer("dlib", {})

@@ -1,0 +1,49 @@
+"""Geometry by one analyzer, identity by another: the mesh finds faces, dlib or insightface recognises them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...records import Face, FloatArray
+from .protocol import FaceAnalyzer
+
+
+class FaceRecogniser(Protocol):
+    """Recognises a face that something else has found."""
+
+    @property
+    def name(self) -> str:
+        """Backend and weights in a few words, as shown to the user."""
+
+    @property
+    def licence(self) -> str:
+        """Licence of the weights in one sentence."""
+
+    def embed(self, image: NDArray[np.uint8], face: Face) -> FloatArray:
+        """The embedding (D,) of length 1 of a face of a picture (H, W, 3) uint8 RGB."""
+
+
+class ComposedAnalyzer:
+    """FaceAnalyzer that finds faces with `geometry` and recognises them with `identity`."""
+
+    def __init__(self, geometry: FaceAnalyzer, identity: FaceRecogniser) -> None:
+        self._geometry, self._identity = geometry, identity
+
+    @property
+    def name(self) -> str:
+        return f"{self._geometry.name} + {self._identity.name}"
+
+    @property
+    def licence(self) -> str:
+        return f"{self._geometry.licence}; {self._identity.licence}"
+
+    def find(self, image: NDArray[np.uint8], threshold: float = 0.5) -> list[Face]:
+        """See FaceAnalyzer.find."""
+        return [
+            replace(face, embedding=self._identity.embed(image, face))
+            for face in self._geometry.find(image, threshold)
+        ]

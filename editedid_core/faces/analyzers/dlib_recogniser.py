@@ -1,0 +1,75 @@
+"""dlib's recogniser alone, about landmarks that something else has found.
+
+Its 68-point landmark model, whose training data excludes commercial use, is not needed then. On 101 photographs of 24
+people same and different people are told apart as well as with it (AUC .9994 and .9995), with embeddings that agree to
+a cosine of .99; measured 2026-11.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...geometry.affine import apply, crop_frame, scale_of
+from ...geometry.landmarks import as_68
+from ...records import Face, FloatArray
+from .dlib_backend import INSTALL, dlib_available, recogniser_file
+from .dlib_mean import MEAN_DESCRIPTOR
+from .licences import DLIB_RECOGNISER
+
+_CHIP, _SIDE = 150, 320  # pixels of what the network sees, and of the crop it is cut from
+
+
+class DlibRecogniser:
+    """FaceRecogniser over dlib's ResNet, 128 numbers; calibrated as DlibAnalyzer, so their scores compare."""
+
+    def __init__(self) -> None:
+        if not dlib_available():
+            raise RuntimeError(f"The face recogniser dlib is not installed: run `{INSTALL}` in ComfyUI's Python.")
+        import dlib
+
+        self._dlib = dlib
+        self._network = dlib.face_recognition_model_v1(str(recogniser_file()))
+
+    @property
+    def name(self) -> str:
+        return "dlib"
+
+    @property
+    def licence(self) -> str:
+        return f"{DLIB_RECOGNISER.vendor}: {DLIB_RECOGNISER.terms}"
+
+    def embed(self, image: NDArray[np.uint8], face: Face) -> FloatArray:
+        """See FaceRecogniser.embed. Raises ValueError for a face without dense landmarks of a known layout."""
+        dense = as_68(face.dense)
+        if dense is None:
+            raise ValueError("dlib recognises a face by its dense landmarks: find it with the face mesh.")
+        part, (points,) = reduced_around(image, face.points, dense)
+        dlib = self._dlib
+        box = dlib.rectangle(0, 0, part.shape[1] - 1, part.shape[0] - 1)
+        parts = [dlib.point(round(x), round(y)) for x, y in points]
+        chip = dlib.get_face_chip(part, dlib.full_object_detection(box, parts), size=_CHIP)
+        views = (chip, np.ascontiguousarray(chip[:, ::-1]))
+        both = np.array([self._network.compute_face_descriptor(view) for view in views])
+        centred = both.mean(0) - MEAN_DESCRIPTOR
+        return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-9), dtype=np.float32)
+
+
+def reduced_around(image: NDArray[np.uint8], five: NDArray[np.floating], *points: NDArray[np.floating]
+                   ) -> tuple[NDArray[np.uint8], list[NDArray[np.float64]]]:
+    """The part of a picture that holds a face, made smaller while a crop of 320 pixels loses nothing by it.
+
+    five: (5, 2), the face's points in the picture. Returns the part and each of `points` (K, 2) in its pixels.
+    """
+    frame = crop_frame(five, _SIDE)
+    middle, side = apply(frame, np.full(2, (_SIDE - 1) / 2)), scale_of(frame) * _SIDE
+    low = np.clip(np.floor(middle - side), 0, [image.shape[1] - 1, image.shape[0] - 1]).astype(int)
+    high = np.maximum(np.ceil(middle + side).astype(int) + 1, low + 1)
+    part = np.ascontiguousarray(image[low[1]:high[1], low[0]:high[0]])
+    factor = max(1, int(scale_of(frame)))
+    if factor > 1 and min(part.shape[:2]) >= factor:
+        part = np.asarray(Image.fromarray(part).reduce(factor))
+    else:
+        factor = 1
+    return part, [(np.asarray(p, dtype=np.float64) - low + 0.5) / factor - 0.5 for p in points]

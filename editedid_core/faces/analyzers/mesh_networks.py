@@ -1,0 +1,140 @@
+"""MediaPipe's short-range face detector and its attention mesh, on windows of a picture.
+
+Sources: Bazarevsky et al. 2019, "BlazeFace"; Grishchenko et al. 2020, "Attention Mesh"; weights: mesh_weights.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...geometry.affine import apply, scale_of
+from .face_window import Pyramid, Window, level_window
+from .lite_graph import LiteGraph
+
+MESH_POINTS = 478
+_DETECTOR_SIZE, _MESH_SIZE = 128, 192
+_ROOM = 1.5  # of a mesh window around a face, as its network was trained
+# outer corners of the eyes at the left and at the right of an upright picture
+OUTER_CORNERS = (33, 263)
+# MediaPipe's names are the person's left and right for landmarks, but the picture's for these outputs
+_PATCHES = {"output_lips": 0, "output_left_eye": 1, "output_right_eye": 2}
+_IRISES = {"output_left_iris": (slice(468, 473), 1), "output_right_iris": (slice(473, 478), 2)}
+_EYE_OUTLINE = 16  # the first points of an eye's patch are the lids
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """score: 0 to 1. points: (6, 2) right eye, left eye, nose, mouth, right and left ear of the person; centre: (2,);
+    side: of its box; all in pixels."""
+
+    score: float
+    centre: NDArray[np.float64]
+    points: NDArray[np.float64]
+    side: float
+
+    def window(self) -> Window:
+        """Where the mesh network should look."""
+        line = self.points[1] - self.points[0]
+        return Window(float(self.centre[0]), float(self.centre[1]), _ROOM * self.side,
+                      float(np.arctan2(line[1], line[0])))
+
+
+@dataclass(frozen=True, eq=False)
+class MeshFit:
+    """points: (478, 3) float64, x and y in picture pixels, depth in the same unit, towards the camera negative.
+
+    presence: 0 to 1, how much the last window looked like a face. move: how far the last look moved the points, mean,
+    in distances of the outer corners of the eyes; a true face settles, anything else wanders.
+    """
+
+    points: NDArray[np.float64]
+    presence: float
+    move: float
+
+
+class FaceDetector:
+    """Faces that are large in a window, upright in it or nearly so (a turn of up to about 30 degrees)."""
+
+    def __init__(self, network: LiteGraph) -> None:
+        self._network = network
+        self._anchors = np.concatenate([_anchors(16, 2), _anchors(8, 6)])
+
+    def find(self, pyramid: Pyramid, windows: Sequence[Window], threshold: float) -> list[Detection]:
+        """What the network sees in each window, unsifted: a face is seen by several anchors and windows."""
+        crops = torch.stack([pyramid.crop(window, _DETECTOR_SIZE) for window in windows]) * 2 - 1
+        out = self._network(crops.contiguous(memory_format=torch.channels_last))
+        scores = torch.sigmoid(out["classificators"][..., 0].clamp(-60, 60)).numpy()
+        boxes = out["regressors"].numpy().astype(np.float64)
+        found = []
+        for window, score, box in zip(windows, scores, boxes):
+            matrix = window.to_picture(_DETECTOR_SIZE)
+            for index in np.flatnonzero(score > threshold):
+                values = box[index].reshape(8, 2)
+                anchor = self._anchors[index] * _DETECTOR_SIZE - 0.5
+                places = apply(matrix, values[[0, *range(2, 8)]] + anchor)
+                side = float(values[1].max()) * scale_of(matrix)
+                found.append(Detection(float(score[index]), places[0], places[1:], side))
+        return found
+
+
+def _anchors(cells: int, per_cell: int) -> NDArray[np.float64]:
+    """Middles of a grid of cells, (cells * cells * per_cell, 2), in parts of the window."""
+    y, x = (np.mgrid[:cells, :cells] + 0.5) / cells
+    return np.repeat(np.stack([x, y], -1).reshape(-1, 2), per_cell, axis=0)
+
+
+def strongest_detections(found: Sequence[Detection]) -> list[Detection]:
+    """One detection a face, the strongest: no two lie nearer than half the larger box."""
+    kept: list[Detection] = []
+    for one in sorted(found, key=lambda d: -d.score):
+        if all(np.hypot(*(one.centre - other.centre)) > 0.5 * max(one.side, other.side) for other in kept):
+            kept.append(one)
+    return kept
+
+
+class FaceMesh:
+    """478 points of one face: 468 on the skin, lips and lids drawn finer, and five on each iris."""
+
+    def __init__(self, network: LiteGraph) -> None:
+        self._network = network
+        self._patches = [
+            np.array(step.options["subset_idxs"]) for step in network.steps
+            if step.operator == "Landmarks2TransformMatrix"
+        ]
+
+    def fit(self, pyramid: Pyramid, window: Window, refinements: int = 2) -> MeshFit:
+        """Look once where the detector says, then `refinements` (at least 1) times where the mesh itself says."""
+        points, presence = self._look(pyramid, window)
+        move = float("inf")
+        for _ in range(refinements):
+            before = points
+            points, presence = self._look(pyramid, mesh_window(before))
+            eyes = np.linalg.norm((points[OUTER_CORNERS[1]] - points[OUTER_CORNERS[0]])[:2])
+            move = float(np.linalg.norm((points - before)[:468, :2], axis=1).mean() / max(eyes, 1e-9))
+        return MeshFit(points, presence, move)
+
+    def _look(self, pyramid: Pyramid, window: Window) -> tuple[NDArray[np.float64], float]:
+        out = self._network(pyramid.crop(window, _MESH_SIZE)[None])
+        rows = {name: values[0].numpy().astype(np.float64) for name, values in out.items()}
+        mesh = np.zeros((MESH_POINTS, 3))
+        mesh[:468] = rows["output_mesh_identity"].reshape(468, 3)
+        for name, patch in _PATCHES.items():
+            mesh[self._patches[patch], :2] = rows[name].reshape(-1, 2)
+        for name, (points, eye) in _IRISES.items():
+            mesh[points, :2] = rows[name].reshape(-1, 2)
+            mesh[points, 2] = mesh[self._patches[eye][:_EYE_OUTLINE], 2].mean()
+        matrix = window.to_picture(_MESH_SIZE)
+        # the network counts from the corner of the first pixel, the pack from its centre
+        placed = np.column_stack([apply(matrix, mesh[:, :2] - 0.5), mesh[:, 2] * scale_of(matrix)])
+        return placed, float(1 / (1 + np.exp(-rows["conv_faceflag"][0])))
+
+
+def mesh_window(points: NDArray[np.float64]) -> Window:
+    """Where to look for a face whose mesh (478, 3) is known."""
+    left, right = points[OUTER_CORNERS[0], :2], points[OUTER_CORNERS[1], :2]
+    return level_window(points[:468, :2], left, right, _ROOM)

@@ -1,0 +1,87 @@
+"""Where to look for faces in a picture: all of it, tiles for small faces, turns where nothing is upright."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .face_window import Pyramid, Window
+from .mesh_networks import Detection, FaceDetector, FaceMesh, MeshFit, strongest_detections
+from .search import strongest
+
+_DETECTION = 0.5
+# a fit is a face when its presence is above and its last move below these; set on 101 photographs of 24 people and
+# on turned, covered and darkened copies of 12 of them, 2026-11
+_PRESENCE, _MOVE = 0.5, 0.05
+# upside-down faces are taken for upright ones with scores up to 0.78, and found upright with 0.91 and more (the same)
+_SURE = 0.8
+_OVERLAP = 0.2  # intersection over union above which two fits lie on one face
+# sides of overlapping tiles in parts of the picture's longer side, for ever smaller faces, and how far they overlap
+_TILES, _TILE_OVERLAP = (0.6, 0.35, 0.2), 0.25
+_LEAST_TILE = 96  # pixels: smaller tiles show nothing that larger ones do not
+# the next tiles are searched while the smallest face is smaller than this in parts of the window that showed it, or
+# while there is none: a face of a fifth of a window is seen, one of a tenth is not
+_SMALL_FACE = 0.3
+_TURNS = tuple(np.radians([45, -45, 90, -90, 135, -135, 180]))
+_WIDE = 1.5  # a face that fills the picture is seen with room around it
+
+
+@dataclass(frozen=True, eq=False)
+class FoundMesh:
+    """A detection and the mesh fitted to it."""
+
+    detection: Detection
+    fit: MeshFit
+
+
+def find_meshes(pyramid: Pyramid, detector: FaceDetector, mesh: FaceMesh) -> list[FoundMesh]:
+    """Every face once, strongest first: upright ones, and turned ones where none is plainly upright."""
+    whole = _whole(pyramid)
+    seen = detector.find(pyramid, [whole], _DETECTION)
+    side = whole.side
+    for share in _TILES:
+        if share * whole.side < _LEAST_TILE or (seen and min(one.side for one in seen) >= _SMALL_FACE * side):
+            break
+        side = share * whole.side
+        seen += detector.find(pyramid, _tiles(pyramid, side), _DETECTION)
+    found = _fitted(pyramid, mesh, seen)
+    if all(one.detection.score < _SURE for one in found):
+        wide = Window(whole.x, whole.y, _WIDE * whole.side, 0.0)
+        turned = [Window(w.x, w.y, w.side, angle) for w in (whole, wide) for angle in _TURNS]
+        found = _fitted(pyramid, mesh, seen + detector.find(pyramid, [wide, *turned], _DETECTION))
+    return found
+
+
+def _fitted(pyramid: Pyramid, mesh: FaceMesh, seen: list[Detection]) -> list[FoundMesh]:
+    """The detections on which the mesh settles on a face, each face once, the strongest detection of it."""
+    found = []
+    for detection in strongest_detections(seen):
+        fit = mesh.fit(pyramid, detection.window())
+        if fit.presence > _PRESENCE and fit.move < _MOVE:
+            found.append(FoundMesh(detection, fit))
+    kept = strongest([box_of(one.fit.points) for one in found], [one.detection.score for one in found], _OVERLAP)
+    return [found[index] for index in kept]
+
+
+def box_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Box x1, y1, x2, y2 of a mesh (478, 3)."""
+    return np.concatenate([points[:468, :2].min(0), points[:468, :2].max(0)])
+
+
+def _whole(pyramid: Pyramid) -> Window:
+    return Window((pyramid.width - 1) / 2, (pyramid.height - 1) / 2, float(max(pyramid.width, pyramid.height)), 0.0)
+
+
+def _tiles(pyramid: Pyramid, side: float) -> list[Window]:
+    """Overlapping squares that cover the picture."""
+    return [Window(x, y, side, 0.0) for y in _middles(pyramid.height, side) for x in _middles(pyramid.width, side)]
+
+
+def _middles(length: int, side: float) -> list[float]:
+    if length <= side:
+        return [(length - 1) / 2]
+    count = 1 + math.ceil((length - side) / ((1 - _TILE_OVERLAP) * side))
+    return [float(x) for x in np.linspace(side / 2 - 0.5, length - side / 2 - 0.5, count)]

@@ -1,0 +1,73 @@
+"""What of a face its picture shows: the far side of a turned head is hidden, or too narrow to be taken from there."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .frontal import SIDE, frontal_grid, signed_areas
+from .mean_mesh import mean_mesh
+from .pose3d import head_pose
+
+# A triangle is taken as seen when the picture shows it at this share of its frontal area, and as hidden below the
+# other: a smear is what such a triangle becomes when it is stretched. Geometry, not calibrated.
+_SEEN, _HIDDEN = 0.5, 0.2
+# A point is behind another part of the face when that part is nearer by this much, in eye distances
+_BEHIND = 0.06
+_SKIN = 468
+
+
+def triangle_visibility(mesh: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How well the picture shows each triangle of frontal_grid().triangles, (T,): 0 hidden, 1 seen.
+
+    mesh: (478, 3). The measure is the area shown to the frontal area, both at one scale, and whether a corner lies
+    behind another part of the face.
+    """
+    points = np.asarray(mesh, dtype=np.float64)
+    triangles = frontal_grid().triangles
+    shown = signed_areas(points[:, :2], triangles) / head_pose(points).scale ** 2
+    frontal = signed_areas(mean_mesh().points[:, :2], triangles)
+    share = np.clip((shown / np.maximum(frontal, 1e-9) - _HIDDEN) / (_SEEN - _HIDDEN), 0, 1)
+    covered = _covered(points)
+    return np.asarray(share * (1 - covered[triangles].max(1)))
+
+
+def point_visibility(mesh: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How well the picture shows each point, (478,): the mean over the triangles it belongs to.
+
+    The irises are shown as the inner corners of their eyes are.
+    """
+    triangles, seen = frontal_grid().triangles, triangle_visibility(mesh)
+    total, count = np.zeros(478), np.zeros(478)
+    for corner in range(3):
+        np.add.at(total, triangles[:, corner], seen)
+        np.add.at(count, triangles[:, corner], 1)
+    visible = total / np.maximum(count, 1)
+    for iris, lids in ((slice(468, 473), [159, 145]), (slice(473, 478), [386, 374])):
+        visible[iris] = visible[lids].mean()
+    return visible
+
+
+def visibility_map(mesh: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How well the picture shows each place of the frontal grid, (SIDE, SIDE); 0 outside the face."""
+    grid = frontal_grid()
+    values = np.append(triangle_visibility(mesh), 0.0)
+    return values[grid.triangle_of].reshape(SIDE, SIDE)
+
+
+def _covered(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(478,) 1 for points that lie behind a nearer triangle which faces the viewer, else 0."""
+    triangles = frontal_grid().triangles
+    margin = _BEHIND * head_pose(points).scale
+    facing = triangles[signed_areas(points[:, :2], triangles) > 1e-9]
+    a, b, c = (points[facing[:, i]] for i in range(3))
+    ab, ac = (b - a)[:, :2], (c - a)[:, :2]
+    area = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]
+    away = points[:_SKIN, None, :2] - a[None, :, :2]  # (468, T, 2)
+    u = (away[..., 0] * ac[:, 1] - away[..., 1] * ac[:, 0]) / area
+    v = (ab[:, 0] * away[..., 1] - ab[:, 1] * away[..., 0]) / area
+    inside = (u > 0) & (v > 0) & (u + v < 1)
+    depth = a[:, 2] + u * (b - a)[:, 2] + v * (c - a)[:, 2]
+    covered = np.zeros(len(points))
+    covered[:_SKIN] = (inside & (depth < points[:_SKIN, None, 2] - margin)).any(1)
+    return covered
