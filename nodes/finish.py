@@ -58,9 +58,9 @@ class ReturnDetail(io.ComfyNode):
         for i in range(restored.shape[0]):
             stop_if_asked()
             one = slice(i, i + 1)
-            decoded = (host_vae.decode(vae, latent["samples"][one])[..., :3].to(edited)
-                       for latent in (original_latent, edited_latent))
-            rows.append(return_detail(restored[one, ..., :3].to(edited), original[one], edited[one], *decoded,
+            first, second = (host_vae.decode(vae, latent["samples"][one])[..., :3].to(edited)
+                             for latent in (original_latent, edited_latent))
+            rows.append(return_detail(restored[one, ..., :3].to(edited), original[one], edited[one], first, second,
                                       face[i] * (1 - element[i]), detail))
         return io.NodeOutput(torch.cat(rows))
 

@@ -30,9 +30,9 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     """
     check_pictures(original, "original")
     check_pictures(edited, "edited")
-    found = [find(image, name, analyzer, config.find, tick)
-             for image, name in ((original, "original"), (edited, "edited"))]
-    pairs = match(*found, config.match)
+    photos = find(original, "original", analyzer, config.find, tick)
+    faces_of_edit = find(edited, "edited", analyzer, config.find, tick)
+    pairs = match(photos, faces_of_edit, config.match)
     run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick)
     attempts = run.attempts()
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
@@ -40,10 +40,10 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     changed = (image != edited).any(-1) & (mask == 0).to(image.device)
     faces = tuple(attempt.report for attempt in attempts)
     return Restoration(
-        image, mask, faces, left_alone(pairs, config.match), _pictures(found[1], faces), len(pairs.unmatched_original),
+        image, mask, faces, left_alone(pairs, config.match), _pictures(faces_of_edit, faces), len(pairs.unmatched_original),
         int(changed.sum()), sum(attempt.evaluations for attempt in attempts), attempts[0].mode if attempts else "none",
         tuple(f"No face was found in photo {frame + 1} of original; it is not used." for frame in
-              range(found[0].frames) if not found[0].in_frame(frame)),
+              range(photos.frames) if not photos.in_frame(frame)),
     )
 
 

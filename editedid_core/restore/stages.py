@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..appearance.skin_tone import retone_faces
 from ..choices import one_of
-from ..config import NO_FACE, CropConfig, FindConfig, MatchConfig, NoFace, RestoreConfig
+from ..config import NO_FACE, CropConfig, FindConfig, MatchConfig, RestoreConfig
 from ..crops.cut import crop_pairs
 from ..engines.protocol import FaceJob
 from ..faces.analyzers.protocol import FaceAnalyzer
@@ -39,7 +39,7 @@ def find(image: Tensor, name: str, analyzer: FaceAnalyzer, config: FindConfig, t
     return faces
 
 
-def require_faces(faces: Faces, name: str, no_face: NoFace) -> None:
+def require_faces(faces: Faces, name: str, no_face: str) -> None:
     """Raise ValueError, naming the input and the picture, where a picture holds no face and `no_face` is "error"."""
     if one_of(no_face, NO_FACE, "no_face") != "error":
         return
