@@ -39,8 +39,9 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     image, mask = run.pasted(attempts, accepted) if accepted else (edited, torch.zeros(edited.shape[:3]))
     changed = (image != edited).any(-1) & (mask == 0).to(image.device)
     faces = tuple(attempt.report for attempt in attempts)
+    pictures = _pictures(faces_of_edit, faces)
     return Restoration(
-        image, mask, faces, left_alone(pairs, config.match), _pictures(faces_of_edit, faces), len(pairs.unmatched_original),
+        image, mask, faces, left_alone(pairs, config.match), pictures, len(pairs.unmatched_original),
         int(changed.sum()), sum(attempt.evaluations for attempt in attempts), attempts[0].mode if attempts else "none",
         tuple(f"No face was found in photo {frame + 1} of original; it is not used." for frame in
               range(photos.frames) if not photos.in_frame(frame)),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from editedid_core.faces.analyzers import load
+from editedid_core.faces.analyzers import registry
 from editedid_core.faces.analyzers.composed import ComposedAnalyzer
 from editedid_core.faces.analyzers.dlib_recogniser import DlibRecogniser
 from editedid_core.faces.analyzers.mesh_backend import MeshAnalyzer
@@ -101,7 +101,7 @@ def test_identity_comes_from_the_other_analyzer(mesh_analyzer: MeshAnalyzer, mes
     assert float(face.embedding @ own.embedding) > 0.95
     assert "dlib" in composed.name
     assert "Apache-2.0" in composed.licence
-    assert load.load_analyzer("dlib", {}, mesh=mesh_file).name == composed.name
+    assert registry.load_analyzer("dlib", {}, mesh=mesh_file).name == composed.name
 
 
 def test_states_of_drawn_expressions(mesh_analyzer: MeshAnalyzer, draw_person) -> None:
