@@ -28,7 +28,7 @@ SOME: dict[str, tuple[str, ...]] = {
 
 @pytest.fixture(scope="module", params=["unet", "dit"])
 def world(host: Host, request: Any) -> World:
-    return World.open(request.param, MODELS, host, crop={"unet": 64, "dit": 128}[request.param], steps=6)
+    return World.open(request.param, MODELS, host, crop={"unet": 64, "dit": 128}[request.param], steps=8)  # final_steps takes the last three
 
 
 @pytest.mark.parametrize("kind", [*SOME, *FAST])
