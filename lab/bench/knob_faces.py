@@ -194,7 +194,8 @@ def judge_faces(world: World) -> Subject:
             "crops": Trial((strange,)),
             "paste": Trial((record,)),
             "guard": Trial(given={"crops": strange}),
-            "analyzer": Trial((LEFT_OUT,)),
+            # the machine's best one did not find these faces, and the node says so
+            "analyzer": Trial((LEFT_OUT,), may_fail=True),
         },
     )
 

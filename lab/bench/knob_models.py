@@ -109,7 +109,8 @@ def layer_probe(world: World) -> Subject:
 
     return Subject(
         {"model": world.model, "vae": world.methods.vae, "original_latent": original, "edited_latent": edited,
-         "face_mask": face, "analyzer": world.analyzer, "together": 64, **FEW},
+         "face_mask": face, "analyzer": world.analyzer, "together": 64,
+         "steps": 6},  # more levels than the three in which the mixing weight is forced
         look,
         {
             **_run_trials(world, world.listening),

@@ -28,7 +28,8 @@ SOME: dict[str, tuple[str, ...]] = {
 
 @pytest.fixture(scope="module", params=["unet", "dit"])
 def world(host: Host, request: Any) -> World:
-    return World.open(request.param, MODELS, host, crop={"unet": 64, "dit": 128}[request.param], steps=6)
+    # eight steps are four levels, of which the mixing weight is forced in the last three
+    return World.open(request.param, MODELS, host, crop={"unet": 64, "dit": 128}[request.param], steps=8)
 
 
 @pytest.mark.parametrize("kind", [*SOME, *FAST])
