@@ -55,8 +55,10 @@ def mixing_curve(distances: Sequence[float], mixing: Mixing) -> tuple[float, ...
     """The weight in [0, 0.5] at each step of a run, from the distance of the sources (`distance`) at each."""
     weight = mixing.init_weight
     curve = []
+    # in a short run the law keeps the first step, or its weight would have no say
+    forced_steps = min(mixing.final_steps, max(1, len(distances) - 1))
     for i, difference in enumerate(distances):
-        forced = i >= len(distances) - mixing.final_steps
+        forced = i >= len(distances) - forced_steps
         weight = 0.5 if forced else paper_weight(weight, difference, mixing.rate)
         curve.append(weight)
     return tuple(curve)

@@ -17,6 +17,7 @@ from editedid_core.engines.edited_id.mixing import (
     Mixing,
     low_band,
     mixed_offset,
+    mixing_curve,
     paper_mix,
     paper_weight,
     spherical_mix,
@@ -355,3 +356,10 @@ def test_eps_and_flow_forms_of_one_model_give_the_same_picture(mixture: Callable
 def test_the_grid_of_two_spaces_is_one() -> None:
     grids: list[NoiseGrid] = [make_noise_grid(s, s.sigma(14.6), 10, 0.7) for s in (NoiseSpace(False), NoiseSpace(True))]
     assert grids[0].rhos == pytest.approx(grids[1].rhos)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 5])
+def test_the_first_weight_has_a_say_in_short_runs_too(steps: int) -> None:
+    low, high = (mixing_curve([1.0] * steps, Mixing(init_weight=w)) for w in (0.0, 0.3))
+    assert low[0] < high[0] < 0.5 and low[-1] == high[-1] == 0.5
+    assert mixing_curve([1.0], Mixing()) == (0.5,)
