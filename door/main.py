@@ -24,8 +24,10 @@ from .hosts import (
     user_host,
 )
 from .paths import BASE, MODELS, RESULTS, ROOT, RUN
+from .peers import check_peers
 from .process import only_one, say
 from .server import require_port, server_command
+from .supply import PYTHONS, try_supply
 from .tests import RINGS, Suite
 
 ALWAYS = (ROOT / "requirements.txt", ROOT / "door" / "requirements-host.txt")
@@ -76,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     test = command("test", _test, "install what the tests need and run all of them; pytest arguments pass through")
     test.add_argument("--ring", choices=RINGS, action="append", help="only this part (may be given more than once)")
     command("bench", _bench, "measure the method; arguments pass through to lab.bench")
+    supply = command("supply", _supply, "install the newest of everything into fresh environments and run the core ring")
+    supply.add_argument("--python", choices=PYTHONS, action="append", help="only this Python (default: all at hand)")
+    command("peers", _peers, "run the field's own checkers on the pack as it is published")
     return parser
 
 
@@ -141,6 +146,14 @@ def _demo(options: argparse.Namespace, rest: Sequence[str]) -> int:
 def _bench(options: argparse.Namespace, rest: Sequence[str]) -> int:
     environment, host = _ready(options)
     return _module(environment, host, "lab.bench", [*rest, *(["--gpu"] if options.gpu else [])])
+
+
+def _supply(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    return try_supply(options.python or (), rest)
+
+
+def _peers(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    return check_peers()
 
 
 def _module(environment: Environment, host: Host, module: str, words: Sequence[str]) -> int:

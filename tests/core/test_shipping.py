@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from door.published import published_files
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -64,3 +66,11 @@ def test_icon_and_banner_have_the_registry_s_shapes(project: dict[str, Any]) -> 
 def test_what_the_registry_installs_is_what_the_project_asks_for(project: dict[str, Any]) -> None:
     listed = [line.strip() for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()]
     assert project["project"]["dependencies"] == [line for line in listed if line and not line.startswith("#")]
+
+
+def test_what_is_published_is_the_pack_alone() -> None:
+    names = {file.as_posix() for file in published_files()}
+    assert {"__init__.py", "pyproject.toml", "requirements.txt", "LICENSE", "README.md", "nodes/restore.py"} <= names
+    tops = {name.split("/")[0] for name in names}
+    assert not tops & {"lab", "tests", "door", "run.py", ".run", ".git", ".ci"}
+    assert not any(name.endswith(".pyc") for name in names)
