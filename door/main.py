@@ -25,8 +25,10 @@ from .hosts import (
     user_host,
 )
 from .paths import BASE, MODELS, RESULTS, ROOT, RUN
+from .peers import check_peers
 from .process import only_one, say
 from .server import require_port, server_command
+from .supply import PYTHONS, try_supply
 from .tests import RINGS, Suite
 
 ALWAYS = (ROOT / "requirements.txt", ROOT / "door" / "requirements-host.txt")
@@ -81,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     weights = commands.add_parser("weights", help=text, description=text)
     weights.set_defaults(work=_weights)
     weights.add_argument("--comfyui", type=Path, metavar="PATH", help="the ComfyUI whose models folder takes them")
+    supply = command("supply", _supply, "install the newest of everything into fresh environments; run the core ring")
+    supply.add_argument("--python", choices=PYTHONS, action="append", help="only this Python (default: all at hand)")
+    command("peers", _peers, "run the field's own checkers on the pack as it is published")
     return parser
 
 
@@ -147,6 +152,14 @@ def _demo(options: argparse.Namespace, rest: Sequence[str]) -> int:
 def _bench(options: argparse.Namespace, rest: Sequence[str]) -> int:
     environment, host = _ready(options)
     return _module(environment, host, "lab.bench", [*rest, *(["--gpu"] if options.gpu else [])])
+
+
+def _supply(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    return try_supply(options.python or (), rest)
+
+
+def _peers(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    return check_peers()
 
 
 def _module(environment: Environment, host: Host, module: str, words: Sequence[str]) -> int:

@@ -8,9 +8,29 @@ from numpy.typing import NDArray
 
 from .records import Face
 
+_PLACEHOLDER = (64, 64)
+"""The size of the mask of zeros that the host's loaders give for a picture without alpha: it stands for no mask."""
+
+VAE_REMEDY = "start ComfyUI with --fp32-vae, or connect the VAE that belongs to the model"
+SAMPLE_REMEDY = "run the model in fp32 or bf16, or lower the strength"
+
+
+def is_no_mask(mask: torch.Tensor) -> bool:
+    """Whether a mask (..., H, W) is what the host's loaders give where there is none."""
+    return tuple(mask.shape[-2:]) == _PLACEHOLDER and not bool(mask.any())
+
+
+def require_finite(values: torch.Tensor, what: str, remedy: str) -> torch.Tensor:
+    """`values` themselves. Raises ValueError, one sentence, where one of them is not a finite number."""
+    if not bool(torch.isfinite(values).all()):
+        raise ValueError(f"{what} holds values that are not numbers (NaN or infinite): {remedy}.")
+    return values
+
 
 def checked_element_mask(mask: torch.Tensor, edited_image: torch.Tensor) -> torch.Tensor:
     """A mask drawn on the edit, (1 or B, H, W) float32 in [0, 1] on the CPU. ValueError where it does not fit."""
+    if is_no_mask(mask):
+        return torch.zeros(1, *edited_image.shape[1:3])
     m = mask[None] if mask.ndim == 2 else mask
     expected = tuple(edited_image.shape[1:3])
     if m.ndim != 3 or tuple(m.shape[1:]) != expected or m.shape[0] not in (1, edited_image.shape[0]):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..editedid_core.appearance.skin_tone import OTHER_LIGHT, UNSURE, retone_faces
+from ..editedid_core.comfy.progress import stop_if_asked
+from ..editedid_core.comfy.vae import crop_multiple, fitting_size
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.crops.cut import crop_pairs, with_placeholder
 from ..editedid_core.crops.paste import paste as paste_crops
@@ -17,6 +20,7 @@ from ..editedid_core.geometry.reshape import reshape_faces
 from ..editedid_core.records import FacePairs, PasteRecord
 from . import types
 from .faces import CATEGORY
+from .show import for_host, preview
 
 DEFAULTS = RestoreConfig()
 
@@ -54,8 +58,9 @@ class ShapeFaces(io.ComfyNode):
 
     @classmethod
     def execute(cls, edited_image: torch.Tensor, pairs: FacePairs, face_shape: float) -> io.NodeOutput:
-        done = reshape_faces(edited_image, pairs, face_shape)
-        return io.NodeOutput(done.image, done.pairs, done.mask, ui=ui.PreviewImage(done.image, cls=cls))
+        done = reshape_faces(edited_image, pairs, face_shape, stop_if_asked)
+        image = for_host(done.image)
+        return io.NodeOutput(image, done.pairs, done.mask, ui=preview(image, cls))
 
 
 def skin_tone_input(default: float, optional: bool) -> io.Float.Input:
@@ -93,11 +98,12 @@ class SkinTone(io.ComfyNode):
     @classmethod
     def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs,
                 skin_tone: float, element_mask: torch.Tensor | None = None) -> io.NodeOutput:
-        done = retone_faces(original_image, edited_image, pairs, skin_tone, element_mask)
+        done = retone_faces(original_image, edited_image, pairs, skin_tone, element_mask, stop_if_asked)
         for number, certainty in enumerate(done.certainty, start=1):
             if skin_tone > 0 and certainty < UNSURE:
                 logging.warning("Skin Tone, face %d: %s", number, OTHER_LIGHT)
-        return io.NodeOutput(done.image, done.mask, ui=ui.PreviewImage(done.image, cls=cls))
+        image = for_host(done.image)
+        return io.NodeOutput(image, done.mask, ui=preview(image, cls))
 
 
 class CropFacePairs(io.ComfyNode):
@@ -116,7 +122,8 @@ class CropFacePairs(io.ComfyNode):
                 types.Pairs.Input("pairs", tooltip="Match Faces."),
                 io.Int.Input("size", default=DEFAULTS.crop.size, min=64, max=2048, step=8,
                              tooltip="Side of the crops in pixels, the size of pictures that the model was made for, "
-                             "mostly 512 or 1024; 128 or 256 for the lab's UNet and DiT."),
+                             "mostly 512 or 1024; 128 or 256 for the lab's UNet and DiT. Rounded up to what the VAE "
+                             "takes whole, without one to a multiple of 64."),
                 io.Float.Input("relight", default=DEFAULTS.crop.relight, min=0.0, max=1.0, step=0.05,
                                tooltip="How far the original takes the light and tone of the edit. 0 leaves it be."),
                 io.Float.Input("auto_elements", default=DEFAULTS.crop.auto_elements, min=0.0, max=2.0, step=0.05,
@@ -130,6 +137,8 @@ class CropFacePairs(io.ComfyNode):
                                  tooltip="Leave elements out of what is pasted: they stay the edit's own pixels."),
                 io.Mask.Input("element_mask", optional=True,
                               tooltip="Mask on the edited picture of things that must stay as they are over the face."),
+                io.Vae.Input("vae", optional=True, tooltip="The VAE that will encode the crops: their side becomes a "
+                             "multiple of its factor, so that it cuts nothing off."),
             ],
             outputs=[
                 io.Image.Output(display_name="original", tooltip="Original faces warped onto the edited ones."),
@@ -143,12 +152,16 @@ class CropFacePairs(io.ComfyNode):
     @classmethod
     def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
                 relight: float, auto_elements: float, piecewise: bool, keep_elements: bool,
-                element_mask: torch.Tensor | None = None) -> io.NodeOutput:
-        crops = crop_pairs(original_image, edited_image, pairs, size, element_mask, relight, auto_elements, piecewise,
-                           keep_elements)
-        shown = with_placeholder(crops, edited_image, size)
+                element_mask: torch.Tensor | None = None, vae: Any = None) -> io.NodeOutput:
+        fitting = fitting_size(size, crop_multiple(vae))
+        if fitting != size:
+            logging.warning("Crop Face Pairs: size %d became %d, a multiple of %d: a VAE would cut the rest off, and "
+                            "the faces would move.", size, fitting, crop_multiple(vae))
+        crops = crop_pairs(original_image, edited_image, pairs, fitting, element_mask, relight, auto_elements,
+                           piecewise, keep_elements, tick=stop_if_asked)
+        shown = with_placeholder(crops, edited_image, fitting)
         return io.NodeOutput(shown.original, shown.edited, shown.face_mask, shown.element_mask, shown.record,
-                             ui=ui.PreviewImage(crop_sheet(shown), cls=cls))
+                             ui=preview(crop_sheet(shown), cls))
 
 
 class PasteFaces(io.ComfyNode):
@@ -180,8 +193,8 @@ class PasteFaces(io.ComfyNode):
     @classmethod
     def execute(cls, edited_image: torch.Tensor, crops: torch.Tensor, paste: PasteRecord, feather: float,
                 colour: float) -> io.NodeOutput:
-        image = paste_crops(edited_image, crops, paste, feather, colour)
-        return io.NodeOutput(image, paste_mask(paste, feather), ui=ui.PreviewImage(image, cls=cls))
+        image = for_host(paste_crops(edited_image, crops, paste, feather, colour, stop_if_asked))
+        return io.NodeOutput(image, paste_mask(paste, feather), ui=preview(image, cls))
 
 
 NODES = [ShapeFaces, SkinTone, CropFacePairs, PasteFaces]

@@ -9,7 +9,7 @@ from comfy_api.latest import io, ui
 
 from ..editedid_core.choices import one_of
 from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
-from ..editedid_core.comfy.progress import step_counter
+from ..editedid_core.comfy.progress import step_counter, stop_if_asked
 from ..editedid_core.config import NO_FACE, RestoreConfig
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import AUTO_PACK, BACKENDS, Backend, load_analyzer
@@ -22,6 +22,7 @@ from ..editedid_core.masks.outline import faces_mask
 from ..editedid_core.records import Faces
 from ..editedid_core.restore.stages import require_faces
 from . import types
+from .show import preview
 
 CATEGORY = "image/identity restoration"
 DEFAULTS = RestoreConfig()
@@ -61,8 +62,10 @@ class LoadFaceAnalyzer(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, pack: str) -> bool | str:
+    def validate_inputs(cls, pack: str | None) -> bool | str:
         packs = insightface_packs()
+        if not isinstance(pack, str):  # linked or absent: checked when it is there
+            return True
         if pack == AUTO_PACK or pack in packs:
             return True
         found = ", ".join(sorted(packs)) or "none"
@@ -72,6 +75,10 @@ class LoadFaceAnalyzer(io.ComfyNode):
     @classmethod
     def execute(cls, backend: Backend, pack: str, detection_size: int,
                 detector: str = DETECTORS[0]) -> io.NodeOutput:
+        backend = one_of(backend, BACKENDS, "backend")
+        if not isinstance(pack, str):
+            pack = one_of(pack, (AUTO_PACK, *sorted(insightface_packs())), "pack")
+        stop_if_asked()
         chosen = default_pack() if pack == AUTO_PACK and backend != "dlib" else pack
         mesh = mesh_weights() if one_of(detector, DETECTORS, "detector") == DETECTORS[1] else None
         if detector == DETECTORS[1] and mesh is None:
@@ -127,15 +134,15 @@ class DetectFaces(io.ComfyNode):
     def execute(cls, image: torch.Tensor, threshold: float, min_size: int, order: str, no_face: str,
                 analyzer: FaceAnalyzer | None = None, face_landmarks: Any = None, bounding_box: Any = None,
                 reference_image: torch.Tensor | None = None) -> io.NodeOutput:
-        order = one_of(order, ORDERS, "order")
+        order, missing = one_of(order, ORDERS, "order"), one_of(no_face, NO_FACE, "no_face")
         reference = None
         if order == "reference" and reference_image is not None:
-            reference = find_faces(reference_image, analyzer, threshold=threshold)
+            reference = find_faces(reference_image, analyzer, threshold=threshold, on_frame=stop_if_asked)
         faces = find_faces(image, analyzer, face_landmarks, bounding_box, threshold, min_size, order, reference,
                            step_counter(image.shape[0]))
-        require_faces(faces, "image", no_face)
-        preview = numbered_boxes(image, faces)
-        return io.NodeOutput(faces, preview, faces_mask(faces), len(faces.faces), ui=ui.PreviewImage(preview, cls=cls))
+        require_faces(faces, "image", missing)
+        boxes = numbered_boxes(image, faces, stop_if_asked)
+        return io.NodeOutput(faces, boxes, faces_mask(faces), len(faces.faces), ui=preview(boxes, cls))
 
 
 class MatchFaces(io.ComfyNode):
@@ -175,7 +182,8 @@ class MatchFaces(io.ComfyNode):
     def execute(cls, original: Faces, edited: Faces, min_similarity: float, position_weight: float,
                 same_person: float, photos: str = DEFAULTS.match.photos) -> io.NodeOutput:
         chosen = one_of(photos, CHOICES[:2], "photos")
-        pairs = match_faces(original, edited, min_similarity, position_weight, same_person, chosen)
+        pairs = match_faces(original, edited, min_similarity, position_weight, same_person, chosen,
+                            stop_if_asked)
         report = pairs.report(original, edited)
         return io.NodeOutput(pairs, len(pairs.pairs), report, ui=ui.PreviewText(report))
 
@@ -211,14 +219,15 @@ class FaceSimilarity(io.ComfyNode):
     @classmethod
     def execute(cls, image: torch.Tensor, reference: torch.Tensor, analyzer: FaceAnalyzer,
                 before: torch.Tensor | None = None) -> io.NodeOutput:
-        result = compare(image, reference, analyzer, before)
-        pictures = [numbered_boxes(reference, result.reference)]
+        result = compare(image, reference, analyzer, before, stop_if_asked)
+        pictures = [numbered_boxes(reference, result.reference, stop_if_asked)]
         if before is not None:
             pictures.append(before)
-        pictures.append(numbered_boxes(image, result.faces))
-        preview = side_by_side(pictures)
-        shown = {**ui.PreviewImage(preview, cls=cls).as_dict(), **ui.PreviewText(result.text()).as_dict()}
-        return io.NodeOutput(result.before, result.after, result.text(), preview, ui=shown)
+        pictures.append(numbered_boxes(image, result.faces, stop_if_asked))
+        row = side_by_side(pictures)
+        stored = preview(row, cls)
+        shown = {**({} if stored is None else stored.as_dict()), **ui.PreviewText(result.text()).as_dict()}
+        return io.NodeOutput(result.before, result.after, result.text(), row, ui=shown)
 
 
 NODES = [LoadFaceAnalyzer, DetectFaces, MatchFaces, FaceSimilarity]

@@ -15,6 +15,7 @@ from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.crops.cut import cut_crops
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
+from ..editedid_core.pictures import VAE_REMEDY, require_finite
 from ..editedid_core.records import PasteRecord
 from ..editedid_core.restore.guard import judge
 from . import types
@@ -54,6 +55,7 @@ class ReturnDetail(io.ComfyNode):
                 original_latent: dict[str, Any], edited_latent: dict[str, Any], vae: Any, face_mask: torch.Tensor,
                 element_mask: torch.Tensor, detail: float) -> io.NodeOutput:
         face, element = crop_masks(original_latent, edited_latent, face_mask, element_mask)
+        require_finite(restored, "restored: a decoded crop", VAE_REMEDY)
         rows = []
         for i in range(restored.shape[0]):
             stop_if_asked()
@@ -101,6 +103,7 @@ class JudgeFaces(io.ComfyNode):
                 guard: bool, least_gain: float, feather: float, analyzer: FaceAnalyzer | None = None) -> io.NodeOutput:
         if not paste.crops:  # a graph without a face runs through to its end
             return io.NodeOutput(crops, paste, "[]", ui=ui.PreviewText("No faces to judge"))
+        require_finite(crops, "crops: a restored crop", VAE_REMEDY)
         strict = replace(DEFAULTS.guard, enabled=guard, least_gain=least_gain)
         seam = replace(DEFAULTS.paste, feather=feather)
         judged = analyzer or best_analyzer()

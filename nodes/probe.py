@@ -1,15 +1,17 @@
 """Layer Probe: which blocks of a model the gates should act on."""
 
+import logging
 from dataclasses import replace
 from typing import Any
 
 import torch
 from comfy_api.latest import io, ui
 
+from ..editedid_core.choices import one_of
 from ..editedid_core.comfy import vae as host_vae
-from ..editedid_core.comfy.block_files import save_block_file
+from ..editedid_core.comfy.block_files import check_target, save_block_file
 from ..editedid_core.comfy.model_profile import attention_blocks
-from ..editedid_core.comfy.progress import show_result, step_counter
+from ..editedid_core.comfy.progress import show_result, step_counter, stop_if_asked
 from ..editedid_core.comfy.sampling import ENTANGLE_KEY, sample_pair
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.engines.edited_id.attention.probe import GATES, Measured, probe_blocks
@@ -74,18 +76,20 @@ class LayerProbe(io.ComfyNode):
                 element_mask: torch.Tensor | None = None, analyzer: Any = None, positive: Any = None,
                 negative: Any = None, freedom: float = PROBED.freedom, **values: Any) -> io.NodeOutput:
         settings = make_settings(mode, freedom=freedom, **values)
+        which = one_of(gate, (BOTH, *GATES), "gate")
+        check_target(filename_prefix)  # before minutes are spent on what could not be saved
         if analyzer is None:
             analyzer = best_analyzer()
         face, element = crop_masks(original_latent, edited_latent, face_mask, element_mask)
         gated = with_gates(model, RestoreConfig())
         setting = gated.model_options["transformer_options"][ENTANGLE_KEY]
         available = attention_blocks(gated)
-        gates = [one for one in GATES if gate in (BOTH, one) and getattr(setting, one) > 0]
+        gates = [one for one in GATES if which in (BOTH, one) and getattr(setting, one) > 0]
         if not gates:
             raise ValueError("gate: what was chosen is off on this model; give it a strength above 0 in ID "
                              "Entanglement, or choose the other gate.")
         faces = probe_faces(original_latent["samples"], edited_latent["samples"], face, element,
-                            lambda latent: host_vae.decode(vae, latent), analyzer)
+                            lambda latent: host_vae.decode(vae, latent), analyzer, stop_if_asked)
         blocks = sum(len(numbers) for numbers in available.values())
         count = step_counter(len(gates) * (1 + -(-blocks // together)))
         first: list[torch.Tensor] = []  # what the first run, with the gate everywhere, made of the first face
@@ -109,9 +113,14 @@ class LayerProbe(io.ComfyNode):
         name = type(gated.model).__name__
         probe = probe_blocks(name, available, gates, (setting.structure_blocks, setting.detail_blocks), len(faces),
                              measured, together)
-        file = save_block_file(probe.to_json(), filename_prefix)
         show_result(first[0][..., :3])
-        report = f"{probe.text()}\n\nSaved in the output folder as {file}"
+        try:
+            file = save_block_file(probe.to_json(), filename_prefix)
+            saved = f"Saved in the output folder as {file}"
+        except OSError as error:  # what took minutes is handed on all the same
+            file, saved = "", f"Not saved ({error}): copy the two lists into ID Entanglement's block inputs."
+            logging.warning("Layer Probe: the file could not be saved (%s).", error)
+        report = f"{probe.text()}\n\n{saved}"
         return io.NodeOutput(probe.structure_blocks, probe.detail_blocks, file, report, ui=ui.PreviewText(report))
 
 

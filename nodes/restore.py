@@ -5,14 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
+from ..editedid_core.choices import one_of
 from ..editedid_core.comfy.progress import show_result
 from ..editedid_core.config import NO_FACE, RestoreConfig
 from ..editedid_core.faces.match import CHOICES
 from .crops import face_shape_input, skin_tone_input
 from .run import run_restoration
 from .sampling import CATEGORY, late_inputs, make_settings, mode_input, settings_inputs
+from .show import for_host, preview
 from .types import Analyzer
 
 DEFAULTS = RestoreConfig()
@@ -93,17 +95,18 @@ class RestoreIdentity(io.ComfyNode):
                 no_face: str = DEFAULTS.find.no_face, photos: str = DEFAULTS.match.photos,
                 face_shape: float = DEFAULTS.shape.face_shape, skin_tone: float = DEFAULTS.shape.skin_tone,
                 strength_by_drift: float = DEFAULTS.strength_by_drift, **values: Any) -> io.NodeOutput:
+        missing, several = one_of(no_face, NO_FACE, "no_face"), one_of(photos, CHOICES, "photos")
         config = replace(DEFAULTS, sampling=make_settings(mode, **values)).changed({
             "crop.size": crop_size, "match.min_similarity": min_similarity, "crop.relight": relight,
-            "paste.feather": feather, "guard.enabled": guard, "find.no_face": no_face, "match.photos": photos,
+            "paste.feather": feather, "guard.enabled": guard, "find.no_face": missing, "match.photos": several,
             "shape.face_shape": face_shape, "shape.skin_tone": skin_tone, "strength_by_drift": strength_by_drift,
         })
         done, seconds = run_restoration(config, original, edited, model, vae, analyzer, positive, negative,
                                         element_mask)
-        show_result(done.image[..., :3])
+        image = for_host(done.image)
+        show_result(image)
         report = json.dumps({**done.report(), "seconds": round(seconds, 3)}, indent=1)
-        return io.NodeOutput(done.image, done.mask, done.before, done.after, report,
-                             ui=ui.PreviewImage(done.image, cls=cls))
+        return io.NodeOutput(image, done.mask, done.before, done.after, report, ui=preview(image, cls))
 
 
 NODES = [RestoreIdentity]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 
 from ..editedid_core.comfy import vae as host_vae
+from ..editedid_core.comfy.crop_conditioning import crop_conditioning
 from ..editedid_core.comfy.folders import default_pack, insightface_packs
+from ..editedid_core.comfy.model_profile import check_prompt
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
 from ..editedid_core.config import RestoreConfig
@@ -18,7 +21,7 @@ from ..editedid_core.engines.composite import CompositeEngine
 from ..editedid_core.engines.edited_id.engine import EditedIDEngine, Sampled
 from ..editedid_core.engines.edited_id.presets import PAPER_PRESETS
 from ..editedid_core.engines.edited_id.settings import SampleSettings
-from ..editedid_core.engines.protocol import Engine
+from ..editedid_core.engines.protocol import Engine, FaceJob, FaceResult
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import load_analyzer
 from ..editedid_core.restore.report import Restoration
@@ -49,16 +52,41 @@ def make_engine(config: RestoreConfig, model: Any, vae: Any, positive: Any = Non
     """The engine that `config` names. `positive`, `negative` None means an empty conditioning."""
     if config.engine == "composite":
         return CompositeEngine()
-    gated = with_gates(model, config)
+    return _OnHost(with_gates(model, config), vae, positive, negative, config)
 
-    def sample(original: torch.Tensor, edited: torch.Tensor, face_mask: torch.Tensor, element_mask: torch.Tensor,
-               settings: SampleSettings, others: torch.Tensor | None) -> Sampled:
-        done = sample_pair(gated, positive, negative, original, edited, face_mask, element_mask, settings, others)
-        return Sampled(done.latent, done.evaluations, done.mode)
 
-    return EditedIDEngine(lambda picture: host_vae.encode(vae, picture), sample,
-                          lambda latent: host_vae.decode(vae, latent), config.sampling, config.strength_by_drift,
-                          config.detail)
+@dataclass(frozen=True, eq=False)
+class _OnHost:
+    """EditedID on the host's model and VAE. The prompt is told in the edit's coordinates, and cut to each crop."""
+
+    model: Any
+    vae: Any
+    positive: Any
+    negative: Any
+    config: RestoreConfig
+
+    def run(self, job: FaceJob) -> FaceResult:
+        def sample(original: torch.Tensor, edited: torch.Tensor, face_mask: torch.Tensor, element_mask: torch.Tensor,
+                   settings: SampleSettings, others: torch.Tensor | None) -> Sampled:
+            cells = (edited.shape[-2], edited.shape[-1])
+            positive, negative = (crop_conditioning(one, job.place, cells) for one in (self.positive, self.negative))
+            done = sample_pair(self.model, positive, negative, original, edited, face_mask, element_mask, settings,
+                               others)
+            return Sampled(done.latent, done.evaluations, done.mode)
+
+        c = self.config
+        return EditedIDEngine(partial(host_vae.encode, self.vae), sample, partial(host_vae.decode, self.vae),
+                              c.sampling, c.strength_by_drift, c.detail).run(job)
+
+
+def fitting_crop(config: RestoreConfig, model: Any, vae: Any) -> tuple[RestoreConfig, tuple[str, ...]]:
+    """The configuration with a crop that the VAE and the model can take whole, and a sentence where it is another."""
+    multiple = host_vae.crop_multiple(vae, model)
+    size = host_vae.fitting_size(config.crop.size, multiple)
+    if size == config.crop.size:
+        return config, ()
+    note = f"crop_size {config.crop.size} became {size}: this VAE and model work in steps of {multiple} pixels."
+    return config.changed({"crop.size": size}), (note,)
 
 
 def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch.Tensor, model: Any = None,
@@ -69,6 +97,10 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
     notes: tuple[str, ...] = ()
     if config.engine != "composite" and (model is None or vae is None):
         config, notes = replace(config, engine="composite"), (NO_MODEL,)
+    elif config.engine != "composite":
+        for prompt, name in ((positive, "positive"), (negative, "negative")):
+            check_prompt(model, prompt, name)
+        config, notes = fitting_crop(config, model, vae)
     engine = make_engine(config, model, vae, positive, negative)
     done = restore(original, edited, analyzer or best_analyzer(), engine, config, element_mask, stop_if_asked)
     done = replace(done, notes=notes + done.notes)

@@ -4,13 +4,16 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..editedid_core.choices import one_of
+from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.sampling import sample_pair
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.engines.edited_id.settings import MODES, SampleSettings
+from ..editedid_core.pictures import is_no_mask
 from ..editedid_core.restore.curve import curve_picture
+from .show import preview
 
 CATEGORY = "image/identity restoration"
 DEFAULTS = RestoreConfig().sampling
@@ -69,10 +72,11 @@ def make_settings(mode: str, steps: int, strength: float, init_weight: float, fi
                   solver_end: float, cfg: float, noise_pattern: int, null_text: int = DEFAULTS.null_text,
                   freedom: float = DEFAULTS.freedom) -> SampleSettings:
     """Node values to the core's settings."""
+    chosen = one_of(mode, MODES, "mode")
     if solver_end < solver_start:
         raise ValueError(f"solver_end ({solver_end}) lies before solver_start ({solver_start}); swap the two.")
     mixing = replace(DEFAULTS.mixing, init_weight=init_weight, final_steps=final_steps)
-    return replace(DEFAULTS, mode=one_of(mode, MODES, "mode"), steps=steps, strength=strength, mixing=mixing,
+    return replace(DEFAULTS, mode=chosen, steps=steps, strength=strength, mixing=mixing,
                    solver_window=(solver_start, solver_end), cfg=cfg, noise_seed=noise_pattern, null_text=null_text,
                    freedom=freedom)
 
@@ -114,18 +118,19 @@ class AdaptiveMixingSampler(io.ComfyNode):
     def execute(cls, model: Any, original_latent: dict[str, Any], edited_latent: dict[str, Any],
                 face_mask: torch.Tensor, mode: str, positive: Any = None, negative: Any = None,
                 element_mask: torch.Tensor | None = None, **values: Any) -> io.NodeOutput:
-        original, edited = original_latent["samples"], edited_latent["samples"]
         settings = make_settings(mode, **values)
+        original, edited = original_latent["samples"], edited_latent["samples"]
         face, element = crop_masks(original_latent, edited_latent, face_mask, element_mask)
-        results = [
-            sample_pair(model, positive, negative, original[i : i + 1], edited[i : i + 1], face[i], element[i],
-                        settings)
-            for i in range(edited.shape[0])
-        ]
+        results = []
+        for i in range(edited.shape[0]):
+            stop_if_asked()
+            one = slice(i, i + 1)
+            results.append(sample_pair(model, positive, negative, original[one], edited[one], face[i], element[i],
+                                       settings))
         curve = curve_picture([r.curve for r in results])
         latent = {**edited_latent, "samples": torch.cat([r.latent for r in results])}
         latent.pop("noise_mask", None)
-        return io.NodeOutput(latent, curve, ui=ui.PreviewImage(curve, cls=cls))
+        return io.NodeOutput(latent, curve, ui=preview(curve, cls))
 
 
 def crop_masks(original_latent: dict[str, Any], edited_latent: dict[str, Any], face_mask: torch.Tensor,
@@ -140,7 +145,9 @@ def crop_masks(original_latent: dict[str, Any], edited_latent: dict[str, Any], f
     if edited.shape[0] == 0:
         raise ValueError("edited_latent: the batch is empty; no face pair was found to restore.")
     face = _masks(face_mask, edited, "face_mask")
-    element = torch.zeros_like(face) if element_mask is None else _masks(element_mask, edited, "element_mask")
+    if element_mask is None or is_no_mask(element_mask):
+        element_mask = torch.zeros_like(face)
+    element = _masks(element_mask, edited, "element_mask")
     if element.shape != face.shape:
         raise ValueError(
             f"element_mask is {tuple(element.shape[1:])} pixels and face_mask {tuple(face.shape[1:])}; connect "

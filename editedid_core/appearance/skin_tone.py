@@ -21,6 +21,7 @@ from ..masks.outline import face_mask, fill
 from ..masks.parts import face_parts, features_mask
 from ..pictures import check_found_in, check_pictures, checked_element_mask, to_rgb
 from ..records import FacePair, FacePairs
+from ..ticks import Tick, nothing
 from .relight import to_linear, to_srgb
 
 _SIDE = 384  # pixels of the frame in which a face with its neck is looked at
@@ -66,13 +67,14 @@ class Toned:
 
 
 def retone_faces(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs,
-                 strength: float = 1.0, element_mask: torch.Tensor | None = None) -> Toned:
+                 strength: float = 1.0, element_mask: torch.Tensor | None = None, tick: Tick = nothing) -> Toned:
     """Give the skin of every edited face, its ears and its neck the tone that it has in the photo, in the edit's light.
 
     original_image, edited_image: (B, H, W, C), (B', H', W', C'), in which the faces of `pairs` were found. strength: 0
     leaves everything, 1 goes all the way. element_mask: (B' or 1, H', W') in [0, 1], what of the edit must stay, or
-    None. A face whose shading tells of another light keeps its tone, and so does one whose surroundings changed just as
-    it did, or where one of the two is black and white. Raises ValueError for other pictures than those.
+    None. tick: called for each pair. A face whose shading tells of another light keeps its tone, and so does one whose
+    surroundings changed just as it did, or where one of the two is black and white. Raises ValueError for other
+    pictures than those.
     """
     check_pictures(original_image, "original_image")
     check_pictures(edited_image, "edited_image")
@@ -82,6 +84,7 @@ def retone_faces(original_image: torch.Tensor, edited_image: torch.Tensor, pairs
     mask = torch.zeros(edited_image.shape[:3])
     image, found = edited_image, []
     for pair in pairs.pairs:
+        tick()
         check_found_in(pair.original, original_image, "original_image")
         check_found_in(pair.edited, edited_image, "edited_image")
         if strength <= 0 or edited_image.shape[-1] < 3:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from tempfile import TemporaryFile
 
 import folder_paths
 
@@ -24,6 +25,20 @@ def read_block_file(name: str, input_name: str) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{input_name}: {name} cannot be read; choose one that Layer Probe saved.") from error
+
+
+def check_target(prefix: str) -> None:
+    """Raise ValueError, one sentence, where a file of that prefix cannot be written; what the host raises for a prefix
+    that leads out of the output folder."""
+    try:
+        folder = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())[0]
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"filename_prefix: nothing can be written at {prefix} in the output folder ({error.strerror or error}); "
+            "choose another prefix, or let ComfyUI's user write there."
+        ) from error
 
 
 def save_block_file(content: str, prefix: str) -> str:

@@ -1,8 +1,11 @@
-"""Model folders of the host that the pack reads."""
+"""Model folders of the host that the pack reads. Nothing here fails because of what lies on the disk."""
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 import folder_paths
@@ -11,6 +14,7 @@ from ..faces.analyzers.mesh_weights import FOLDER, find_mesh_weights
 from ..faces.analyzers.registry import AUTO_PACK
 
 DEFAULT_PACK_VARIABLE = "EDITEDID_FACE_PACK"
+_NOT_PACKS = ("lost+found",)
 
 
 def default_pack() -> str:
@@ -22,29 +26,74 @@ def insightface_packs() -> dict[str, Path]:
     """The insightface packs on this machine: name to the folder that holds its .onnx files.
 
     Looks in models/insightface and models/insightface/models (also where extra_model_paths.yaml points), and finds
-    packs that were unzipped one folder too deep.
+    packs that were unzipped one folder too deep. The host asks when it starts: a folder that cannot be read is left
+    out with one warning, and the host's own list of folders is only read.
     """
-    default = Path(folder_paths.models_dir) / "insightface"
-    folder_paths.add_model_folder_path("insightface", str(default))
-    folders, extensions = folder_paths.folder_names_and_paths["insightface"]
-    if isinstance(extensions, set):
-        extensions.add(".onnx")
     packs: dict[str, Path] = {}
-    for root in folders:
-        for parent in (Path(root), Path(root) / "models"):
-            if not parent.is_dir():
-                continue
-            for folder in sorted(p for p in parent.iterdir() if p.is_dir()):
-                for candidate in (folder, folder / folder.name):
-                    if any(candidate.glob("*.onnx")):
-                        packs.setdefault(folder.name, candidate)
+    for root in _roots():
+        for parent in (root, root / "models"):
+            found = _entries(parent)
+            packs = {**_packs_among(found or ()), **packs}
+            if found is None:  # a folder that cannot be read is told of once
+                break
     return packs
 
 
 def mesh_weights() -> Path | None:
     """The face mesh's file in models/editedid (also where extra_model_paths.yaml points), or None."""
-    folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
-    folders, extensions = folder_paths.folder_names_and_paths[FOLDER]
-    if isinstance(extensions, set):
-        extensions.add(".safetensors")
-    return find_mesh_weights([Path(folder) for folder in folders])
+    given: Sequence[str] = folder_paths.folder_names_and_paths.get(FOLDER, ((), ()))[0]
+    default = os.path.join(folder_paths.models_dir, FOLDER)
+    return find_mesh_weights([Path(folder) for folder in dict.fromkeys([*given, default])])
+
+
+def _roots() -> list[Path]:
+    given: Sequence[str] = folder_paths.folder_names_and_paths.get("insightface", ((), ()))[0]
+    default = os.path.join(folder_paths.models_dir, "insightface")
+    return [Path(folder) for folder in dict.fromkeys([*given, default])]
+
+
+def _packs_among(entries: Iterable[os.DirEntry[str]]) -> dict[str, Path]:
+    """The packs among what lies in a folder: those folders that hold .onnx files, or whose folder of the same name
+    does."""
+    packs = {}
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in _NOT_PACKS or not _is_folder(entry):
+            continue
+        folder = Path(entry.path)
+        inside = _entries(folder) or []
+        if _holds_networks(inside):
+            packs[entry.name] = folder
+        elif any(one.name == entry.name for one in inside) and _holds_networks(_entries(folder / entry.name) or []):
+            packs[entry.name] = folder / entry.name
+    return packs
+
+
+def _holds_networks(entries: Iterable[os.DirEntry[str]]) -> bool:
+    """Whether there are .onnx files; those that begin with a dot are another system's notes about files."""
+    return any(entry.name.endswith(".onnx") and not entry.name.startswith(".") for entry in entries)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]] | None:
+    """What lies in a folder, by name; nothing where there is no such folder, None where it cannot be read."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        _warn_once(str(folder), error.strerror or str(error))
+        return None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        _warn_once(entry.path, error.strerror or str(error))
+        return False
+
+
+@cache
+def _warn_once(folder: str, why: str) -> None:
+    """The host asks for every list again and again; its log is told once a process."""
+    logging.warning("EditedID: the model folder %s cannot be read (%s) and is left out.", folder, why)

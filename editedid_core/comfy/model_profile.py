@@ -100,6 +100,46 @@ def check_latent(model: Any, latent: Tensor, name: str) -> None:
         )
 
 
+def check_prompt(model: Any, prompt: Any, name: str) -> None:
+    """Raise ValueError, naming the input, where a conditioning was encoded for another model: its tokens or its pooled
+    text have another width than the model reads. What the pack does not know of a model is not checked."""
+    widths = _text_widths(model)
+    if widths is None or prompt is None:
+        return
+    wanted, pooled = widths
+    for tokens, options in prompt:
+        if isinstance(tokens, Tensor) and tokens.shape[-1] != wanted:
+            raise ValueError(_other_model(name, "tokens", int(tokens.shape[-1]), wanted))
+        given = options.get("pooled_output")
+        if pooled and isinstance(given, Tensor) and given.shape[-1] != pooled:
+            raise ValueError(_other_model(name, "a pooled text", int(given.shape[-1]), pooled))
+
+
+def _other_model(name: str, what: str, found: int, wanted: int) -> str:
+    return (f"{name}: this prompt was encoded for another model ({what} of {found} numbers, this model reads "
+            f"{wanted}); encode it with the text encoder that belongs to the model.")
+
+
+def _text_widths(model: Any) -> tuple[int, int] | None:
+    """Widths of a text token and of the pooled text, 0 where there is none or it is not known; None for a model whose
+    text the table does not tell."""
+    network, config = network_of(model), model.model.model_config.unet_config
+    family = find_family(network)
+    empty = family.empty if family is not None else None
+    if empty is None:
+        return None
+
+    def width_of(path: str | int) -> int:
+        return path if isinstance(path, int) else follow(config, path) or follow(network, path) or 0
+
+    width = math.prod(width_of(path) for path in empty.width)
+    if not isinstance(width, int) or not width:
+        return None
+    # a number stands for what older hosts ask for and do not use
+    named = [path for path in empty.pooled if isinstance(path, str)]
+    return width, next((found for path in named if (found := width_of(path))), 0)
+
+
 def empty_conditioning(model: Any) -> list[list[Any]]:
     """A conditioning of zeros in the model's own widths: no text encoder needed.
 

@@ -9,6 +9,8 @@ import comfy.utils
 import torch
 from PIL import Image
 
+from ..pictures import to_bytes
+
 
 def stop_if_asked() -> None:
     """Raise the host's interruption where its user cancelled the run."""
@@ -27,9 +29,8 @@ def step_counter(total: int) -> Callable[[], None]:
 
 
 def show_result(images: torch.Tensor) -> None:
-    """Make the first of `images` (B, H, W, 3) in [0, 1] the node's last preview.
+    """Make the first of `images` (B, H, W, C) in [0, 1] the node's last preview.
 
     The front end keeps showing the last preview of a run instead of the node's own picture, so that one has to be it.
     """
-    pixels = (images[0].clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).cpu().numpy()
-    comfy.utils.ProgressBar(1).update_absolute(1, 1, ("PNG", Image.fromarray(pixels), None))
+    comfy.utils.ProgressBar(1).update_absolute(1, 1, ("PNG", Image.fromarray(to_bytes(images[0])), None))

@@ -23,12 +23,14 @@ from ..engines.edited_id.noise_space import NoiseSpace
 from ..engines.edited_id.presets import PAPER_PRESETS, is_paper
 from ..engines.edited_id.settings import Mode, SampleSettings
 from ..engines.edited_id.trajectory import Denoise, Rows
+from ..pictures import SAMPLE_REMEDY, require_finite
 from .attention_hook import install
 from .hook_keyframes import HookKeyframes
 from .model_profile import (
     answers_with_the_end,
     attention_blocks,
     check_latent,
+    check_prompt,
     empty_conditioning,
     noise_space,
     preferred_mode,
@@ -79,6 +81,8 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     settings = settings.resolved()
     for latent, name in ((original, "original_latent"), (edited, "edited_latent")):
         check_latent(model, latent, name)
+    for prompt, name in ((positive, "positive"), (negative, "negative")):
+        check_prompt(model, prompt, name)
     if original.shape != edited.shape:
         raise ValueError(
             f"original_latent: its size {tuple(original.shape)} differs from edited_latent {tuple(edited.shape)}; "
@@ -119,8 +123,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
             for record in (run.record, *run.others):
                 record.clear()  # not when the garbage is next collected: it is most of what the run holds
     latent = latent.to(comfy.model_management.intermediate_device())
-    if not torch.isfinite(latent).all():
-        raise RuntimeError("The model returned NaN; run it in fp32 or bf16, or lower the strength.")
+    require_finite(latent, "sampling: the restored latent", SAMPLE_REMEDY)
     return SampleResult(latent, sampler.curve, sum(evaluations), mode, sampler.source_error)
 
 

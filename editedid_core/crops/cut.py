@@ -31,6 +31,7 @@ from ..masks.outline import face_mask
 from ..masks.parts import face_parts, features_in_one_state
 from ..pictures import check_found_in, check_pictures, checked_element_mask, to_rgb
 from ..records import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
+from ..ticks import Tick, nothing
 
 _LIGHT = 0.03
 """Standard deviation, in parts of a crop's side, of the low-pass in which the original takes the edit's light: as fine
@@ -51,7 +52,7 @@ _ALIGNMENTS: dict[Alignment, Callable[[ArrayLike, ArrayLike], Matrix]] = {
 def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
                element_mask: torch.Tensor | None = None, relight: float = 1.0, auto_elements: float = 1.0,
                piecewise: bool = False, keep_elements: bool = True, alignment: Alignment = "features",
-               whole: bool = True, sharpen: bool = True) -> CropResult:
+               whole: bool = True, sharpen: bool = True, tick: Tick = nothing) -> CropResult:
     """Cut the edited face of every pair upright, and warp the original of the same person onto it.
 
     original_image: (B, H, W, C), edited_image: (B', H', W', C'), the pictures in which the faces were found.
@@ -62,7 +63,7 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
     keep_elements: leave elements out of what is pasted back, so they stay the edit's own pixels. alignment: how the
     original is laid over the edit where it is not bent: by "features" (the five points), by the two faces' "own
     frames", or not at all ("none"). whole: give each feature wholly to the photo or to the edit. sharpen: make the
-    original as sharp as the edit.
+    original as sharp as the edit. tick: called for each pair.
     Crops over the border of a picture are filled by reflection; those parts are never pasted.
     Returns tensors on the CPU; N = 0 when there is no pair. Raises ValueError for input that does not fit together.
     """
@@ -73,11 +74,11 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
     image_size = (edited_image.shape[1], edited_image.shape[2])
     _check_pairs(pairs, original_image, edited_image)
     mask = None if element_mask is None else checked_element_mask(element_mask, edited_image)
-    rows = [
-        _crop_pair(pair, original_image, edited_image, mask, size, relight, auto_elements, piecewise or pair.shaped,
-                   alignment, whole, sharpen)
-        for pair in pairs.pairs
-    ]
+    rows = []
+    for pair in pairs.pairs:
+        tick()
+        rows.append(_crop_pair(pair, original_image, edited_image, mask, size, relight, auto_elements,
+                               piecewise or pair.shaped, alignment, whole, sharpen))
     if not rows:
         empty = torch.zeros(0, size, size)
         pictures = torch.zeros(0, size, size, 3)

@@ -9,19 +9,20 @@ from ..geometry.affine import apply, inverse_affine, pixel_grid, scale_of
 from ..geometry.resample import resample
 from ..geometry.window import covered_window, sample_mask, strips, write_window
 from ..masks.outline import soft_inside
-from ..pictures import check_pictures, to_rgb
+from ..pictures import check_pictures, require_finite, to_rgb
 from ..records import FaceCrop, PasteRecord
+from ..ticks import Tick, nothing
 
 _LEAST_WEIGHT = 1 / 1024  # far below a step of 8 bits; smaller weights would change bits and nothing visible
 
 
 def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, feather: float = 0.03,
-          colour: float = 0.0) -> torch.Tensor:
+          colour: float = 0.0, tick: Tick = nothing) -> torch.Tensor:
     """Write crops into the picture they were cut from.
 
     edited_image: (B, H, W, C), any floating type; alpha channels are left alone. crops: (N, S', S', 3) in [0, 1], row
     for row those of `record`, at any size. feather: width of the soft edge in parts of the crop's side, inward.
-    colour: how far the crop's low frequencies are brought to the edited picture's, 0 to 1.
+    colour: how far the crop's low frequencies are brought to the edited picture's, 0 to 1. tick: called for each crop.
     Returns a new picture of the same type; edited_image itself when there is no crop. Pixels whose mask is 0 are
     bit-identical. Raises ValueError when the inputs do not belong together.
     """
@@ -44,11 +45,9 @@ def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, 
     result = edited_image.clone()
     masks = soft_inside(record.masks.float().cpu(), feather * record.masks.shape[-1])
     for crop, picture, mask in zip(record.crops, crops, masks):
+        tick()
         restored = to_rgb(picture.detach()).to("cpu", torch.float32)
-        if not bool(torch.isfinite(restored).all()):
-            raise ValueError(
-                "A restored crop holds values that are not numbers: lower the strength, or use a VAE in fp32."
-            )
+        require_finite(restored, "crops: a restored crop", "lower the strength, or use a VAE in fp32")
         _paste_one(result[crop.frame], restored.clamp(0, 1), crop, mask, colour)
     return result
 

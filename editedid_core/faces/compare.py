@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from ..records import Face, Faces
+from ..ticks import Tick, nothing
 from .analyzers.protocol import FaceAnalyzer
 from .detect import detect
 from .match import match_faces
@@ -56,23 +57,24 @@ class Comparison:
 
 
 def compare(image: torch.Tensor, reference: torch.Tensor, analyzer: FaceAnalyzer,
-            before: torch.Tensor | None = None) -> Comparison:
+            before: torch.Tensor | None = None, tick: Tick = nothing) -> Comparison:
     """Likeness of the faces of `image`, and of `before` where given, to those of `reference`.
 
     image, reference, before: (B, H, W, C); of a batch the mean over its pictures counts. Faces are found by `analyzer`
-    and paired as match_faces() does. Raises ValueError, naming the input, where a picture holds no face.
+    and paired as match_faces() does. `tick`: called after each
+    picture. Raises ValueError, naming the input, where a picture holds no face.
     """
-    known = _found(reference, analyzer, "reference")
-    after_faces = _found(image, analyzer, "image")
+    known = _found(reference, analyzer, "reference", tick)
+    after_faces = _found(image, analyzer, "image", tick)
     after = _per_person(known, after_faces)
-    earlier = {} if before is None else _per_person(known, _found(before, analyzer, "before"))
+    earlier = {} if before is None else _per_person(known, _found(before, analyzer, "before", tick))
     people = sorted(set(after) | set(earlier))
     scores = tuple(PersonScore(earlier.get(person), after.get(person)) for person in people)
     return Comparison(scores, known, after_faces)
 
 
-def _found(image: torch.Tensor, analyzer: FaceAnalyzer, name: str) -> Faces:
-    faces = detect(image, analyzer)
+def _found(image: torch.Tensor, analyzer: FaceAnalyzer, name: str, tick: Tick) -> Faces:
+    faces = detect(image, analyzer, on_frame=tick)
     if not faces.faces:
         raise ValueError(f"No face was found in {name}: connect a picture in which a face can be seen.")
     return faces

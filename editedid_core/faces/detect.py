@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
 
+from ..choices import one_of
 from ..pictures import check_pictures, to_bytes
 from ..records import Face, Faces
+from ..ticks import Tick, nothing
 from .analyzers.protocol import FaceAnalyzer
 from .match import match_faces
 
@@ -23,12 +24,12 @@ ORDERS: tuple[Order, ...] = (
 
 def detect(image: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5, min_size: float = 0.0,
            order: Order = "left-right", reference: Faces | None = None,
-           on_frame: Callable[[], None] | None = None) -> Faces:
+           on_frame: Tick = nothing) -> Faces:
     """Find the faces of every picture of a batch.
 
     image: (B, H, W, C) in [0, 1], C 1, 3 or 4. threshold: least score, 0 to 1. min_size: least side of a face's box
     in pixels. order: within each picture. reference: the faces whose order "reference" follows. on_frame: called after
-    each picture, for progress.
+    each picture.
     Returns all faces, frame by frame; none is no error. Raises ValueError for an empty batch or a missing reference.
     """
     check_pictures(image, "image")
@@ -41,8 +42,7 @@ def detect(image: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5, 
             if face.score >= threshold and face.size >= min_size
         ]
         found.extend(faces)
-        if on_frame is not None:
-            on_frame()
+        on_frame()
     return sort_faces(Faces(tuple(found), image.shape[0], (height, width)), order, reference)
 
 
@@ -57,8 +57,7 @@ def sort_faces(faces: Faces, order: Order, reference: Faces | None = None) -> Fa
 
     Raises ValueError for an unknown order, or for "reference" without reference faces.
     """
-    if order not in ORDERS:
-        raise ValueError(f"The order of faces '{order}' is not known: choose one of {', '.join(ORDERS)}.")
+    order = one_of(order, ORDERS, "order")
     if order == "reference" and (reference is None or not reference.faces):
         raise ValueError("The order 'reference' needs a reference in which a face is found: connect reference_image.")
     result: list[Face] = []

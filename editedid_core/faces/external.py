@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..records import Face, Faces
 from .analyzers.search import box_overlap
+from .boxes import boxes_per_frame
 
 # MediaPipe face mesh: irises (only in the mesh of 478), else corners of the eyes; tip of the nose; corners of the mouth
 _IRISES = (slice(468, 473), slice(473, 478))
@@ -29,6 +30,8 @@ def faces_from_landmarks(landmarks: Mapping[str, Any], frames: int, image_size: 
     Raises ValueError when it belongs to other pictures than the connected ones.
     """
     per_frame = landmarks.get("frames")
+    if per_frame is not None and not len(per_frame):  # nothing was found anywhere
+        return Faces((), frames, image_size)
     size = tuple(int(v) for v in landmarks.get("image_size", image_size))
     if per_frame is None or len(per_frame) != frames or size != tuple(image_size):
         raise ValueError(
@@ -49,12 +52,12 @@ def faces_from_landmarks(landmarks: Mapping[str, Any], frames: int, image_size: 
 
 
 def faces_from_boxes(boxes: Any, frames: int, image_size: tuple[int, int], threshold: float = 0.0) -> Faces:
-    """The host's BOUNDING_BOX as faces, with the five points where an upright frontal face has them.
+    """Boxes of other nodes as faces, with the five points where an upright frontal face has them.
 
-    boxes: one {"x", "y", "width", "height"}, a list of them for one picture, or a list of such lists, one per picture.
-    Raises ValueError when the number of lists is not the number of pictures.
+    boxes: in any layout of `boxes_per_frame`. Raises ValueError when the number of lists is not the number of pictures,
+    or for a layout that is not known.
     """
-    per_frame = _boxes_per_frame(boxes)
+    per_frame = boxes_per_frame(boxes, frames)
     if len(per_frame) != frames:
         raise ValueError(
             f"bounding_box holds boxes for {len(per_frame)} pictures, image has {frames}: detect the boxes on the "
@@ -62,14 +65,12 @@ def faces_from_boxes(boxes: Any, frames: int, image_size: tuple[int, int], thres
         )
     found = []
     for frame, items in enumerate(per_frame):
-        for item in items:
-            score = float(item.get("score", 1.0))
-            size = np.array([item["width"], item["height"]], dtype=np.float32)
+        for box, score in items:
+            size = box[2:] - box[:2]
             if score < threshold or size.min() < 1:
                 continue
-            corner = np.array([item["x"], item["y"]], dtype=np.float32)
-            points = (corner + _POINTS_IN_BOX * size).astype(np.float32)
-            found.append(Face(np.concatenate([corner, corner + size]), points, score, None, None, frame, image_size))
+            points = (box[:2] + _POINTS_IN_BOX * size).astype(np.float32)
+            found.append(Face(box, points, score, None, None, frame, image_size))
     return Faces(tuple(found), frames, image_size)
 
 
@@ -98,11 +99,3 @@ def _five_of_mesh(dense: NDArray[np.float32]) -> NDArray[np.float32]:
         )
     eyes = _IRISES if len(dense) >= 478 else _EYE_CORNERS
     return np.stack([*(dense[eye].mean(0) for eye in eyes), *dense[_NOSE_AND_MOUTH]]).astype(np.float32)
-
-
-def _boxes_per_frame(boxes: Any) -> Sequence[Sequence[Mapping[str, Any]]]:
-    if isinstance(boxes, Mapping):
-        return [[boxes]]
-    if all(isinstance(item, Mapping) for item in boxes) and boxes:
-        return [list(boxes)]
-    return [list(items) for items in boxes]

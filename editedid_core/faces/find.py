@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 
 from ..pictures import check_pictures
 from ..records import Faces
+from ..ticks import Tick, nothing
 from .analyzers.protocol import FaceAnalyzer
 from .detect import Order, detect, sort_faces
 from .external import faces_from_boxes, faces_from_landmarks, recognise
@@ -17,7 +18,7 @@ from .external import faces_from_boxes, faces_from_landmarks, recognise
 
 def find_faces(image: torch.Tensor, analyzer: FaceAnalyzer | None = None, landmarks: Mapping[str, Any] | None = None,
                boxes: Any = None, threshold: float = 0.5, min_size: float = 0.0, order: Order = "left-right",
-               reference: Faces | None = None, on_frame: Callable[[], None] | None = None) -> Faces:
+               reference: Faces | None = None, on_frame: Tick = nothing) -> Faces:
     """Find faces, preferring landmarks to boxes to the analyzer's own search; the analyzer recognises them all.
 
     Parameters as of detect(), faces_from_landmarks() and faces_from_boxes(). Without an analyzer the faces have no
@@ -37,6 +38,8 @@ def find_faces(image: torch.Tensor, analyzer: FaceAnalyzer | None = None, landma
     else:
         given = faces_from_boxes(boxes, frames, size, threshold)
     given = replace(given, faces=tuple(face for face in given.faces if face.size >= min_size))
-    if analyzer is not None:
+    if analyzer is None:
+        on_frame()
+    else:
         given = recognise(given, detect(image, analyzer, threshold, on_frame=on_frame), landmarks is not None)
     return sort_faces(given, order, reference)

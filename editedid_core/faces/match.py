@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ..records import Face, FacePair, FacePairs, Faces
+from ..ticks import Tick, nothing
 from .similarity import face_similarity, mean_embedding, person_similarity, pose_distance
 
 SAME_PERSON = 0.6
@@ -20,7 +21,7 @@ CHOICES: tuple[Choice, ...] = ("likest", "nearest pose", "all together")
 
 
 def match_faces(originals: Faces, edited: Faces, min_similarity: float, position_weight: float,
-                same_person: float = SAME_PERSON, choice: Choice = "likest") -> FacePairs:
+                same_person: float = SAME_PERSON, choice: Choice = "likest", tick: Tick = nothing) -> FacePairs:
     """Pair each person of the original photos with at most one face of each edited picture.
 
     The score of a pair is (1 - position_weight) * similarity + position_weight * place, where place is 1 for a face
@@ -33,8 +34,8 @@ def match_faces(originals: Faces, edited: Faces, min_similarity: float, position
     one person. By `choice` the photo most like the edited face comes first, or the one in the nearest pose and
     expression; the pair's similarity is that to the mean of all photos.
 
-    min_similarity: -1 to 1. position_weight: 0 to 1. Returns pairs in the order of the edited faces.
-    Raises ValueError where the two pictures were analysed by different analyzers.
+    min_similarity: -1 to 1. position_weight: 0 to 1. tick: called for each picture. Returns pairs in the order of the
+    edited faces. Raises ValueError where the two pictures were analysed by different analyzers.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -43,6 +44,7 @@ def match_faces(originals: Faces, edited: Faces, min_similarity: float, position
     refused: list[FacePair] = []
     used: set[int] = set()
     for frame in range(edited.frames):
+        tick()
         columns = [i for i, face in enumerate(edited.faces) if face.frame == frame]
         if not people or not columns:
             continue

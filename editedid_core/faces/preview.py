@@ -10,21 +10,23 @@ from PIL import Image, ImageDraw
 
 from ..pictures import to_bytes
 from ..records import Face, Faces
+from ..ticks import Tick, nothing
 
 _LARGEST = 1024
 _COLOURS = ((94, 196, 255), (255, 170, 80), (140, 220, 120), (230, 120, 200), (250, 230, 110))
 
 
-def numbered_boxes(image: torch.Tensor, faces: Faces) -> torch.Tensor:
+def numbered_boxes(image: torch.Tensor, faces: Faces, tick: Tick = nothing) -> torch.Tensor:
     """The pictures (B, H, W, C) with a numbered box and the five points on each face.
 
-    Numbers start at 1 in each picture and follow the order of the faces. Returns (B, h, w, 3) float32, at most 1024
-    pixels on the longer side.
+    Numbers start at 1 in each picture and follow the order of the faces. tick: called for each picture. Returns (B, h,
+    w, 3) float32, at most 1024 pixels on the longer side.
     """
     scale = min(1.0, _LARGEST / max(image.shape[1:3]))
     size = (max(1, round(image.shape[2] * scale)), max(1, round(image.shape[1] * scale)))
     pictures = []
     for frame in range(image.shape[0]):
+        tick()
         picture = Image.fromarray(to_bytes(image[frame])).resize(size, Image.Resampling.BOX, reducing_gap=2.0)
         _draw(picture, faces.in_frame(frame), scale)
         pictures.append(torch.from_numpy(np.array(picture, dtype=np.float32) / 255))

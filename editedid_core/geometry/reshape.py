@@ -10,6 +10,7 @@ import torch
 
 from ..pictures import check_found_in, check_pictures, to_rgb
 from ..records import Face, FacePair, FacePairs
+from ..ticks import Tick, nothing
 from .affine import pixel_grid
 from .face_model import person_in_pose
 from .landmarks import as_68, five_of_68
@@ -44,20 +45,22 @@ class Reshaped:
         return result
 
 
-def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float | Sequence[float] = 1.0) -> Reshaped:
+def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float | Sequence[float] = 1.0,
+                  tick: Tick = nothing) -> Reshaped:
     """Move the features and the outline of every edited face to where the person has them, in the edit's own pose and
     with its expression. METHOD §6.
 
     edited_image: (B, H, W, C), in which the faces of `pairs` were found. strength: 0 leaves everything, 1 goes all the
-    way; one for all pairs, or one for each. Faces without dense landmarks in both pictures stay as they are, and so
-    does every pixel further than 0.4 eye distances from a face, bit for bit. Raises ValueError for another picture than
-    that.
+    way; one for all pairs, or one for each. tick: called for each pair. Faces without dense landmarks in both pictures
+    stay as they are, and so does every pixel further than 0.4 eye distances from a face, bit for bit. Raises ValueError
+    for another picture than that.
     """
     check_pictures(edited_image, "edited_image")
     mask = torch.zeros(edited_image.shape[:3])
     image, moved, bends = edited_image, [], list[Bend | None]()
     shares = [strength] * len(pairs.pairs) if isinstance(strength, (int, float)) else strength
     for pair, share in zip(pairs.pairs, shares, strict=True):
+        tick()
         check_found_in(pair.edited, edited_image, "edited_image")
         photo, edit = as_68(pair.original.dense), as_68(pair.edited.dense)
         if share <= 0 or photo is None or edit is None:

@@ -18,6 +18,7 @@ from ..faces.detect import central_face
 from ..faces.similarity import face_similarity
 from ..geometry.resample import blur
 from ..records import Face
+from ..ticks import Tick, nothing
 
 LOST = Measured(identity=0.0, structure=1.0, light=1.0, elements=1.0)
 """A restoration in which no face is found any more."""
@@ -41,13 +42,15 @@ class ProbeFace:
 
 
 def probe_faces(originals: Tensor, edits: Tensor, face_masks: Tensor, element_masks: Tensor,
-                decode: Callable[[Tensor], Tensor], analyzer: FaceAnalyzer) -> list[ProbeFace]:
-    """The pairs in which the analyzer finds both faces; latents (N, C, ..., h, w), masks (N, H, W).
+                decode: Callable[[Tensor], Tensor], analyzer: FaceAnalyzer, tick: Tick = nothing) -> list[ProbeFace]:
+    """The pairs in which the analyzer finds both faces; latents (N, C, ..., h, w), masks (N, H, W). `tick`: called for
+    each pair.
 
     Raises ValueError where there is none.
     """
     found = []
     for i in range(edits.shape[0]):
+        tick()
         pictures = [decode(latents[i : i + 1])[..., :3].float().cpu() for latents in (originals, edits)]
         faces = [central_face(picture, analyzer) for picture in pictures]
         if faces[0] is not None and faces[1] is not None:

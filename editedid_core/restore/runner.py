@@ -15,24 +15,26 @@ from ..engines.protocol import Engine
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..pictures import check_pictures
 from ..records import CropResult, FacePair, FacePairs, Faces, PasteRecord
+from ..ticks import Tick, nothing
 from .caution import cautions
 from .guard import judge
 from .report import Decision, FaceReport, PictureReport, Restoration
-from .stages import Prepared, Tick, cut, find, job, left_alone, match, nothing, shape_and_tone
+from .stages import Prepared, cut, find, job, left_alone, match, shape_and_tone
 
 
 def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: Engine, config: RestoreConfig,
             element_mask: Tensor | None = None, tick: Tick = nothing) -> Restoration:
     """Restore every matched face of `edited` (B, H, W, C) from the photos in `original` (P, h, w, C).
 
-    `element_mask`: (B or 1, H, W) in [0, 1], what of the edit must stay. `tick`: called after each picture searched and
-    each face restored. Raises ValueError where a picture does not fit, or holds no face and `find.no_face` is "error".
+    `element_mask`: (B or 1, H, W) in [0, 1], what of the edit must stay. `tick`: called for each unit of work: a
+    picture searched, a face moved, cut, restored or pasted. Raises ValueError where a picture does not fit, or holds no
+    face and `find.no_face` is "error".
     """
     check_pictures(original, "original")
     check_pictures(edited, "edited")
     photos = find(original, "original", analyzer, config.find, tick)
     faces_of_edit = find(edited, "edited", analyzer, config.find, tick)
-    pairs = match(photos, faces_of_edit, config.match)
+    pairs = match(photos, faces_of_edit, config.match, tick)
     run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick)
     attempts = run.attempts()
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
@@ -93,7 +95,7 @@ class _Run:
             return []
         pairs = self._some(chosen)
         prepared = self._prepared(pairs, [share] * len(chosen))
-        crops = cut(self.original, prepared, self.config.crop)
+        crops = cut(self.original, prepared, self.config.crop, self.tick)
         before = cut_crops(self.edited, crops.record)
         attempts = []
         for i, pair in enumerate(pairs.pairs):
@@ -132,12 +134,12 @@ class _Run:
                          masks=torch.cat([first.record.masks[:0], *(one.record.masks for one in mixed)]))
         crops = torch.cat([first.crop[:0], *(one.crop for one in mixed)])
         how = self.config.paste
-        image = paste(shaped.image, crops, record, how.feather, how.colour)
+        image = paste(shaped.image, crops, record, how.feather, how.colour, self.tick)
         return image, torch.maximum(paste_mask(record, how.feather), shaped.mask)
 
     def _prepared(self, pairs: FacePairs, shares: list[float]) -> Prepared:
         return shape_and_tone(self.original, self.edited, pairs, shares, self.config.shape.skin_tone,
-                              self.element_mask)
+                              self.element_mask, self.tick)
 
     def _some(self, chosen: list[int]) -> FacePairs:
         return replace(self.pairs, pairs=tuple(self.pairs.pairs[i] for i in chosen))

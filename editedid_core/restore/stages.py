@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,17 +19,11 @@ from ..faces.match import match_faces
 from ..faces.similarity import person_similarity, pose_distance
 from ..geometry.reshape import Reshaped, reshape_faces
 from ..records import CropResult, FacePairs, Faces
+from ..ticks import Tick, nothing
 from .report import Box, LeftAlone, box_of
 
 MOST_PHOTOS = 4
 """Photos of one person that are used together, the first included."""
-
-Tick = Callable[[], None]
-"""Called after each unit of work, to move a progress bar and to stop where the user said so."""
-
-
-def nothing() -> None:
-    """A tick that does nothing."""
 
 
 def find(image: Tensor, name: str, analyzer: FaceAnalyzer, config: FindConfig, tick: Tick = nothing) -> Faces:
@@ -51,10 +45,10 @@ def require_faces(faces: Faces, name: str, no_face: str) -> None:
         )
 
 
-def match(originals: Faces, edited: Faces, config: MatchConfig) -> FacePairs:
+def match(originals: Faces, edited: Faces, config: MatchConfig, tick: Tick = nothing) -> FacePairs:
     """Who is who, by likeness and place."""
     return match_faces(originals, edited, config.min_similarity, config.position_weight, config.same_person,
-                       config.photos)
+                       config.photos, tick)
 
 
 def left_alone(pairs: FacePairs, config: MatchConfig) -> tuple[LeftAlone, ...]:
@@ -76,20 +70,20 @@ class Prepared:
 
 
 def shape_and_tone(original: Tensor, edited: Tensor, pairs: FacePairs, shares: Sequence[float], skin_tone: float,
-                   element_mask: Tensor | None) -> Prepared:
+                   element_mask: Tensor | None, tick: Tick = nothing) -> Prepared:
     """Faces moved to their persons' shape, each by its own share, and skin in its person's tone."""
-    shaped = reshape_faces(edited, pairs, shares)
+    shaped = reshape_faces(edited, pairs, shares, tick)
     moved = None if element_mask is None else shaped.moved(element_mask)
-    toned = retone_faces(original, shaped.image, shaped.pairs, skin_tone, moved)
+    toned = retone_faces(original, shaped.image, shaped.pairs, skin_tone, moved, tick)
     both = replace(shaped, image=toned.image, mask=torch.maximum(shaped.mask, toned.mask))
     return Prepared(both, moved, toned.certainty)
 
 
-def cut(original: Tensor, prepared: Prepared, config: CropConfig) -> CropResult:
+def cut(original: Tensor, prepared: Prepared, config: CropConfig, tick: Tick = nothing) -> CropResult:
     """The crops of all pairs, in order."""
     return crop_pairs(original, prepared.shaped.image, prepared.shaped.pairs, config.size, prepared.element_mask,
                       config.relight, config.auto_elements, config.piecewise, config.keep_elements, config.alignment,
-                      config.whole_features, config.match_sharpness)
+                      config.whole_features, config.match_sharpness, tick)
 
 
 def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config: RestoreConfig) -> FaceJob:
@@ -101,4 +95,4 @@ def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config:
     others = cut(original, replace(prepared, shaped=further), config.crop).original
     drift = 1 - person_similarity(pair.originals, pair.as_found)
     return FaceJob(crops.original[one], crops.edited[one], others, crops.face_mask[i], crops.element_mask[i],
-                   pose_distance(pair.original, pair.as_found), drift)
+                   pose_distance(pair.original, pair.as_found), drift, crops.record.crops[i])

@@ -95,7 +95,7 @@ def from_vector(vector: np.ndarray) -> Identity:
 
 
 def sample_identity(rng: np.random.Generator) -> Identity:
-    """Draw a person: normal parameters cut at ±2, those of `UNIFORM` even over ±√3."""
+    """Draw a person: normal parameters cut at ±2, those of `UNIFORM` even over ±1.73 (the root of 3)."""
     values = rng.standard_normal(len(names()))
     even = rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), len(names()))
     chosen = [e if name in UNIFORM else v for name, v, e in zip(names(), values, even)]

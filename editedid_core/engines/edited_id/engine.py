@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...appearance.detail import return_detail
+from ...pictures import SAMPLE_REMEDY, VAE_REMEDY, require_finite
 from ..protocol import FaceJob, FaceResult
 from .noise_grid import strength_for_drift
 from .settings import SampleSettings
@@ -51,11 +52,20 @@ class EditedIDEngine:
     detail: float = 1.0
 
     def run(self, job: FaceJob) -> FaceResult:
-        latents = self.encode(job.original), self.encode(job.edited)
-        others = torch.cat([self.encode(photo[None]) for photo in job.others]) if len(job.others) else None
+        latents = self._encoded(job.original), self._encoded(job.edited)
+        others = torch.cat([self._encoded(photo[None]) for photo in job.others]) if len(job.others) else None
         strength = strength_for_drift(self.settings.strength, job.drift, self.strength_by_drift)
         settings = replace(self.settings, pose=job.pose, strength=strength)
         run = self.sample(*latents, job.face_mask, job.element_mask, settings, others)
-        crop, of_original, of_edited = (self.decode(z)[..., :3].to(job.edited) for z in (run.latent, *latents))
+        require_finite(run.latent, "sampling: the restored latent", SAMPLE_REMEDY)
+        crop, of_original, of_edited = (self._decoded(z).to(job.edited) for z in (run.latent, *latents))
         crop = return_detail(crop, job.original, job.edited, of_original, of_edited, job.weight, self.detail)
         return FaceResult(crop, run.evaluations, run.mode)
+
+    # what is not a number is refused where it arises, for the guard would only see another face
+
+    def _encoded(self, picture: Tensor) -> Tensor:
+        return require_finite(self.encode(picture), "vae: the encoded crop", VAE_REMEDY)
+
+    def _decoded(self, latent: Tensor) -> Tensor:
+        return require_finite(self.decode(latent)[..., :3], "vae: the decoded crop", VAE_REMEDY)

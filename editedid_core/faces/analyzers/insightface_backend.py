@@ -7,6 +7,7 @@ the detector is prepared (in 2.x setting `input_size` on it does nothing).
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from PIL import Image
 
 from ...geometry.landmarks import MIRRORED
 from ...records import Face
+from .faults import AnalyzerError, in_words, is_memory, is_provider
 from .licences import pack_licence
 from .search import Found, look_harder, upright_points
 
 INSTALL = "pip install insightface onnxruntime"
+DEVICE_VARIABLE = "EDITEDID_FACE_DEVICE"
+"""Set to "cpu", it keeps insightface off the graphics card."""
 
 # insightface aligns faces to 112 pixels without a low-pass: larger ones are made smaller first
 _LARGEST_FACE = 256
@@ -36,11 +40,23 @@ def insightface_available() -> bool:
 
 
 def providers() -> list[str]:
-    """CUDA where the installed onnxruntime offers it, and always the CPU."""
+    """CUDA where the installed onnxruntime offers it and the operator lets it, and always the CPU."""
     import onnxruntime
 
+    if os.environ.get(DEVICE_VARIABLE, "").lower() == "cpu":
+        return ["CPUExecutionProvider"]
     offered = onnxruntime.get_available_providers()
     return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in offered]
+
+
+def _device(chosen: list[str]) -> str:
+    return "the graphics card" if "CUDAExecutionProvider" in chosen else "the CPU"
+
+
+def _elsewhere(chosen: list[str]) -> str:
+    """The other ways, in words."""
+    on_cpu = f"start ComfyUI with {DEVICE_VARIABLE}=cpu to use the CPU, or "
+    return (on_cpu if "CUDAExecutionProvider" in chosen else "") + "choose the backend dlib"
 
 
 class InsightFaceAnalyzer:
@@ -53,17 +69,18 @@ class InsightFaceAnalyzer:
 
     def __init__(self, pack: str, folder: Path, detection_size: int = 640) -> None:
         if not insightface_available():
-            raise RuntimeError(f"The face analyzer insightface is not installed: run `{INSTALL}` in ComfyUI's Python.")
+            raise AnalyzerError(f"The face analyzer insightface is not installed: run `{INSTALL}` in ComfyUI's Python.")
         self._pack = pack
         self._side = -(-detection_size // 32) * 32
         models: dict[str, Any] = {}
-        for file in sorted(folder.glob("*.onnx")):
-            model = _open(file)
+        self._providers = providers()
+        for file in sorted(file for file in folder.glob("*.onnx") if not file.name.startswith(".")):
+            model = _open(file, self._providers)
             if model is not None:
                 models.setdefault(model.taskname, model)
         for task, what in (("detection", "detection"), ("recognition", "recognition")):
             if task not in models:
-                raise RuntimeError(
+                raise AnalyzerError(
                     f"The face model pack '{pack}' in {folder} has no {what} network: download the pack again and "
                     "unzip all of its .onnx files there."
                 )
@@ -87,8 +104,10 @@ class InsightFaceAnalyzer:
         def upright(picture: NDArray[np.uint8]) -> list[Found]:
             return [found for found in self._upright(picture) if found[2] >= threshold]
 
-        found = upright(image) or look_harder(image, upright, longest=2 * self._side)
-        return [self._face(image, box, points, score) for box, points, score in found]
+        chosen = self._providers
+        with in_words(f"The face analyzer {self.name}", "finding faces", _device(chosen), _elsewhere(chosen)):
+            found = upright(image) or look_harder(image, upright, longest=2 * self._side)
+            return [self._face(image, box, points, score) for box, points, score in found]
 
     def embed(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
         """See FaceRecogniser.embed. Only the face's five points are used."""
@@ -161,18 +180,25 @@ def _zoomed(box: NDArray[Any], zoom: float) -> NDArray[np.float64]:
     return np.concatenate([middle - zoom * half, middle + zoom * half])
 
 
-def _open(file: Path) -> Any:
+def _open(file: Path, chosen: list[str]) -> Any:
     """One network, or None where insightface does not know its kind."""
     from google.protobuf.message import DecodeError
     from insightface import model_zoo
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     damage = (DecodeError, state.InvalidProtobuf, state.InvalidGraph, state.Fail, state.NoSuchFile,
-              state.InvalidArgument, state.RuntimeException, RuntimeError, ValueError, OSError)
-    try:
-        return model_zoo.get_model(str(file), providers=providers())
-    except damage as error:
-        raise RuntimeError(f"The model file {file} is damaged or not a face model: download its pack again.") from error
+              state.InvalidArgument, state.NoModel, IndexError, TypeError)
+    with in_words(f"The model file {file}", "opening", _device(chosen), _elsewhere(chosen)):
+        try:
+            return model_zoo.get_model(str(file), providers=chosen)
+        except PermissionError as error:
+            raise AnalyzerError(f"The model file {file} cannot be read: let ComfyUI's user read it.") from error
+        except damage as error:
+            if is_memory(error) or is_provider(error):
+                raise
+            raise AnalyzerError(
+                f"The model file {file} is damaged or not a face model: download its pack again. ({error})"
+            ) from error
 
 
 def _reduced(picture: NDArray[np.uint8], wanted: float) -> tuple[NDArray[np.uint8], int]:

@@ -17,6 +17,7 @@ from .composed import ComposedAnalyzer, FaceRecogniser
 from .dlib_backend import INSTALL as INSTALL_DLIB
 from .dlib_backend import DlibAnalyzer, dlib_available
 from .dlib_recogniser import DlibRecogniser
+from .faults import AnalyzerError
 from .insightface_backend import INSTALL as INSTALL_INSIGHTFACE
 from .insightface_backend import InsightFaceAnalyzer, insightface_available
 from .mesh_backend import MeshAnalyzer
@@ -68,13 +69,15 @@ def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detecti
     insightface packs on this machine, name to folder. pack: a name among them, or "auto". detection_size: pixels;
     larger finds smaller faces and takes longer. mesh: the face mesh's file, which then finds the faces while the
     backend only recognises them; None for the backend's own detector. The lab's pack always finds its drawn people
-    itself. Raises RuntimeError with the command that helps when nothing is installed or the pack is missing,
+    itself. Raises AnalyzerError with the command that helps when nothing is installed or the pack is missing,
     ValueError for another backend.
     """
     chosen = one_of(backend, BACKENDS, "backend")
+    if not isinstance(pack, str):
+        one_of(pack, (AUTO_PACK, *sorted(packs)), "pack")
     if pack != AUTO_PACK and pack not in packs:
         found = ", ".join(sorted(packs)) or "none"
-        raise RuntimeError(
+        raise AnalyzerError(
             f"The face model pack '{pack}' was not found (found: {found}): unzip it into "
             f"models/insightface/models/{pack}."
         )
@@ -83,7 +86,7 @@ def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detecti
         return _opened("dlib", packs, "", detection_size, mesh)
     if chosen == "insightface":
         if name is None:
-            raise RuntimeError(
+            raise AnalyzerError(
                 "No insightface model pack was found: unzip one (buffalo_l, antelopev2, AuraFace) into "
                 "models/insightface/models, or choose the backend dlib."
             )
@@ -91,13 +94,13 @@ def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detecti
     if name is not None and (insightface_available() or pack != AUTO_PACK):
         try:
             return _opened("insightface", packs, name, detection_size, mesh)
-        except RuntimeError as error:
+        except AnalyzerError as error:
             if pack != AUTO_PACK or not dlib_available():
                 raise
             logging.warning("EditedID: %s dlib is used instead.", error)
     if dlib_available():
         return _opened("dlib", packs, "", detection_size, mesh)
-    raise RuntimeError(
+    raise AnalyzerError(
         f"No face analyzer is installed: run `{INSTALL_DLIB}` (nothing else to download) or `{INSTALL_INSIGHTFACE}` "
         "(and add a model pack) in ComfyUI's Python."
     )
@@ -117,9 +120,11 @@ def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None)
             row = BACKEND_ROWS[backend]
             try:
                 opened = row.open(packs, pack, size, mesh is not None)
-            except (ImportError, OSError, AttributeError, ValueError) as error:
+            except AnalyzerError:
+                raise
+            except Exception as error:
                 # installed, and it cannot be imported: a missing system library, another numpy, a broken wheel
-                raise RuntimeError(
+                raise AnalyzerError(
                     f"The face analyzer {backend} is installed and does not start ({error}): run `{row.install} "
                     "--force-reinstall` in ComfyUI's Python, or choose another backend."
                 ) from error

@@ -1,0 +1,152 @@
+"""A prompt told in the edit's own coordinates, brought to those of one face's crop.
+
+What ControlNets, areas and masks say about the whole picture is cut by the crop's own map, as the picture is, before
+the crop is sampled. What cannot be cut is left out, and said.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..geometry.affine import apply, inverse_affine, pixel_grid, scale_of
+from ..geometry.resample import resample
+from ..records import FaceCrop
+
+AREA_PIXELS = 8
+"""Pixels of one unit of an area: the host's nodes divide by this, whatever the VAE."""
+
+_LEFT_OUT = {
+    "gligen": "GLIGEN boxes", "concat_latent_image": "an inpainting picture", "concat_mask": "an inpainting mask",
+}
+"""Keys of the host's prompts that are told in the whole picture's latent pixels."""
+
+Conditioning = list[list[Any]]
+
+
+def crop_conditioning(conditioning: Conditioning | None, place: FaceCrop | None,
+                      cells: tuple[int, int]) -> Conditioning | None:
+    """The host's conditioning of the whole edit as it is for one crop; the given one is left as it was.
+
+    `place`: where the crop lies in the edit; None gives the conditioning back. `cells`: height and width of the crop's
+    latent. Entries whose area or mask does not reach the crop are left out; where none is left the result is None, an
+    empty conditioning.
+    """
+    if conditioning is None or place is None:
+        return conditioning
+    crop = _Crop(place, cells)
+    kept = [[tokens, options] for tokens, given in conditioning if (options := crop.options(given)) is not None]
+    if not kept:
+        logging.warning("EditedID: no part of the prompt reaches this face; it is sampled without one.")
+    return kept or None
+
+
+class _Crop:
+    """The way from the edit's coordinates to one crop's."""
+
+    def __init__(self, place: FaceCrop, cells: tuple[int, int]) -> None:
+        self._frame, self._size, self._to_image = place.frame, place.size, place.to_image
+        self._edit = place.pair.edited.image_size
+        self._cells = cells
+
+    def options(self, given: dict[str, Any]) -> dict[str, Any] | None:
+        """The options of one entry of a conditioning, or None where it does not reach the crop."""
+        options = dict(given)
+        for key, what in _LEFT_OUT.items():
+            if options.pop(key, None) is not None:
+                logging.warning("EditedID: %s of the whole picture cannot be cut to a face and is left out.", what)
+        if options.get("mask") is not None:
+            mask = options["mask"]
+            options["mask"] = self._mask(mask[None] if mask.ndim == 2 else mask)
+            if not bool(options["mask"].any()):
+                return None
+        if options.get("area") is not None and not self._area(options):
+            return None
+        if options.get("control") is not None:
+            options["control"] = self._control(options["control"])
+            if options["control"] is None:
+                del options["control"]
+        return options
+
+    def _area(self, options: dict[str, Any]) -> bool:
+        """Replace the area by its part of the crop; False where there is none. A turned crop gets a mask instead, for
+        an area is level."""
+        y, x, height, width = self._area_pixels(options.pop("area"))
+        left, top, right, bottom = x - 0.5, y - 0.5, x + width - 0.5, y + height - 0.5
+        corners = apply(inverse_affine(self._to_image), [[left, top], [right, top], [right, bottom], [left, bottom]])
+        per_cell = np.array([self._size / self._cells[1], self._size / self._cells[0]])
+        corners = (corners + 0.5) / per_cell
+        low, high = np.rint(corners[0]), np.rint(corners[2])
+        if np.abs(corners[[1, 3]] - [[high[0], low[1]], [low[0], high[1]]]).max() > 0.5 + 1e-6:
+            return self._turned_area(options, (left, top, right, bottom))
+        limits = np.array([self._cells[1], self._cells[0]])
+        x0, y0 = (int(v) for v in np.clip(low, 0, limits))
+        x1, y1 = (int(v) for v in np.clip(high, 0, limits))
+        if x1 <= x0 or y1 <= y0:
+            return False
+        if (y1 - y0, x1 - x0) != self._cells:
+            options["area"] = (y1 - y0, x1 - x0, y0, x0)
+        return True
+
+    def _turned_area(self, options: dict[str, Any], sides: tuple[float, float, float, float]) -> bool:
+        left, top, right, bottom = sides
+        at = apply(self._to_image, pixel_grid(self._size, self._size))
+        inside = (at[..., 0] >= left) & (at[..., 0] <= right) & (at[..., 1] >= top) & (at[..., 1] <= bottom)
+        if not inside.all():
+            mask = torch.from_numpy(inside.astype(np.float32))[None]
+            options["mask"] = mask * options["mask"] if options.get("mask") is not None else mask
+        return bool(inside.any())
+
+    def _area_pixels(self, area: Any) -> tuple[float, float, float, float]:
+        """y, x, height, width in pixels of the edit; an area of a video has its time before them."""
+        shares = area[0] == "percentage"
+        values = [float(v) for v in (area[1:] if shares else area)]
+        half = len(values) // 2
+        (height, width), (y, x) = values[half - 2:half], values[-2:]
+        unit_y, unit_x = self._edit if shares else (AREA_PIXELS, AREA_PIXELS)
+        return y * unit_y, x * unit_x, height * unit_y, width * unit_x
+
+    def _control(self, control: Any) -> Any:
+        """A chain of the host's ControlNets, each with its hint cut; None where nothing is left of it."""
+        before = getattr(control, "previous_controlnet", None)
+        before = None if before is None else self._control(before)
+        hint = getattr(control, "cond_hint_original", None)
+        if not isinstance(hint, Tensor) or hint.ndim != 4:
+            logging.warning("EditedID: %s keeps its hint where it cannot be cut to a face, and is left out.",
+                            type(control).__name__)
+            return before
+        copy = control.copy()
+        copy.cond_hint_original = self._picture(hint)
+        copy.extra_concat_orig = [one if min(one.shape[-2:]) <= 1 else self._mask(one[:, 0])[:, None]
+                                  for one in getattr(control, "extra_concat_orig", ())]
+        copy.set_previous_controlnet(before)
+        return copy
+
+    def _picture(self, hint: Tensor) -> Tensor:
+        """(B, C, H, W) to (1, C, S, S), as the edit itself is cut."""
+        one = hint[self._frame % hint.shape[0]].movedim(0, -1).float().cpu()
+        positions, step = self._positions(one.shape[:2], centred=True)
+        return resample(one, positions, step).movedim(-1, 0)[None].to(hint.dtype)
+
+    def _mask(self, mask: Tensor) -> Tensor:
+        """(B, H, W) to (1, S, S), nothing beyond the picture, as masks on the edit are cut."""
+        one = mask[self._frame % mask.shape[0]][..., None].float().cpu()
+        positions, step = self._positions(one.shape[:2], centred=False)
+        return resample(one, positions, step, padding="zeros", mode="bilinear")[..., 0][None]
+
+    def _positions(self, size: Any, centred: bool) -> tuple[NDArray[np.float64], float]:
+        """Where the crop's pixels lie in a picture of `size`, which the host would stretch over the edit: a hint as
+        large as covers it (`centred`), a mask side by side. Also the step between them."""
+        ratio = np.array([size[1] / self._edit[1], size[0] / self._edit[0]])
+        offset = np.zeros(2)
+        if centred and ratio[0] != ratio[1]:
+            ratio = np.full(2, ratio.min())
+            offset = (np.array([size[1], size[0]]) - ratio * [self._edit[1], self._edit[0]]) / 2
+        at = apply(self._to_image, pixel_grid(self._size, self._size))
+        step = scale_of(self._to_image) * float(np.sqrt(ratio.prod()))
+        return (at if (ratio == 1).all() and not offset.any() else (at + 0.5) * ratio + offset - 0.5), step

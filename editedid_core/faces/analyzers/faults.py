@@ -1,0 +1,58 @@
+"""What goes wrong with an analyzer, in one sentence that names the cause, the device and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+Doing = Literal["opening", "finding faces"]
+
+_MEMORY = ("out of memory", "failed to allocate memory", "bad_alloc", "bad allocation", "cublas_status_alloc_failed",
+           "cudnn_status_alloc_failed", "cuda_error_out_of_memory", "available memory of")
+_PROVIDER = ("executionprovider", "execution provider", "cuda_path", "libcudart", "libcublas", "libcudnn", "libcufft",
+             "onnxruntime_providers", "cuda driver", "cuda failure", "no kernel image", "no cuda-capable",
+             "cudnn_status_not_initialized", "cublas_status_not_initialized", "invalid device ordinal")
+
+
+class AnalyzerError(RuntimeError):
+    """An analyzer that cannot work, told in a sentence with the remedy."""
+
+
+@contextmanager
+def in_words(name: str, doing: Doing, device: str, elsewhere: str) -> Iterator[None]:
+    """Raise AnalyzerError, from its cause, for whatever fails within.
+
+    name: of the analyzer or its file. device: on which it works, as "the graphics card" or "the CPU". elsewhere: the
+    other ways, as "choose the backend dlib". Errors that are in words already pass.
+    """
+    try:
+        yield
+    except AnalyzerError:
+        raise
+    except Exception as error:
+        raise AnalyzerError(f"{name} {_told(error, doing, device)}{elsewhere}. ({_cause(error)})") from error
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _MEMORY)
+
+
+def is_provider(error: BaseException) -> bool:
+    """Whether an error says that onnxruntime cannot use the device."""
+    return any(words in str(error).lower() for words in _PROVIDER)
+
+
+def _told(error: BaseException, doing: Doing, device: str) -> str:
+    if is_memory(error):
+        return f"ran out of memory on {device} while {doing}: free some of it, or "
+    if is_provider(error):
+        return f"cannot use {device} while {doing}: "
+    return f"failed on {device} while {doing}: "
+
+
+def _cause(error: BaseException) -> str:
+    """The first line of what was raised, short."""
+    first = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {first[:200]}" if first else type(error).__name__

@@ -1,0 +1,166 @@
+"""What goes wrong with analyzers and with other nodes' boxes, each with its own sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from editedid_core.faces.analyzers import registry
+from editedid_core.faces.analyzers.dlib_backend import DlibAnalyzer
+from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer, providers
+from editedid_core.faces.external import faces_from_boxes, faces_from_landmarks
+from editedid_core.faces.find import find_faces
+from editedid_core.restore.stages import require_faces
+
+SIZE = (100, 200)
+BOX = [20.0, 10.0, 60.0, 50.0]
+
+
+def raises(error: BaseException) -> Callable[..., Any]:
+    def call(*_: object, **__: object) -> Any:
+        raise error
+
+    return call
+
+
+@pytest.fixture(autouse=True)
+def dlib_opens_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What auto falls back to is not what is tried here."""
+    quick = replace(registry.BACKEND_ROWS["dlib"], open=lambda *_: type("Quick", (), {"name": "dlib"})())
+    monkeypatch.setattr(registry, "BACKEND_ROWS", {**registry.BACKEND_ROWS, "dlib": quick})
+    monkeypatch.setattr(registry, "dlib_available", lambda: True)
+    registry.close_analyzers()
+
+
+@pytest.fixture
+def on_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], Path]:
+    """A pack of one file, which insightface opens on a graphics card with this error."""
+    zoo = pytest.importorskip("insightface.model_zoo")
+    runtime = pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(runtime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    (tmp_path / "det.onnx").write_bytes(b"x")
+
+    def fails(error: BaseException) -> Path:
+        monkeypatch.setattr(zoo, "get_model", raises(error))
+        return tmp_path
+
+    return fails
+
+
+@pytest.mark.parametrize(("error", "words"), [
+    (RuntimeError("CUDA error 2: out of memory"), "ran out of memory on the graphics card"),
+    (RuntimeError("Failed to allocate memory for requested buffer of size 1024"), "ran out of memory"),
+    (RuntimeError("LoadLibrary failed: onnxruntime_providers_cuda.dll"), "cannot use the graphics card"),
+    (RuntimeError("something nobody thought of"), "failed on the graphics card while opening"),
+])
+def test_causes_of_a_failed_start_are_told_apart(
+    error: Exception, words: str, on_the_card: Callable[[BaseException], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    packs = {"buffalo_l": on_the_card(error)}
+    with pytest.raises(RuntimeError, match=words) as told:
+        registry.load_analyzer("insightface", packs)
+    sentence = str(told.value)
+    assert "download" not in sentence and "damaged" not in sentence
+    assert "EDITEDID_FACE_DEVICE=cpu" in sentence and "dlib" in sentence and str(error) in sentence
+    assert told.value.__cause__ is error
+    with caplog.at_level("WARNING"):
+        assert registry.load_analyzer("auto", packs).name == "dlib"
+    assert words in caplog.text
+
+
+def test_a_file_that_may_not_be_read_is_no_damaged_one(on_the_card: Callable[[BaseException], Path]) -> None:
+    packs = {"buffalo_l": on_the_card(PermissionError(13, "Permission denied"))}
+    with pytest.raises(RuntimeError, match="cannot be read"):
+        registry.load_analyzer("insightface", packs)
+
+
+def test_the_operator_keeps_insightface_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(runtime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    assert providers()[0] == "CUDAExecutionProvider"
+    monkeypatch.setenv("EDITEDID_FACE_DEVICE", "cpu")
+    assert providers() == ["CPUExecutionProvider"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA failure 2: out of memory"), MemoryError("bad allocation")])
+def test_failures_while_finding_get_a_sentence(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("insightface")
+    pack = Path(__file__).resolve().parents[3] / "lab" / "models" / "insightface" / "lab"
+    pytest.importorskip("dlib")
+    for analyzer, part in ((InsightFaceAnalyzer("lab", pack, 320), "detect"), (DlibAnalyzer(), "run")):
+        broken = type("Detector", (), {part: raises(error)})()
+        monkeypatch.setattr(analyzer, "_detector", broken)
+        with pytest.raises(RuntimeError, match="ran out of memory on the CPU while finding faces") as told:
+            analyzer.find(np.zeros((300, 300, 3), dtype=np.uint8))
+        assert "choose the backend" in str(told.value) and told.value.__cause__ is error
+
+
+@pytest.mark.parametrize("broken", [RuntimeError("module compiled against ABI version 0x1000009"),
+                                    SystemError("initialization failed"), KeyError("numpy")])
+def test_whatever_an_import_raises_is_told_in_words(
+    broken: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = replace(registry.BACKEND_ROWS["insightface"], open=raises(broken))
+    monkeypatch.setattr(registry, "BACKEND_ROWS", {**registry.BACKEND_ROWS, "insightface": row})
+    monkeypatch.setattr(registry, "insightface_available", lambda: True)
+    with pytest.raises(RuntimeError, match="installed and does not start.*force-reinstall"):
+        registry.load_analyzer("insightface", {"buffalo_l": tmp_path})
+    with caplog.at_level("WARNING"):
+        assert registry.load_analyzer("auto", {"buffalo_l": tmp_path}).name == "dlib"
+    assert caplog.text.count("does not start") == 1
+
+
+def test_notes_of_another_system_are_no_networks(tmp_path: Path) -> None:
+    pytest.importorskip("insightface")
+    (tmp_path / "._det.onnx").write_bytes(b"Mac OS X")
+    with pytest.raises(RuntimeError, match="no detection network"):
+        registry.load_analyzer("insightface", {"mine": tmp_path})
+
+
+def test_a_pack_of_no_name_is_refused_with_the_choices(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="pack is None: choose one of auto, mine"):
+        registry.load_analyzer("auto", {"mine": tmp_path}, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("nothing", [[], [[]], (), np.zeros((0, 4)), torch.zeros(0, 5), [None], None])
+def test_no_boxes_are_no_faces(nothing: Any) -> None:
+    found = faces_from_boxes(nothing, 1, SIZE)
+    assert found.faces == () and found.frames == 1
+    require_faces(found, "image", "pass through")
+    with pytest.raises(ValueError, match="no face was found"):
+        require_faces(found, "image", "error")
+
+
+def test_empty_lists_of_boxes_pass_through_for_a_batch() -> None:
+    faces = find_faces(torch.zeros(3, *SIZE, 3), boxes=[])
+    assert faces.faces == () and faces.frames == 3
+    assert faces_from_landmarks({"frames": [], "image_size": SIZE}, 3, SIZE).faces == ()
+
+
+@pytest.mark.parametrize("boxes", [
+    {"x": 20, "y": 10, "width": 40, "height": 40}, {"x1": 20, "y1": 10, "x2": 60, "y2": 50},
+    {"left": 20, "top": 10, "right": 60, "bottom": 50}, {"x": 20, "y": 10, "w": 40, "h": 40}, {"bbox": BOX},
+    BOX, [BOX], [[BOX]], np.array(BOX), np.array([BOX]), torch.tensor([BOX]), [torch.tensor([BOX])],
+    [np.array([[*BOX, 0.9]])], [{"bbox": BOX, "score": 0.9}], [[{"box": tuple(BOX), "confidence": 0.9}]],
+])
+def test_boxes_of_other_layouts_are_read(boxes: Any) -> None:
+    (face,) = faces_from_boxes(boxes, 1, SIZE, threshold=0.5).faces
+    np.testing.assert_allclose(face.box, BOX)
+    assert face.score in (0.9, 1.0)
+
+
+def test_boxes_of_an_unknown_layout_are_named() -> None:
+    for boxes in ([{"centre": 3}], "face", 7, [[1, 2, 3]], [["a"]]):
+        with pytest.raises(ValueError, match="bounding_box holds .*connect boxes as") as told:
+            faces_from_boxes(boxes, 1, SIZE)
+        assert "\n" not in str(told.value)
+
+
+def test_a_low_score_of_a_list_is_left_out() -> None:
+    assert faces_from_boxes([[*BOX, 0.2]], 1, SIZE, threshold=0.5).faces == ()

@@ -1,0 +1,300 @@
+"""What the crops need of the VAE and of the prompt, on the lab's models in a real host."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lab import toys
+from lab.checkpoints import CROPS, FILES
+from lab.demo_pictures import default_triple
+from lab.inprocess import Host
+from lab.toys import TOYS
+
+FAMILY = "unet"
+
+
+def core(host: Host, module: str) -> Any:
+    """A module of the core as the loaded nodes use it."""
+    nodes = host.node("EditedIDRestoreIdentity").__module__
+    return sys.modules[nodes.replace(".nodes.restore", f".editedid_core.{module}")]
+
+
+@pytest.fixture(scope="module")
+def models(host: Host) -> tuple[Any, Any]:
+    model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES[FAMILY])[:3]
+    return model, vae
+
+
+@pytest.fixture(scope="module")
+def analyzer(host: Host) -> Any:
+    return host.node("EditedIDLoadFaceAnalyzer").execute("insightface", "lab", 320).result[0]
+
+
+@pytest.fixture(scope="module")
+def pictures() -> tuple[Tensor, Tensor]:
+    triple = default_triple()
+    photo, edit = (torch.from_numpy(shot.image).float()[None] for shot in (triple.original, triple.drifted))
+    return photo, edit
+
+
+@pytest.fixture(scope="module")
+def call(host: Host) -> Any:
+    """A node at its defaults but for what is given; its outputs."""
+
+    def run(name: str, **given: Any) -> Any:
+        node = host.node(f"EditedID{name}")
+        values = {i.id: i.default for i in node.define_schema().inputs if getattr(i, "default", None) is not None}
+        with torch.inference_mode():
+            return node.execute(**{**values, **given}).result
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def crops(call: Any, analyzer: Any, pictures: tuple[Tensor, Tensor]) -> Any:
+    """Crop Face Pairs of the pictures, at a size."""
+    faces = [call("DetectFaces", image=image, analyzer=analyzer)[0] for image in pictures]
+    pairs = call("MatchFaces", original=faces[0], edited=faces[1])[0]
+    return lambda **given: call("CropFacePairs", original_image=pictures[0], edited_image=pictures[1], pairs=pairs,
+                                **given)
+
+
+@pytest.mark.parametrize("size", [100, 110, 128, 200])
+def test_the_vae_takes_crops_whole_and_landmarks_stay(
+    host: Host, models: tuple[Any, Any], crops: Any, size: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = crops(size=size)
+    side = made[1].shape[1]
+    assert side >= size and side % 64 == 0
+    assert (f"size {size} became {side}" in caplog.text) == (side != size)
+    cut = models[1].vae_encode_crop_pixels(made[1])
+    assert torch.equal(cut, made[1])  # the host cuts nothing off, so that no landmark moves
+    assert made[4].crops[0].size == side
+
+
+def test_with_its_vae_the_crop_is_rounded_to_the_vae_s_own_factor(
+    host: Host, models: tuple[Any, Any], crops: Any
+) -> None:
+    vae = core(host, "comfy.vae")
+    factor = models[1].spacial_compression_encode()
+    assert crops(size=110, vae=models[1])[1].shape[1] == -(-110 // factor) * factor
+    for ratio, multiple in ((32, 32), ((lambda a: a, 16, 16), 16), (1, 1), (None, 64)):
+        assert vae.crop_multiple(type("VAE", (), {"downscale_ratio": ratio})()) == multiple
+    assert vae.crop_multiple() == 64
+
+
+def test_patches_count_for_transformers(host: Host) -> None:
+    vae = core(host, "comfy.vae")
+    eight = type("VAE", (), {"downscale_ratio": 8})()
+    assert vae.crop_multiple(eight, toys.make(TOYS["sd15"])) == 8
+    assert vae.crop_multiple(eight, toys.make(TOYS["flux"])) == 16
+
+
+def test_a_size_that_the_vae_cannot_take_is_rounded_and_said(
+    call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor]
+) -> None:
+    image, _, _, _, report = call("RestoreIdentity", model=models[0], vae=models[1], original=pictures[0],
+                                  edited=pictures[1], analyzer=analyzer, crop_size=99, steps=4)
+    notes = " ".join(json.loads(report)["notes"])
+    assert "crop_size 99 became" in notes and image.shape == pictures[1].shape
+
+
+class Spoilt:
+    """The host's VAE with one answer spoilt."""
+
+    def __init__(self, vae: Any, stage: str, value: float) -> None:
+        self._vae, self._stage, self._value = vae, stage, value
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._vae, name)
+
+    def encode(self, picture: Tensor) -> Tensor:
+        return self._spoil(self._vae.encode(picture), "encode")
+
+    def decode(self, latent: Tensor) -> Tensor:
+        return self._spoil(self._vae.decode(latent), "decode")
+
+    def _spoil(self, x: Tensor, stage: str) -> Tensor:
+        x = x.clone()
+        if stage == self._stage:
+            x[..., 3] = self._value
+        return x
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("stage", ["encode", "decode"])
+def test_a_vae_that_gives_no_numbers_is_named_and_not_hidden_by_the_guard(
+    call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor], stage: str, value: float
+) -> None:
+    with pytest.raises(ValueError, match=f"{stage}d crop holds values that are not numbers.*fp32-vae"):
+        call("RestoreIdentity", model=models[0], vae=Spoilt(models[1], stage, value), original=pictures[0],
+             edited=pictures[1], analyzer=analyzer, crop_size=CROPS[FAMILY], steps=2, face_shape=1.0)
+
+
+def test_the_stages_as_nodes_refuse_them_too(call: Any, models: tuple[Any, Any], analyzer: Any, crops: Any,
+                                             pictures: tuple[Tensor, Tensor]) -> None:
+    original, edited, face, element, paste = crops(size=128)
+    bad = edited.clone()
+    bad[0, 5, 5] = float("nan")
+    latents = [{"samples": models[1].encode(picture)} for picture in (original, edited)]
+    with pytest.raises(ValueError, match="restored"):
+        call("ReturnDetail", restored=bad, original=original, edited=edited, original_latent=latents[0],
+             edited_latent=latents[1], vae=models[1], face_mask=face, element_mask=element)
+    with pytest.raises(ValueError, match="crops"):
+        call("JudgeFaces", edited_image=pictures[1], edited=edited, crops=bad, paste=paste, analyzer=analyzer)
+    with pytest.raises(ValueError, match="crops"):
+        call("PasteFaces", edited_image=pictures[1], crops=bad, paste=paste)
+    with pytest.raises(ValueError, match="decoded crop"):
+        call("LayerProbe", model=models[0], vae=Spoilt(models[1], "decode", float("nan")), original_latent=latents[0],
+             edited_latent=latents[1], face_mask=face, analyzer=analyzer)
+
+
+def control(hint: Tensor, channels: int) -> Any:
+    """A real ControlNet of the host whose network adds the hint's brightness to the first features."""
+    controlnet = importlib.import_module("comfy.controlnet")
+
+    class Bright(torch.nn.Module):
+        dtype = torch.float32
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.full((1,), 3.0), requires_grad=False)
+
+        def forward(self, x: Tensor, hint: Tensor, **_: Any) -> dict[str, list[Tensor]]:
+            small = torch.nn.functional.adaptive_avg_pool2d(hint.mean(1, keepdim=True), x.shape[-2:])
+            return {"input": [self.weight * small.repeat(1, channels, 1, 1)], "middle": [], "output": []}
+
+    net = controlnet.ControlNet(Bright(), load_device=torch.device("cpu"))
+    net.extra_conds = []
+    return net.set_cond_hint(hint.movedim(-1, 1))
+
+
+@pytest.fixture(scope="module")
+def prompt(host: Host, models: tuple[Any, Any], pictures: tuple[Tensor, Tensor]) -> Any:
+    """A prompt with a ControlNet under a mask, told in the coordinates of pictures of this size."""
+    profile = core(host, "comfy.model_profile")
+    channels = models[0].model.model_config.unet_config["model_channels"]
+    height, width = pictures[1].shape[1:3]
+    x = torch.linspace(0, 1, width).expand(height, width)
+    hint = torch.stack([x, x.flip(1), torch.linspace(0, 1, height)[:, None].expand(height, width)], -1)[None].square()
+    mask = torch.zeros(1, height, width)
+    mask[:, : height // 2] = 1
+
+    def make(hint: Tensor = hint, mask: Tensor = mask) -> list[list[Any]]:
+        (tokens, options), = profile.empty_conditioning(models[0])
+        return [[tokens, {**options, "control": control(hint, channels), "control_apply_to_uncond": True, "mask": mask,
+                          "mask_strength": 1.0, "set_area_to_bounds": False}], [tokens, dict(options)]]
+
+    make.hint, make.mask = hint, mask  # type: ignore[attr-defined]
+    return make
+
+
+def test_a_prompt_of_the_whole_edit_equals_cropping_the_picture_first(
+    host: Host, call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor], crops: Any,
+    prompt: Any
+) -> None:
+    """A ControlNet's hint and a mask: Restore Identity with them on the edit, and the stages with them on the crop."""
+    model, vae = models
+    size = CROPS[FAMILY]
+    common = dict(model=model, vae=vae, original=pictures[0], edited=pictures[1], analyzer=analyzer, crop_size=size,
+                  guard=False, steps=6)
+    whole = call("RestoreIdentity", **common, positive=prompt())[0]
+    plain = call("RestoreIdentity", **common)[0]
+
+    original, edited, face, element, paste = crops(size=size)
+    cut = core(host, "crops.cut").cut_crops
+    cropped = prompt(cut(prompt.hint, paste), cut(prompt.mask[..., None], paste)[..., 0])
+    latents = [{"samples": vae.encode(picture)} for picture in (original, edited)]
+    gated = call("Entanglement", model=call("AttentionDisentangle", model=model)[0])[0]
+    latent = call("AdaptiveMixingSampler", model=gated, original_latent=latents[0], edited_latent=latents[1],
+                  face_mask=face, element_mask=element, steps=6, positive=cropped)[0]
+    restored = call("ReturnDetail", restored=vae.decode(latent["samples"]), original=original, edited=edited,
+                    original_latent=latents[0], edited_latent=latents[1], vae=vae, face_mask=face,
+                    element_mask=element)[0]
+    first = call("PasteFaces", edited_image=pictures[1], crops=restored, paste=paste)[0]
+    effect, off = (float((whole - other).abs().max()) for other in (plain, first))
+    assert effect > 0.02
+    assert off < 0.1 * effect
+
+
+@pytest.mark.parametrize("area", [(4, 4, 0, 0), (2, 2, 400, 400), ("percentage", 0.05, 0.05, 0.95, 0.95)])
+def test_an_area_that_does_not_reach_the_face_changes_nothing(
+    host: Host, call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor], area: Any
+) -> None:
+    (tokens, options), = core(host, "comfy.model_profile").empty_conditioning(models[0])
+    prompt = [[tokens, dict(options)], [tokens + 5, {**options, "area": area, "strength": 1.0}]]
+    common = dict(model=models[0], vae=models[1], original=pictures[0], edited=pictures[1], analyzer=analyzer,
+                  crop_size=CROPS[FAMILY], guard=False, steps=4)
+    with_area = call("RestoreIdentity", **common, positive=prompt)[0]
+    without = call("RestoreIdentity", **common, positive=prompt[:1])[0]
+    assert torch.equal(with_area, without)
+
+
+def test_a_prompt_of_another_model_is_refused_before_anything_runs(
+    host: Host, call: Any, models: tuple[Any, Any], pictures: tuple[Tensor, Tensor], crops: Any
+) -> None:
+    (tokens, options), = core(host, "comfy.model_profile").empty_conditioning(models[0])
+    other = [[torch.zeros(1, 7, tokens.shape[-1] + 5), options]]
+
+    class Never:
+        name, licence = "never", "none"
+
+        def find(self, image: Any, threshold: float = 0.5) -> list[Any]:
+            raise AssertionError("faces were looked for")
+
+    for name in ("positive", "negative"):
+        with pytest.raises(ValueError, match=f"{name}: this prompt was encoded for another model") as told:
+            call("RestoreIdentity", model=models[0], vae=models[1], original=pictures[0], edited=pictures[1],
+                 analyzer=Never(), crop_size=128, **{name: other})
+        assert "\n" not in str(told.value)
+    original, edited, face, _, _ = crops(size=128)
+    latents = [{"samples": models[1].encode(picture)} for picture in (original, edited)]
+    with pytest.raises(ValueError, match="another model"):
+        call("AdaptiveMixingSampler", model=models[0], original_latent=latents[0], edited_latent=latents[1],
+             face_mask=face, positive=other)
+
+
+@pytest.mark.parametrize("kind", sorted(TOYS))
+def test_every_family_takes_its_own_prompt(host: Host, kind: str) -> None:
+    if not toys.exists(TOYS[kind]):
+        pytest.skip(f"this host has no {TOYS[kind].config}")
+    profile = core(host, "comfy.model_profile")
+    profile.check_prompt(toys.make(TOYS[kind]), toys.conditioning(TOYS[kind]), "positive")
+
+
+def test_a_file_that_could_not_be_saved_is_told_before_the_probe_runs(
+    host: Host, call: Any, models: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, crops: Any, analyzer: Any
+) -> None:
+    folder_paths = importlib.import_module("folder_paths")
+    blocker = Path(folder_paths.get_output_directory()) / "blocker"
+    blocker.write_text("a file, no folder")
+    original, edited, face, element, _ = crops(size=128)
+    latents = [{"samples": models[1].encode(picture)} for picture in (original, edited)]
+    given = dict(model=models[0], vae=models[1], original_latent=latents[0], edited_latent=latents[1], face_mask=face,
+                 element_mask=element, analyzer=analyzer, gate="detail", together=64, steps=2)
+    module = sys.modules[host.node("EditedIDLayerProbe").__module__]
+    ran: list[int] = []
+    sample = module.sample_pair
+    monkeypatch.setattr(module, "sample_pair", lambda *a, **k: ran.append(1) or sample(*a, **k))
+    try:
+        with pytest.raises(ValueError, match="filename_prefix: nothing can be written"):
+            call("LayerProbe", **given, filename_prefix="blocker/blocks")
+    finally:
+        blocker.unlink()
+    assert not ran
+
+    def full(*_: Any) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "save_block_file", full)
+    structure, detail, file, report = call("LayerProbe", **given, filename_prefix="editedid/blocks")
+    assert ran and file == "" and "Not saved" in report and "No space left" in report
+    assert isinstance(structure, str) and isinstance(detail, str)

@@ -1,0 +1,171 @@
+"""The pack loads with all of its nodes whatever lies on the disk, and whatever does not start on this machine."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.inprocess import Host
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = """
+import sys, json, asyncio, logging, os
+logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+sys.argv = ["comfyui", "--cpu"]
+sys.path.insert(0, {host!r})
+import comfy.options
+comfy.options.enable_args_parsing()
+import comfy.samplers, comfy_api.latest, folder_paths, nodes
+folder_paths.models_dir = {models!r}
+folder_paths.folder_names_and_paths["insightface"] = ([{models!r} + "/insightface", {share!r}], {{".bin"}})
+import importlib.util
+os.setuid({user})
+spec = importlib.util.spec_from_file_location("pack", {pack!r} + "/__init__.py", submodule_search_locations=[{pack!r}])
+pack = importlib.util.module_from_spec(spec)
+sys.modules["pack"] = pack
+spec.loader.exec_module(pack)
+found = asyncio.run(asyncio.run(pack.comfy_entrypoint()).get_node_list())
+for _ in range(2):
+    schemas = {{node.define_schema().node_id: node for node in found}}
+packs = next(i.options for i in schemas["EditedIDLoadFaceAnalyzer"].define_schema().inputs if i.id == "pack")
+try:
+    answer = schemas["EditedIDLoadFaceAnalyzer"].execute("auto", "auto", 320).result[1]
+except RuntimeError as error:
+    answer = str(error)
+print(json.dumps([len(schemas), packs, sorted(folder_paths.folder_names_and_paths["insightface"][1]), answer]))
+"""
+NOBODY = 65534
+
+
+@pytest.fixture
+def packs(host: Host) -> Any:
+    """The module that finds packs, as the loaded nodes use it."""
+    nodes = host.node("EditedIDLoadFaceAnalyzer").__module__
+    return sys.modules[nodes.replace(".nodes.faces", ".editedid_core.comfy.folders")]
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A models folder of the host with a pack, one nested too deep, notes of another system and folders of no use."""
+    folder = tmp_path / "models"
+    for name in ("good", "deep/deep", "._good", "notes", "lost+found", "empty"):
+        (folder / "insightface" / "models" / name).mkdir(parents=True)
+    for file in ("good/det.onnx", "deep/deep/det.onnx", "._good/det.onnx", "notes/._det.onnx", "lost+found/det.onnx"):
+        (folder / "insightface" / "models" / file).write_bytes(b"x")
+    return folder
+
+
+def test_only_folders_with_networks_are_packs_and_the_host_s_lists_stay(
+    packs: Any, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_paths = importlib.import_module("folder_paths")
+    shared: set[str] = {".safetensors"}
+    registered = {"insightface": ([str(models / "insightface"), str(models / "missing")], shared)}
+    monkeypatch.setattr(folder_paths, "folder_names_and_paths", registered)
+    monkeypatch.setattr(folder_paths, "models_dir", str(models))
+    assert set(packs.insightface_packs()) == {"good", "deep"}
+    assert packs.insightface_packs()["deep"].name == "deep"
+    assert shared == {".safetensors"}
+    assert registered == {"insightface": ([str(models / "insightface"), str(models / "missing")], shared)}
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(112, "Host is down"),
+                                   OSError(5, "Input/output error"), TimeoutError(110, "timed out")])
+def test_nothing_on_the_disk_fails_a_schema(
+    host: Host, packs: Any, error: OSError, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rule, over all nodes: a schema is made although nothing can be read."""
+
+    def fails(*_: Any, **__: Any) -> Iterator[Any]:
+        raise error
+
+    ids = [name for name in host.node_ids() if name.startswith("EditedID")]
+    for name in ("scandir", "listdir", "stat", "lstat"):
+        monkeypatch.setattr(os, name, fails)
+    monkeypatch.setattr(Path, "is_dir", fails)
+    monkeypatch.setattr(builtins, "open", fails)
+    packs._warn_once.cache_clear()
+    with caplog.at_level("WARNING"):
+        for _ in range(3):
+            schemas = [host.node(name).define_schema() for name in ids]
+    monkeypatch.undo()
+    assert len(schemas) == len(ids)
+    told = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    assert told and len(told) == len(set(told))
+
+
+def loaded(tmp_path: Path, models: Path, pack: Path = ROOT, path: Path | None = None) -> tuple[list[Any], str]:
+    """The pack in a process of an unprivileged user: nodes, packs, extensions, analyzer; and what was logged."""
+    if not hasattr(os, "getuid"):
+        pytest.skip("this system has no users to be")
+    user = NOBODY if os.getuid() == 0 else os.getuid()
+    script = SCRIPT.format(host=os.environ["EDITEDID_HOST"], pack=str(pack), models=str(models),
+                           share=str(tmp_path / "share"), user=user)
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "EDITEDID_FACE_PACK": "auto", "HOME": str(tmp_path)}
+    env["PYTHONPATH"] = os.pathsep.join([*([str(path)] if path else []), env.get("PYTHONPATH", "")])
+    for parent in [tmp_path, *tmp_path.parents]:
+        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+def test_an_unprivileged_user_gets_every_node_and_one_warning_a_folder(
+    host: Host, tmp_path: Path, models: Path
+) -> None:
+    secret = models / "insightface" / "models" / "secret"
+    closed = models / "insightface" / "closed"
+    for folder in (secret, closed):
+        folder.mkdir()
+        (folder / "det.onnx").write_bytes(b"x")
+        folder.chmod(0o000)
+    (tmp_path / "share").symlink_to(tmp_path / "gone")  # a share that is not there
+    try:
+        (count, packs, extensions, _), log = loaded(tmp_path, models)
+    finally:
+        for folder in (secret, closed):
+            folder.chmod(0o755)
+    assert count == len([name for name in host.node_ids() if name.startswith("EditedID")])
+    assert packs == ["auto", "deep", "good"] and extensions == [".bin"]
+    for folder in (secret, closed):
+        assert log.count(f"{folder} cannot be read") == 1
+
+
+def test_a_pack_that_may_not_be_written_loads(host: Host, tmp_path: Path, models: Path) -> None:
+    pack = tmp_path / "pack"
+    for part in ("nodes", "editedid_core", "web", "locales"):
+        shutil.copytree(ROOT / part, pack / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "__init__.py", pack)
+    for file in [pack, *pack.rglob("*")]:
+        file.chmod(0o555 if file.is_dir() else 0o444)
+    try:
+        (count, *_), _ = loaded(tmp_path, models, pack)
+    finally:
+        for file in [pack, *pack.rglob("*")]:
+            file.chmod(0o755)
+    assert count == len([name for name in host.node_ids() if name.startswith("EditedID")])
+
+
+@pytest.mark.parametrize("broken", ["insightface", "onnxruntime"])
+def test_an_optional_package_that_does_not_start_leaves_dlib(
+    host: Host, tmp_path: Path, models: Path, broken: str
+) -> None:
+    pytest.importorskip("dlib")
+    package = tmp_path / "site" / broken
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text('raise ImportError("libGL.so.1: cannot open shared object file")')
+    (count, _, _, answer), log = loaded(tmp_path, models, path=tmp_path / "site")
+    assert count == len([name for name in host.node_ids() if name.startswith("EditedID")])
+    assert "dlib" in answer
+    assert log.count("does not start") == 1 and "libGL.so.1" in log and "dlib is used instead" in log
