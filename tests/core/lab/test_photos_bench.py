@@ -54,7 +54,7 @@ def measured(people: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[di
     for name, source in (("00_original", "p00/00.png"), ("00_edited", "p01/01.png")):
         Image.open(people / "people" / source).save(edits / f"{name}.png")
     words = [str(people), "--analyzer", "lab", "--judge", "lab", "--judge", "lab", "--cache", str(place / "cache"),
-             "--rows", "default,60 % blend,gentle", "--variant", "gentle:face_shape=0.5", "--set", "size=128",
+             "--rows", "default,60 % blend,gentle", "--variant", "gentle:shape.face_shape=0.5", "--set", "crop.size=128",
              "--json", str(place / "out.json"), "--sheet", str(place / "sheet.jpg")]
     bench.main(words)
     return json.loads((place / "out.json").read_text()), sorted(place.glob("sheet*.jpg")), words
@@ -76,7 +76,7 @@ def test_the_json_holds_every_measure_of_every_group(measured: tuple[dict, list[
     assert kept["60 % blend"]["ghosts"]["mean"] > 3 * kept["default"]["ghosts"]["mean"]
     assert kept["edit"]["accepted"]["mean"] is None and 0 <= kept["default"]["accepted"]["mean"] <= 1
     assert content["groups"]["edits"]["default"]["whole"]["mean"] is None
-    assert content["methods"]["gentle"] == {"size": 128, "face_shape": 0.5}
+    assert content["methods"]["gentle"] == {"crop.size": 128, "shape.face_shape": 0.5}
     assert set(content["not_measured"]) >= {"beard"}
     assert {row["method"] for row in content["rows"]} >= {"edit", "default", "truth"}
 
