@@ -1,36 +1,31 @@
 """Where the eyes look, from a mesh with irises, against the truth; and what no measure was found for."""
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from editedid_core.faces.analyzers.mesh_backend import MeshAnalyzer
+from editedid_core.faces.analyzers.mesh_weights import FOLDER, find_mesh_weights
 from editedid_core.faces.analyzers.protocol import FaceAnalyzer
 
 from .landmarks import Points, upright
 from .records import Picture
 
+WEIGHTS = Path(__file__).resolve().parents[2] / ".run" / "models" / FOLDER
 MESH = 478
 EYES = ((33, 133, 468), (362, 263, 473))
 """Outer or inner corner at the left of the picture, the one at its right, middle of the iris: of both eyes in
 MediaPipe's mesh."""
-MODULES = ("editedid_core.faces.analyzers.mediapipe_backend", "editedid_core.faces.analyzers.mesh_backend")
-"""Where an analyzer with a mesh may live; it offers `open_mesh() -> FaceAnalyzer | None`."""
-
-NO_MESH = "no analyzer with irises (478 points) is installed"
+NO_MESH = "the face mesh with irises is not at hand (python run.py weights)"
 NO_BEARD = "no measure tells a half beard from a whole one: the one that was tried agreed with the eye half of the time"
 
 
 def open_mesh() -> FaceAnalyzer | None:
-    """An analyzer whose faces have irises; None where there is none."""
-    for name in MODULES:
-        if importlib.util.find_spec(name) is not None:
-            opened: FaceAnalyzer | None = importlib.import_module(name).open_mesh()
-            return opened
-    return None
+    """The face mesh, whose faces have irises; None where its weights are not at hand (`run.py weights`)."""
+    file = find_mesh_weights([WEIGHTS])
+    return None if file is None else MeshAnalyzer(file)
 
 
 def gaze(picture: Picture, near: Points, mesh: FaceAnalyzer | None) -> NDArray[np.float64] | None:
@@ -39,8 +34,8 @@ def gaze(picture: Picture, near: Points, mesh: FaceAnalyzer | None) -> NDArray[n
     if mesh is None:
         return None
     crop, _ = upright(picture, near)
-    dense: list[Any] = [face.dense for face in mesh.find(crop) if face.dense is not None and len(face.dense) == MESH]
-    return None if not dense else iris_places(np.asarray(dense[0], np.float64))
+    found = [face.mesh for face in mesh.find(crop) if face.mesh is not None and len(face.mesh) == MESH]
+    return iris_places(np.asarray(found[0], np.float64)) if found else None
 
 
 def iris_places(mesh: NDArray[np.float64]) -> NDArray[np.float64]:

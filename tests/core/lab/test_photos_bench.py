@@ -54,8 +54,8 @@ def measured(people: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[di
     for name, source in (("00_original", "p00/00.png"), ("00_edited", "p01/01.png")):
         Image.open(people / "people" / source).save(edits / f"{name}.png")
     words = [str(people), "--analyzer", "lab", "--judge", "lab", "--judge", "lab", "--cache", str(place / "cache"),
-             "--rows", "default,60 % blend,gentle", "--variant", "gentle:shape.face_shape=0.5", "--set", "crop.size=128",
-             "--json", str(place / "out.json"), "--sheet", str(place / "sheet.jpg")]
+             "--rows", "default,60 % blend,gentle", "--variant", "gentle:shape.face_shape=0.5",
+             "--set", "crop.size=128", "--json", str(place / "out.json"), "--sheet", str(place / "sheet.jpg")]
     bench.main(words)
     return json.loads((place / "out.json").read_text()), sorted(place.glob("sheet*.jpg")), words
 
