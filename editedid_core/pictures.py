@@ -1,4 +1,4 @@
-"""Pictures as the host passes them: what an input has to be, and the forms that the pack works on."""
+"""Pictures as the host passes them: checks of inputs, and the forms that the pack works on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .records import Face
 
 
 def checked_element_mask(mask: torch.Tensor, edited_image: torch.Tensor) -> torch.Tensor:
-    """A mask drawn on the edit, (1 or B, H, W) float32 in [0, 1] on the CPU. ValueError where it does not fit."""
+    """A mask drawn on the edit, (1 or B, H, W) float32 in [0, 1] on the CPU. ValueError if it does not fit."""
     m = mask[None] if mask.ndim == 2 else mask
     expected = tuple(edited_image.shape[1:3])
     if m.ndim != 3 or tuple(m.shape[1:]) != expected or m.shape[0] not in (1, edited_image.shape[0]):

@@ -40,7 +40,7 @@ class ShapeFaces(io.ComfyNode):
             search_aliases=["liquify", "face shape", "jaw", "reshape face", "warp face", "editedid"],
             inputs=[
                 io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
-                types.Pairs.Input("pairs", tooltip="Match Faces."),
+                types.Pairs.Input("pairs", tooltip="The pairs of Match Faces."),
                 face_shape_input(1.0, optional=False),
             ],
             outputs=[
@@ -76,9 +76,9 @@ class SkinTone(io.ComfyNode):
             search_aliases=["skin colour", "skin color", "complexion", "tan", "editedid"],
             inputs=[
                 io.Image.Input("original_image", tooltip="The picture given to Detect Faces for the original faces."),
-                io.Image.Input("edited_image", tooltip="Shape Faces, or the picture given to Detect Faces for the "
-                               "edited faces."),
-                types.Pairs.Input("pairs", tooltip="Shape Faces or Match Faces."),
+                io.Image.Input("edited_image", tooltip="The output of Shape Faces, or the picture given to Detect "
+                               "Faces for the edited faces."),
+                types.Pairs.Input("pairs", tooltip="The pairs of Shape Faces or Match Faces."),
                 skin_tone_input(1.0, optional=False),
                 io.Mask.Input("element_mask", optional=True, tooltip="Mask on the edited picture: things that keep "
                               "their colour."),
@@ -108,12 +108,13 @@ class CropFacePairs(io.ComfyNode):
             display_name="Crop Face Pairs",
             category=CATEGORY,
             description="Cuts each edited face upright at the model's working size, and warps the original of the same "
-            "person onto it, in the edit's light. Also gives the masks of the face and of what covers it.",
+            "person onto it, in the edit's light. Also makes masks of the face and of the things that cover it.",
             search_aliases=["face crop", "align face", "warp face", "face mask", "glasses mask", "editedid"],
             inputs=[
                 io.Image.Input("original_image", tooltip="The picture given to Detect Faces for the original faces."),
-                io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
-                types.Pairs.Input("pairs", tooltip="Match Faces."),
+                io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces, or the "
+                               "output of Shape Faces or Skin Tone."),
+                types.Pairs.Input("pairs", tooltip="The pairs of Match Faces or Shape Faces."),
                 io.Int.Input("size", default=DEFAULTS.crop.size, min=64, max=2048, step=8,
                              tooltip="Side of the crops in pixels, the size of pictures that the model was made for, "
                              "mostly 512 or 1024; 128 for the lab's UNet, 256 for its DiT."),
@@ -166,8 +167,9 @@ class PasteFaces(io.ComfyNode):
             search_aliases=["paste back", "uncrop", "stitch", "composite face", "editedid"],
             inputs=[
                 io.Image.Input("edited_image", tooltip="The picture given to Crop Face Pairs."),
-                io.Image.Input("crops", tooltip="The restored crops, in the order of Crop Face Pairs."),
-                types.Paste.Input("paste", tooltip="Crop Face Pairs."),
+                io.Image.Input("crops", tooltip="The restored crops of Judge Faces, or in the order of Crop Face "
+                               "Pairs."),
+                types.Paste.Input("paste", tooltip="The paste record of Judge Faces or Crop Face Pairs."),
                 io.Float.Input("feather", default=DEFAULTS.paste.feather, min=0.0, max=0.25, step=0.01,
                                tooltip="Width of the soft edge as a share of the crop's side. The edge lies inside the "
                                "face."),

@@ -49,8 +49,7 @@ class LoadFaceAnalyzer(io.ComfyNode):
                              "faces and takes longer."),
             ],
             outputs=[
-                types.Analyzer.Output(display_name="analyzer", tooltip="For Detect Faces, Face Similarity and Restore "
-                                      "Identity."),
+                types.Analyzer.Output(display_name="analyzer", tooltip="For all nodes that find or compare faces."),
                 io.String.Output(display_name="licence", tooltip="Who made the weights and what their licence allows."),
             ],
         )
@@ -93,8 +92,8 @@ class DetectFaces(io.ComfyNode):
                                tooltip="Order of the faces in each picture. centre: nearest to the middle first. "
                                "reference: like the faces of reference_image."),
                 io.Combo.Input("no_face", options=list(NO_FACE), default=DEFAULTS.find.no_face,
-                               tooltip="If one of the pictures holds no face: stop with an error, or go on without "
-                               "it."),
+                               tooltip="If one of the pictures holds no face: stop with an error, or go on with the "
+                               "others."),
                 types.Analyzer.Input("analyzer", optional=True,
                                      tooltip="Load Face Analyzer. Recognises the faces. Leave it out if landmarks or "
                                      "boxes are connected and matching by place is enough."),

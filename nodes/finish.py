@@ -80,7 +80,7 @@ class JudgeFaces(io.ComfyNode):
                 io.Image.Input("edited_image", tooltip="The edit before Shape Faces and Skin Tone."),
                 io.Image.Input("edited", tooltip="The edited crops of Crop Face Pairs."),
                 io.Image.Input("crops", tooltip="The restored crops, in the order of Crop Face Pairs."),
-                types.Paste.Input("paste", tooltip="Crop Face Pairs."),
+                types.Paste.Input("paste", tooltip="The paste record of Crop Face Pairs."),
                 io.Boolean.Input("guard", default=DEFAULTS.guard.enabled, tooltip="On: keep the edit's face where the "
                                  "restored one is further from the person or came apart. Off: accept every face and "
                                  "only report."),

@@ -49,7 +49,7 @@ class RestoreIdentity(io.ComfyNode):
                                tooltip="Width of the soft edge of the paste, as a share of the crop."),
                 io.Boolean.Input("guard", default=DEFAULTS.guard.enabled, advanced=True,
                                  tooltip="Keeps the edit's face where the restored one would be further from the "
-                                 "person."),
+                                 "person, or came apart."),
                 io.Combo.Input("no_face", options=list(NO_FACE), default=DEFAULTS.find.no_face,
                                tooltip="If one of the pictures holds no face: stop with an error, or pass "
                                "that picture through unchanged."),

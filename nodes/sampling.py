@@ -47,7 +47,8 @@ def settings_inputs(standard: SampleSettings = DEFAULTS) -> list[Any]:
                        tooltip="Where DPM-Solver++ ends: 0 is the run's first (noisiest) step, 1 the finished "
                        "picture."),
         io.Float.Input("cfg", default=standard.cfg, min=0.0, max=30.0, step=0.1, advanced=True,
-                       tooltip="Guidance of the restored picture. 1 is best; more takes twice as long and drifts."),
+                       tooltip="Guidance of the restored picture. 1 is best; higher values take twice as long and "
+                       "drift."),
         io.Int.Input("noise_pattern", default=standard.noise_seed, min=0, max=0xFFFFFFFF, advanced=True,
                      tooltip="Number of the known noise that both pictures start from. The same number gives the "
                      "same result."),
@@ -62,7 +63,7 @@ def late_inputs(standard: SampleSettings = DEFAULTS) -> list[Any]:
                      "updates bring both pictures back more exactly and take longer."),
         io.Float.Input("freedom", default=standard.freedom, min=0.0, max=1.0, step=0.05, optional=True,
                        advanced=True, tooltip="How far the model may leave the two pictures inside the face. 0 only "
-                       "joins them; 1 lets the model paint freely. With a weak model more costs likeness."),
+                       "joins them; 1 lets the model paint freely. With a weak model higher values cost likeness."),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The stages of a restoration, each a function from records to records; runner and expert nodes call the same ones."""
+"""The stages of a restoration, as functions from records to records; the runner calls them in order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_PHOTOS = 4
 """Photos of one person that are used together, the first included."""
 
 Tick = Callable[[], None]
-"""Called after each unit of work, to move a progress bar and to stop where the user said so."""
+"""Called after each unit of work, to move a progress bar and to stop if the user asked for it."""
 
 
 def nothing() -> None:
@@ -40,7 +40,7 @@ def find(image: Tensor, name: str, analyzer: FaceAnalyzer, config: FindConfig, t
 
 
 def require_faces(faces: Faces, name: str, no_face: NoFace) -> None:
-    """Raise ValueError, naming the input and the picture, where a picture holds no face and `no_face` is "error"."""
+    """Raise ValueError, naming the input and the picture, if a picture holds no face and `no_face` is "error"."""
     if one_of(no_face, NO_FACE, "no_face") != "error":
         return
     empty = [frame for frame in range(faces.frames) if not faces.in_frame(frame)]
@@ -67,8 +67,8 @@ def left_alone(pairs: FacePairs, config: MatchConfig) -> tuple[LeftAlone, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """The edit with its faces in their persons' shape and tone. element_mask: moved along with them. certainty: of
-    every pair, how surely its tone was told, 0 to 1."""
+    """The edit with its faces in their persons' shape and tone. element_mask: moved along with them. certainty: for
+    every pair, how certain its change of tone is, 0 to 1."""
 
     shaped: Reshaped
     element_mask: Tensor | None
@@ -77,7 +77,7 @@ class Prepared:
 
 def shape_and_tone(original: Tensor, edited: Tensor, pairs: FacePairs, shares: Sequence[float], skin_tone: float,
                    element_mask: Tensor | None) -> Prepared:
-    """Faces moved to their persons' shape, each by its own share, and skin in its person's tone."""
+    """Move each face to its person's shape by its own share, and give skin its person's tone."""
     shaped = reshape_faces(edited, pairs, shares)
     moved = None if element_mask is None else shaped.moved(element_mask)
     toned = retone_faces(original, shaped.image, shaped.pairs, skin_tone, moved)
@@ -93,7 +93,7 @@ def cut(original: Tensor, prepared: Prepared, config: CropConfig) -> CropResult:
 
 
 def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config: RestoreConfig) -> FaceJob:
-    """The i-th pair as an engine takes it."""
+    """The i-th pair as a job for an engine."""
     one, pair = slice(i, i + 1), prepared.shaped.pairs.pairs[i]
     photos = pair.originals[1:MOST_PHOTOS] if config.match.photos == "all together" else ()
     further = replace(prepared.shaped, pairs=FacePairs(

@@ -1,4 +1,4 @@
-"""The registry of analyzers: which backends there are, and those that are open. Networks are opened once a process.
+"""The registry of analyzers: the backends, and the open analyzers. Each network is opened once a process.
 
 To add a backend, write its `FaceAnalyzer` and give it a row in `BACKEND_ROWS`.
 """
@@ -23,7 +23,7 @@ Backend = Literal["auto", "insightface", "dlib"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 AUTO_PACK = "auto"
 
-# "auto" prefers the strongest recogniser. The lab's pack knows drawn portraits only, so it is used only when named.
+# "auto" prefers the strongest recogniser. The lab's pack knows drawn portraits only, so "auto" never takes it.
 _PREFERRED = ("antelopev2", "buffalo_l", "auraface")
 _ONLY_WHEN_NAMED = ("lab",)
 
@@ -33,8 +33,8 @@ Open = Callable[[Packs, str, int], FaceAnalyzer]
 
 @dataclass(frozen=True)
 class BackendRow:
-    """install: the command that brings it. available: whether it is installed; imports nothing. open: opens it with the
-    packs on this machine, a pack's name (empty for none) and the detection size. landmarks: the dense layout it gives.
+    """install: the command that installs it. available: whether it is installed; imports nothing. open: opens it with
+    the packs on this machine, a pack's name (empty for none) and the detection size. landmarks: its dense layout.
     """
 
     install: str
@@ -59,7 +59,7 @@ def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detecti
 
     backend: "auto" takes insightface where it works and a pack was found (or a pack is named), else dlib. packs: the
     insightface packs on this machine, name to folder. pack: a name among them, or "auto". detection_size: pixels;
-    larger finds smaller faces and takes longer. Raises RuntimeError with the command that helps when nothing is
+    larger finds smaller faces and takes longer. Raises RuntimeError with the remedy if nothing is
     installed or the pack is missing, ValueError for another backend.
     """
     chosen = one_of(backend, BACKENDS, "backend")
@@ -108,9 +108,9 @@ def _opened(backend: str, packs: Packs, pack: str, size: int) -> FaceAnalyzer:
             try:
                 _open[key] = row.open(packs, pack, size)
             except (ImportError, OSError, AttributeError, ValueError) as error:
-                # installed, and it cannot be imported: a missing system library, another numpy, a broken wheel
+                # it is installed but cannot be imported: a missing system library, another numpy, a broken wheel
                 raise RuntimeError(
-                    f"The face analyzer {backend} is installed and does not start ({error}): run `{row.install} "
+                    f"The face analyzer {backend} is installed but does not start ({error}): run `{row.install} "
                     "--force-reinstall` in ComfyUI's Python, or choose another backend."
                 ) from error
         return _open[key]
