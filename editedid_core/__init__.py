@@ -1,1 +1,1 @@
-"""The EditedID method in torch and numpy, importable without ComfyUI (only `host` needs it)."""
+"""The EditedID method in torch and numpy, importable without ComfyUI (only `comfy` needs it)."""

@@ -1,4 +1,4 @@
-"""The one check of inputs that are one of a few words: a linked or absent choice arrives as anything."""
+"""Checks inputs that must be one of a few words. A linked or missing choice can arrive as any value."""
 
 from __future__ import annotations
 

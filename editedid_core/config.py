@@ -1,7 +1,7 @@
-"""The one configuration of a restoration. Every default stands here once, with where it comes from.
+"""The one configuration of a restoration. Every default stands here once, with its source.
 
-Nodes, demo, benchmarks, batches and frames all make a `RestoreConfig` and hand it to the same runner. A field is named
-by its path, as in `crop.relight`. *Drawn* marks numbers that were set on drawn people alone.
+Nodes, demo and benchmarks reach the same runner with a `RestoreConfig`. A path names a field, as in `crop.relight`.
+*Drawn* marks numbers that were set on drawn people alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_FACE: tuple[NoFace, ...] = get_args(NoFace)
 @dataclass(frozen=True)
 class FindConfig:
     """threshold: least score of a face, 0 to 1. min_face: least side of its box in pixels. order: of the faces in a
-    picture. no_face: what happens where a picture holds none."""
+    picture. no_face: what happens if a picture holds none."""
 
     threshold: float = 0.5
     min_face: int = 0
@@ -38,9 +38,9 @@ class FindConfig:
 
 @dataclass(frozen=True)
 class MatchConfig:
-    """min_similarity: least likeness (cosine) of a pair, -1 to 1. position_weight: what place counts beside likeness
-    when faces are paired, 0 to 1 (drawn groups). same_person: likeness from which two photos show one person. photos:
-    which of several photos of a person is used."""
+    """min_similarity: least likeness (cosine) of a pair, -1 to 1. position_weight: how much place counts beside
+    likeness when faces are paired, 0 to 1 (drawn groups). same_person: likeness from which two photos show one person.
+    photos: which of several photos of a person is used."""
 
     min_similarity: float = 0.2
     position_weight: float = 0.25
@@ -50,9 +50,9 @@ class MatchConfig:
 
 @dataclass(frozen=True)
 class ShapeConfig:
-    """face_shape: how far the edit's features and outline are moved to where the person has them, 0 to 1 (0: the shape
-    model was learnt on drawn people and moves photographed faces away from the person). skin_tone: how far the skin
-    takes the photo's tone, 0 to 1."""
+    """face_shape: how far the edit's features and outline move to where the person has them, 0 to 1 (the default is 0
+    because the shape model was learnt on drawn people and moves photographed faces away from the person). skin_tone:
+    how far the skin takes the photo's tone, 0 to 1."""
 
     face_shape: float = 0.0
     skin_tone: float = 0.0
@@ -61,7 +61,7 @@ class ShapeConfig:
 @dataclass(frozen=True)
 class CropConfig:
     """size: side of the crops in pixels. relight: how far the original takes the edit's light, 0 to 1. auto_elements:
-    how readily things over a face are found, 0 to 2 (drawn). keep_elements: leave them out of what is pasted.
+    how readily things over a face are found, 0 to 2 (drawn). keep_elements: leave them out of the paste.
 
     For comparison: piecewise: bend the original to the edit's landmarks in any case. alignment: of the original onto
     the edit. whole_features: keep each feature wholly the edit's or wholly the person's. match_sharpness: make the
@@ -80,10 +80,10 @@ class CropConfig:
 
 @dataclass(frozen=True)
 class GuardConfig:
-    """enabled: keep the edit's face where the restored one is no better. least_gain: likeness that has to be won.
-    most_moved: landmark error in eye distances past which a restoration has come apart (drawn). retry_shapes: parts of
-    the new shape that are tried where all of it is refused. retry_gain: likeness that a retry has to win, since the
-    second of two tries is lucky more often (drawn)."""
+    """enabled: keep the edit's face where the restored one is no better. least_gain: likeness that a face must gain.
+    most_moved: landmark error in eye distances above which a restoration has come apart (drawn). retry_shapes: shares
+    of the new shape that are tried if the guard refuses all of it. retry_gain: likeness that a retry must gain, because
+    a second try is lucky more often (drawn)."""
 
     enabled: bool = True
     least_gain: float = 0.0
@@ -94,8 +94,8 @@ class GuardConfig:
 
 @dataclass(frozen=True)
 class PasteConfig:
-    """feather: softness of the pasted border in parts of the crop's side. colour: how far the crop's low frequencies
-    are brought to the edit's, 0 to 1."""
+    """feather: width of the soft edge in parts of the crop's side. colour: how far the crop takes the edit's low
+    frequencies, 0 to 1."""
 
     feather: float = 0.03
     colour: float = 0.0
@@ -103,10 +103,10 @@ class PasteConfig:
 
 @dataclass(frozen=True)
 class RestoreConfig:
-    """Everything that a restoration depends on but its pictures, its model and its analyzer.
+    """Everything that a restoration depends on, except its pictures, its model and its analyzer.
 
     engine: what restores a crop. sampling, entangle, disentangle: EditedID's run. strength_by_drift: how far strength
-    follows what is wrong with a face, 0 to 1. detail: how much of what the autoencoder loses is given back, 0 to 1.
+    follows the drift of a face, 0 to 1. detail: share of the autoencoder's lost detail that is given back, 0 to 1.
     """
 
     engine: EngineName = "edited id"
@@ -128,7 +128,7 @@ class RestoreConfig:
 
     @staticmethod
     def from_json(text: str) -> RestoreConfig:
-        """A configuration from (some of) its fields. Raises ValueError, naming the field, where one does not fit."""
+        """A configuration from (some of) its fields. Raises ValueError, naming the field, if one does not fit."""
         try:
             values = json.loads(text)
         except ValueError as error:
@@ -136,7 +136,8 @@ class RestoreConfig:
         return _merged(RestoreConfig(), values, "")
 
     def changed(self, values: Mapping[str, Any]) -> RestoreConfig:
-        """The same with other values at some paths, such as {"crop.relight": 0}. Raises ValueError as from_json()."""
+        """A configuration with other values at some paths, such as {"crop.relight": 0}. Raises ValueError as
+        from_json()."""
         nested: dict[str, Any] = {}
         for path, value in values.items():
             *parents, last = path.split(".")
@@ -147,7 +148,7 @@ class RestoreConfig:
         return _merged(self, nested, "")
 
     def value(self, path: str) -> Any:
-        """What stands at a path. Raises ValueError where there is no such field."""
+        """The value at a path. Raises ValueError if there is no such field."""
         found: Any = self
         for name in path.split("."):
             if not dataclasses.is_dataclass(found) or name not in {f.name for f in dataclasses.fields(found)}:

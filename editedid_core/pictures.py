@@ -1,4 +1,4 @@
-"""Pictures as the host passes them: what an input has to be, and the forms that the pack works on."""
+"""Pictures as the host passes them: checks of inputs, and the forms that the pack works on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The records that flow through everything about faces. A face is found once and never looked for again.
+"""The records that the stages pass on. Each face is found once; no later stage searches for it again.
 
 Coordinates: pixels, x to the right, y down; the centre of the top-left pixel is (0, 0).
 The five points, in order: the eye at the left of the picture, the eye at its right, tip of the nose, the corner of
@@ -27,7 +27,7 @@ class Face:
     box: (4,) float32 x1, y1, x2, y2 in pixels; it may reach over the border of the picture.
     points: (5, 2) float32, the five points in the order above.
     score: how sure the detector is, 0 to 1.
-    embedding: (D,) float32 of length 1, or None where nothing recognised the face.
+    embedding: (D,) float32 of length 1, or None if the face was not recognised.
     dense: (K, 2) float32 dense landmarks, or None. K tells the layout: 68 (iBUG), 106 (insightface), 478 (MediaPipe).
     frame: index of the picture in its batch.
     image_size: (height, width) of that picture.
@@ -81,10 +81,10 @@ class Faces:
 class FacePair:
     """A face of the edited picture and the same person in the original.
 
-    similarity: cosine in [-1, 1] of the edited face to the mean of the photos, or None where an embedding is missing.
+    similarity: cosine in [-1, 1] of the edited face to the mean of the photos, or None if an embedding is missing.
     originals: all photos of that person, best first; originals[0] is original.
-    shaped: whether the edited face has taken the person's shape (reshape.py), so that what differs between the two
-    faces' landmarks is pose and expression only. found: the edited face as it was found, where it was shaped since.
+    shaped: whether the edited face has taken the person's shape (reshape.py), so that the two
+    faces' landmarks differ only in pose and expression. found: the edited face before it was shaped, if it was.
     """
 
     original: Face
@@ -102,9 +102,9 @@ class FacePair:
 
 @dataclass(frozen=True, eq=False)
 class FacePairs:
-    """What matching found, in the order of the edited faces. Unmatched faces are left alone by all that follows.
+    """The result of matching, in the order of the edited faces. Later stages leave unmatched faces alone.
 
-    refused: pairs that were given up because the two are too unlike; their faces are among the unmatched ones.
+    refused: pairs that were given up because the two are too unlike; their faces are also in the unmatched ones.
     """
 
     pairs: tuple[FacePair, ...]
@@ -149,9 +149,10 @@ class FaceCrop:
 
 @dataclass(frozen=True, eq=False)
 class PasteRecord:
-    """All that paste() needs to put crops back.
+    """Everything that paste() needs to put crops back.
 
-    masks: (N, S, S) float32 in [0, 1], what of each crop may be written. image_size: (height, width). frames: pictures.
+    masks: (N, S, S) float32 in [0, 1], which parts of each crop may be written. image_size: (height, width). frames:
+    pictures.
     """
 
     crops: tuple[FaceCrop, ...]

@@ -1,4 +1,4 @@
-"""ComfyUI's face of the pack."""
+"""The nodes that ComfyUI shows."""
 
 from . import attention, crops, faces, finish, probe, restore, sampling, words
 

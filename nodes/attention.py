@@ -1,7 +1,7 @@
 """Attention Disentangle and ID Entanglement: MODEL -> MODEL, configuration only.
 
-Both put an immutable setting on a clone of the model. It acts when the Adaptive Mixing Sampler's rows are
-there; any other sampler gives exactly the plain result.
+Both store an immutable setting on a clone of the model. It acts on the rows of the Adaptive Mixing Sampler; any other
+sampler gives exactly the plain result.
 """
 
 from dataclasses import replace
@@ -35,7 +35,7 @@ def _window(start: float, end: float, name: str) -> tuple[float, float]:
 
 
 def _block_list(text: str, gate: GateName, model: Any) -> str:
-    """The list itself, or the one in the file of Layer Probe that the text names."""
+    """The list itself, or the list in the Layer Probe file that the text names."""
     if not text.strip().lower().endswith(".json"):
         return text
     name = f"{gate}_blocks"
@@ -50,21 +50,22 @@ class AttentionDisentangle(io.ComfyNode):
             display_name="Attention Disentangle",
             category=CATEGORY,
             description="Keeps the two pictures apart inside the model: the face looks only at the original's "
-            "face, glasses and hats only at the edit's. Acts in the Adaptive Mixing Sampler.",
+            "face, glasses and hats only at the edit's. Acts together with ID Entanglement, in the Adaptive Mixing "
+            "Sampler and Restore Identity.",
             search_aliases=["editedid", "identity", "attention", "disentangle", "restore face"],
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model; it is cloned, not changed."),
                 io.Float.Input("strength", default=DEFAULTS.disentangle.strength, min=0.0, max=1.0, step=0.05,
-                               tooltip="1 keeps the sources fully apart, 0 lets every part see both pictures."),
+                               tooltip="1 keeps the two pictures fully apart; 0 lets every part see both."),
                 io.Float.Input("start_percent", default=DEFAULTS.disentangle.start, min=0.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Where it begins: 0 is the run's first step, 1 the finished "
-                               "picture."),
+                               advanced=True, tooltip="Where it begins: 0 is the run's first (noisiest) step, 1 the "
+                               "finished picture."),
                 io.Float.Input("end_percent", default=DEFAULTS.disentangle.end, min=0.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Where it ends: 0 is the run's first step, 1 the finished "
-                               "picture."),
+                               advanced=True, tooltip="Where it ends: 0 is the run's first (noisiest) step, 1 the "
+                               "finished picture."),
             ],
-            outputs=[io.Model.Output(display_name="model", tooltip="The model with the setting; connect it to "
-                                     "ID Entanglement or the Adaptive Mixing Sampler.")],
+            outputs=[io.Model.Output(display_name="model", tooltip="The model with the setting: connect it to "
+                                     "ID Entanglement, the Adaptive Mixing Sampler or Restore Identity.")],
         )
 
     @classmethod
@@ -83,43 +84,52 @@ class IDEntanglement(io.ComfyNode):
             display_name="ID Entanglement",
             category=CATEGORY,
             description="Lets the original's face shape the result: a structure gate early and a detail gate "
-            "late in the denoising run. Acts in the Adaptive Mixing Sampler.",
+            "late in the denoising run. Acts in the Adaptive Mixing Sampler and Restore Identity.",
             search_aliases=["editedid", "identity", "attention", "keep face", "face consistency", "restore face"],
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model; it is cloned, not changed."),
                 io.Float.Input("structure", default=standard.structure, min=0.0, max=1.0, step=0.05,
-                               tooltip="How much of the attention outputs inside the face comes from the donor."),
+                               tooltip="How much of the attention outputs inside the face comes from the donor. 0 "
+                               "turns the gate off."),
                 io.Float.Input("detail", default=standard.detail, min=0.0, max=1.0, step=0.05,
-                               tooltip="How strongly the face looks at the original's face for detail."),
+                               tooltip="How strongly the face looks at the original's face for detail. 0 turns the "
+                               "gate off."),
                 io.Combo.Input("donor", options=list(DONORS), default=standard.donor,
-                               tooltip="Whose attention outputs the structure gate uses: the edit's keep its light, "
-                               "the original's bring its shape and its light."),
+                               tooltip="Whose attention outputs the structure gate uses. edited keeps the edit's "
+                               "light; original brings the original's shape and light."),
                 io.Float.Input("structure_start", default=standard.structure_window[0], min=0.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Where the structure gate opens: 0 first step, 1 finished."),
+                               advanced=True, tooltip="Where the structure gate opens: 0 is the first step, 1 the "
+                               "finished picture."),
                 io.Float.Input("structure_end", default=standard.structure_window[1], min=0.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Where the structure gate closes: 0 first step, 1 finished."),
+                               advanced=True, tooltip="Where the structure gate closes: 0 is the first step, 1 the "
+                               "finished picture."),
                 io.Float.Input("detail_start", default=standard.detail_window[0], min=0.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Where the detail gate opens: 0 first step, 1 finished."),
+                               advanced=True, tooltip="Where the detail gate opens: 0 is the first step, 1 the "
+                               "finished picture."),
                 io.Float.Input("detail_end", default=standard.detail_window[1], min=0.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Where the detail gate closes: 0 first step, 1 finished."),
+                               advanced=True, tooltip="Where the detail gate closes: 0 is the first step, 1 the "
+                               "finished picture."),
                 io.String.Input("structure_blocks", default="auto", advanced=True,
-                                tooltip="auto, none, a list such as 'down, mid' (UNet) or 'double.0-18' (transformer), "
-                                "or the name of a file that Layer Probe saved."),
+                                tooltip="Blocks in which the structure gate acts: auto, early, none, a list such as "
+                                "'down, mid' (UNet) or 'double.0-18' (transformer), or a file of Layer Probe."),
                 io.String.Input("detail_blocks", default="auto", advanced=True,
-                                tooltip="auto, none, a list such as 'up.3-8' (UNet) or 'double.10-18, single' "
-                                "(transformer), or the name of a file that Layer Probe saved."),
+                                tooltip="Blocks in which the detail gate acts: auto, early, none, a list such as "
+                                "'up.3-8' (UNet) or 'double.10-18, single' (transformer), or a file of Layer Probe."),
                 io.Boolean.Input("agreement_gate", default=standard.agreement is not None, advanced=True,
-                                 tooltip="Close the gates where the two pictures disagree in pose or are covered."),
+                                 tooltip="Closes the gates where the two pictures differ in pose or something covers "
+                                 "the face."),
                 io.Float.Input("agreement", default=standard.agreement or 0.0, min=-1.0, max=1.0, step=0.05,
-                               advanced=True, tooltip="Likeness (cosine) at which the agreement gate is half open."),
+                               advanced=True, tooltip="Likeness (cosine) of the attention outputs at which the "
+                               "agreement gate is half open."),
                 io.Float.Input("overlap", default=standard.overlap, min=0.0, max=1.0, step=0.05, optional=True,
-                               advanced=True, tooltip="Paper modes: the face's share where its hard mask and the "
-                               "elements' overlap; the elements get the rest."),
+                               advanced=True, tooltip="Paper modes only: the face's weight where the masks of face and "
+                               "elements overlap. The elements get the rest."),
                 io.Float.Input("pose", default=standard.pose or 0.0, min=0.0, max=2.0, step=0.01, optional=True,
-                               advanced=True, tooltip="Restore Identity only: difference in pose, in eye distances, at "
-                               "which the gates work half as strongly on the face; 0 works alike in any pose."),
+                               advanced=True, tooltip="Restore Identity only: the difference in pose, in eye "
+                               "distances, at which the gates act half as strongly on the face. 0: the same in any "
+                               "pose."),
             ],
-            outputs=[io.Model.Output(display_name="model", tooltip="The model with the gates; connect it to the "
+            outputs=[io.Model.Output(display_name="model", tooltip="The model with the gates: connect it to the "
                                      "Adaptive Mixing Sampler or Restore Identity.")],
         )
 
@@ -136,7 +146,7 @@ class IDEntanglement(io.ComfyNode):
             detail_blocks=_block_list(detail_blocks, "detail", model),
             agreement=agreement if agreement_gate else None, overlap=overlap, pose=pose or None,
         )
-        # a wrong block list is told here, on the node that holds it
+        # a wrong block list raises here, on the node that holds it
         make_plan(setting, DEFAULTS.disentangle, attention_blocks(model))
         return io.NodeOutput(with_option(model, ENTANGLE_KEY, setting))
 

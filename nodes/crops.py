@@ -27,9 +27,9 @@ DEFAULTS = RestoreConfig()
 
 def face_shape_input(default: float, optional: bool) -> io.Float.Input:
     return io.Float.Input("face_shape", default=default, min=0.0, max=1.0, step=0.05,
-                          optional=optional, tooltip="How far eyes, nose, mouth, jaw and cheeks are moved to where the "
-                          "person has them. The edit's pose and expression stay. 0 keeps the edit's shapes. Learnt on "
-                          "drawn people: on photographs leave it 0.")
+                          optional=optional, tooltip="How far eyes, nose, mouth, jaw and cheeks move to where the "
+                          "person has them. The edit's pose and expression stay. 0 keeps the edit's shape. It was "
+                          "learnt on drawn people: leave it 0 on photographs.")
 
 
 class ShapeFaces(io.ComfyNode):
@@ -40,18 +40,18 @@ class ShapeFaces(io.ComfyNode):
             display_name="Shape Faces",
             category=CATEGORY,
             description="Moves the features and the outline of each edited face to where the person has them, in the "
-            "edit's own pose and with its expression. Faces without dense landmarks stay as they are.",
+            "edit's own pose and with its expression. Faces without dense landmarks stay unchanged.",
             search_aliases=["liquify", "face shape", "jaw", "reshape face", "warp face", "editedid"],
             inputs=[
                 io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
-                types.Pairs.Input("pairs", tooltip="Match Faces."),
+                types.Pairs.Input("pairs", tooltip="The pairs of Match Faces."),
                 face_shape_input(1.0, optional=False),
             ],
             outputs=[
-                io.Image.Output(display_name="edited_image", tooltip="The edit with its faces shaped: for Crop Face "
-                                "Pairs and Paste Faces."),
-                types.Pairs.Output(display_name="pairs", tooltip="The pairs with their landmarks moved along, for Crop "
-                                   "Face Pairs."),
+                io.Image.Output(display_name="edited_image", tooltip="The edit with its faces in the new shape, for "
+                                "Crop Face Pairs and Paste Faces."),
+                types.Pairs.Output(display_name="pairs", tooltip="The pairs with moved landmarks, for Crop Face "
+                                   "Pairs."),
                 io.Mask.Output(display_name="mask", tooltip="Where the picture changed; 0 is as before."),
             ],
         )
@@ -65,8 +65,8 @@ class ShapeFaces(io.ComfyNode):
 
 def skin_tone_input(default: float, optional: bool) -> io.Float.Input:
     return io.Float.Input("skin_tone", default=default, min=0.0, max=1.0, step=0.05, optional=optional,
-                          tooltip="How far the skin of the face, its ears and its neck takes the photo's tone, for "
-                          "edits that made it lighter or darker. Left alone where the light on the face changed.")
+                          tooltip="How far the skin of face, ears and neck takes the photo's tone, for edits that made "
+                          "it lighter or darker. The tone stays where the light on the face changed.")
 
 
 class SkinTone(io.ComfyNode):
@@ -76,20 +76,20 @@ class SkinTone(io.ComfyNode):
             node_id="EditedIDSkinTone",
             display_name="Skin Tone",
             category=CATEGORY,
-            description="Gives the skin of each edited face, its ears and its neck the tone that it has in the photo, "
-            "in the edit's light. A face whose light changed keeps the edit's tone.",
+            description="Gives the skin of each edited face, its ears and its neck the tone of the photo, in the "
+            "edit's light. A face whose light changed keeps the edit's tone.",
             search_aliases=["skin colour", "skin color", "complexion", "tan", "editedid"],
             inputs=[
                 io.Image.Input("original_image", tooltip="The picture given to Detect Faces for the original faces."),
-                io.Image.Input("edited_image", tooltip="Shape Faces, or the picture given to Detect Faces for the "
-                               "edited faces."),
-                types.Pairs.Input("pairs", tooltip="Shape Faces or Match Faces."),
+                io.Image.Input("edited_image", tooltip="The output of Shape Faces, or the picture given to Detect "
+                               "Faces for the edited faces."),
+                types.Pairs.Input("pairs", tooltip="The pairs of Shape Faces or Match Faces."),
                 skin_tone_input(1.0, optional=False),
-                io.Mask.Input("element_mask", optional=True, tooltip="Mask on the edited picture of what must keep its "
-                              "colour."),
+                io.Mask.Input("element_mask", optional=True, tooltip="Mask on the edited picture: things that keep "
+                              "their colour."),
             ],
             outputs=[
-                io.Image.Output(display_name="edited_image", tooltip="The edit with its persons' skin tones: for Crop "
+                io.Image.Output(display_name="edited_image", tooltip="The edit with the photo's skin tones, for Crop "
                                 "Face Pairs and Paste Faces."),
                 io.Mask.Output(display_name="mask", tooltip="Where the picture changed; 0 is as before."),
             ],
@@ -114,27 +114,29 @@ class CropFacePairs(io.ComfyNode):
             display_name="Crop Face Pairs",
             category=CATEGORY,
             description="Cuts each edited face upright at the model's working size, and warps the original of the same "
-            "person onto it, in the edit's light. Also gives the masks of the face and of what covers it.",
+            "person onto it, in the edit's light. Also makes masks of the face and of the things that cover it.",
             search_aliases=["face crop", "align face", "warp face", "face mask", "glasses mask", "editedid"],
             inputs=[
                 io.Image.Input("original_image", tooltip="The picture given to Detect Faces for the original faces."),
-                io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
-                types.Pairs.Input("pairs", tooltip="Match Faces."),
+                io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces, or the "
+                               "output of Shape Faces or Skin Tone."),
+                types.Pairs.Input("pairs", tooltip="The pairs of Match Faces or Shape Faces."),
                 io.Int.Input("size", default=DEFAULTS.crop.size, min=64, max=2048, step=8,
                              tooltip="Side of the crops in pixels, the size of pictures that the model was made for, "
                              "mostly 512 or 1024; 128 or 256 for the lab's UNet and DiT. Rounded up to what the VAE "
                              "takes whole, without one to a multiple of 64."),
                 io.Float.Input("relight", default=DEFAULTS.crop.relight, min=0.0, max=1.0, step=0.05,
-                               tooltip="How far the original takes the light and tone of the edit. 0 leaves it be."),
+                               tooltip="How far the original takes the light and tone of the edit. 0 leaves it "
+                               "unchanged."),
                 io.Float.Input("auto_elements", default=DEFAULTS.crop.auto_elements, min=0.0, max=2.0, step=0.05,
-                               tooltip="How readily glasses, hat, hair or a hand over the face are found by comparing "
-                               "the two pictures, and how little these may differ to be mixed. 0 turns it off."),
+                               tooltip="How readily the node finds glasses, a hat, hair or a hand over the face, and "
+                               "places where the pictures differ too much to be mixed. They stay the edit's. 0: off."),
                 io.Boolean.Input("piecewise", default=DEFAULTS.crop.piecewise, advanced=True,
-                                 tooltip="Bend the original to the edited landmarks where both faces have dense ones: "
-                                 "follows the expression, and alters the shape of the face. Faces of Shape Faces are "
-                                 "bent in any case."),
+                                 tooltip="Bends the original to the edit's landmarks where both faces have dense ones. "
+                                 "It then follows the edit's expression, and its face shape too. Faces from Shape "
+                                 "Faces are always bent."),
                 io.Boolean.Input("keep_elements", default=DEFAULTS.crop.keep_elements, advanced=True,
-                                 tooltip="Leave elements out of what is pasted: they stay the edit's own pixels."),
+                                 tooltip="Leaves elements out of the paste, so that they stay the edit's own pixels."),
                 io.Mask.Input("element_mask", optional=True,
                               tooltip="Mask on the edited picture of things that must stay as they are over the face."),
                 io.Vae.Input("vae", optional=True, tooltip="The VAE that will encode the crops: their side becomes a "
@@ -144,8 +146,10 @@ class CropFacePairs(io.ComfyNode):
                 io.Image.Output(display_name="original", tooltip="Original faces warped onto the edited ones."),
                 io.Image.Output(display_name="edited", tooltip="Edited faces, upright."),
                 io.Mask.Output(display_name="face_mask", tooltip="Soft mask of each face."),
-                io.Mask.Output(display_name="element_mask", tooltip="Soft mask of what covers each face in the edit."),
-                types.Paste.Output(display_name="paste", tooltip="Where the crops belong, for Paste Faces."),
+                io.Mask.Output(display_name="element_mask", tooltip="Soft mask of things that cover each face in the "
+                               "edit, or differ too much to be mixed."),
+                types.Paste.Output(display_name="paste", tooltip="Where the crops belong, for Judge Faces and Paste "
+                                   "Faces."),
             ],
         )
 
@@ -171,18 +175,19 @@ class PasteFaces(io.ComfyNode):
             node_id="EditedIDPasteFaces",
             display_name="Paste Faces",
             category=CATEGORY,
-            description="Puts restored faces back into the edited picture, turned and scaled as they were. Every pixel "
-            "outside the faces stays exactly as it was.",
+            description="Puts restored faces back into the edited picture, turned and scaled to fit. Every pixel "
+            "outside the masks stays exactly the same.",
             search_aliases=["paste back", "uncrop", "stitch", "composite face", "editedid"],
             inputs=[
                 io.Image.Input("edited_image", tooltip="The picture given to Crop Face Pairs."),
-                io.Image.Input("crops", tooltip="The restored crops, in the order of Crop Face Pairs."),
-                types.Paste.Input("paste", tooltip="Crop Face Pairs."),
+                io.Image.Input("crops", tooltip="The restored crops of Judge Faces, or in the order of Crop Face "
+                               "Pairs."),
+                types.Paste.Input("paste", tooltip="The paste record of Judge Faces or Crop Face Pairs."),
                 io.Float.Input("feather", default=DEFAULTS.paste.feather, min=0.0, max=0.25, step=0.01,
-                               tooltip="Width of the soft edge, as a part of the crop's side; it lies inside."),
+                               tooltip="Width of the soft edge as a share of the crop's side. The edge lies inside the "
+                               "face."),
                 io.Float.Input("colour", default=DEFAULTS.paste.colour, min=0.0, max=1.0, step=0.05,
-                               tooltip="How far the light and tone of the restored face are brought to the edited "
-                               "picture's."),
+                               tooltip="How far the restored face takes the light and tone of the edited picture."),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with the restored faces."),

@@ -36,13 +36,13 @@ class LoadFaceAnalyzer(io.ComfyNode):
             node_id="EditedIDLoadFaceAnalyzer",
             display_name="Load Face Analyzer",
             category=CATEGORY,
-            description="Opens the networks that find and recognise faces: an insightface model pack or dlib. Tells "
+            description="Opens the networks that find and recognise faces: an insightface model pack or dlib. Shows "
             "the licence of the weights.",
             search_aliases=["insightface", "dlib", "buffalo_l", "antelopev2", "auraface", "face analysis", "editedid"],
             inputs=[
                 io.Combo.Input("backend", options=list(BACKENDS), default="auto",
-                               tooltip="auto: insightface where it is installed with a model pack, else dlib. dlib "
-                               "needs no download: pip install dlib-bin face_recognition_models."),
+                               tooltip="auto: insightface if it is installed with a model pack, else dlib. dlib needs "
+                               "no extra download: pip install dlib-bin face_recognition_models."),
                 io.Combo.Input("pack", options=[AUTO_PACK, *sorted(insightface_packs())], default=AUTO_PACK,
                                tooltip="insightface model pack, a folder of .onnx files in models/insightface/models. "
                                "Ignored by dlib. 'lab' knows drawn portraits only, so auto never takes it."),
@@ -55,9 +55,8 @@ class LoadFaceAnalyzer(io.ComfyNode):
                              "faces and takes longer."),
             ],
             outputs=[
-                types.Analyzer.Output(display_name="analyzer", tooltip="For Detect Faces, Face Similarity and Restore "
-                                      "Identity."),
-                io.String.Output(display_name="licence", tooltip="Who made the weights, what their licence allows."),
+                types.Analyzer.Output(display_name="analyzer", tooltip="For all nodes that find or compare faces."),
+                io.String.Output(display_name="licence", tooltip="Who made the weights and what their licence allows."),
             ],
         )
 
@@ -95,30 +94,31 @@ class DetectFaces(io.ComfyNode):
             node_id="EditedIDDetectFaces",
             display_name="Detect Faces",
             category=CATEGORY,
-            description="Finds every face of a picture or a batch once, in one order that all later nodes keep. Faces "
-            "turned by up to 90 degrees are found.",
+            description="Finds every face of a picture or a batch once, in an order that all later nodes keep. It also "
+            "finds faces turned by up to 90 degrees.",
             search_aliases=["face detection", "find faces", "face box", "face landmarks", "face mask", "editedid"],
             inputs=[
-                io.Image.Input("image", tooltip="One picture or a batch; any size, grey or with alpha as well."),
+                io.Image.Input("image", tooltip="One picture or a batch, of any size; grey pictures and alpha work "
+                               "too."),
                 io.Float.Input("threshold", default=DEFAULTS.find.threshold, min=0.05, max=0.99, step=0.01,
-                               tooltip="Least confidence of a face. Lower it when a face is missed, raise it when "
+                               tooltip="Least confidence of a face. Lower it if a face is missed; raise it if "
                                "something else is taken for a face."),
                 io.Int.Input("min_size", default=DEFAULTS.find.min_face, min=0, max=8192,
-                             tooltip="Faces whose box is smaller than this many pixels are left out."),
+                             tooltip="Leaves out faces whose box is smaller than this many pixels."),
                 io.Combo.Input("order", options=list(ORDERS), default=DEFAULTS.find.order,
                                tooltip="Order of the faces in each picture. centre: nearest to the middle first. "
                                "reference: like the faces of reference_image."),
                 io.Combo.Input("no_face", options=list(NO_FACE), default=DEFAULTS.find.no_face,
-                               tooltip="When one of the pictures holds no face: stop with an error, or go on "
-                               "without."),
+                               tooltip="If one of the pictures holds no face: stop with an error, or go on with the "
+                               "others."),
                 types.Analyzer.Input("analyzer", optional=True,
-                                     tooltip="Load Face Analyzer. Needed to recognise faces; may be left out where "
-                                     "landmarks or boxes are connected and matching by place is enough."),
+                                     tooltip="Load Face Analyzer. Recognises the faces. Leave it out if landmarks or "
+                                     "boxes are connected and matching by place is enough."),
                 types.FaceLandmarks.Input("face_landmarks", optional=True,
                                           tooltip="Landmarks of ComfyUI's own MediaPipe node, for the same picture."),
                 types.BoundingBox.Input("bounding_box", optional=True, extra_dict={"forceInput": True},
                                         tooltip="Face boxes of another node, for the same picture. Without an analyzer "
-                                        "the faces are taken to be upright and frontal."),
+                                        "the node assumes upright, frontal faces."),
                 io.Image.Input("reference_image", optional=True,
                                tooltip="Picture whose faces, from left to right, the order 'reference' follows."),
             ],
@@ -153,26 +153,26 @@ class MatchFaces(io.ComfyNode):
             display_name="Match Faces",
             category=CATEGORY,
             description="Finds who is who: pairs the faces of the original photos with those of the edited picture. "
-            "Several photos of one person are used together. Faces without a partner are reported and left alone.",
+            "Several photos of one person count together. Faces without a partner are reported and left alone.",
             search_aliases=["pair faces", "same person", "who is who", "multiple people", "editedid"],
             inputs=[
                 types.Faces.Input("original", tooltip="Faces of the original photo or photos (Detect Faces)."),
                 types.Faces.Input("edited", tooltip="Faces of the edited picture or pictures (Detect Faces)."),
                 io.Float.Input("min_similarity", default=DEFAULTS.match.min_similarity, min=-1.0, max=1.0, step=0.01,
-                               tooltip="Pairs that score less are given up. -1 pairs as many as possible, in the best "
-                               "way."),
+                               tooltip="Pairs with less likeness are given up: these faces are likely different "
+                               "people. -1 pairs as many as possible."),
                 io.Float.Input("position_weight", default=DEFAULTS.match.position_weight, min=0.0, max=1.0, step=0.05,
-                               tooltip="How much the place in the picture counts beside the likeness. 0: likeness "
-                               "alone. 1: place alone. Only counts where both pictures may show the same scene."),
+                               tooltip="How much the place in the picture counts beside the likeness. 0: only "
+                               "likeness. 1: only place. Place counts only if both pictures may show the same scene."),
                 io.Float.Input("same_person", default=DEFAULTS.match.same_person, min=-1.0, max=1.0, step=0.01,
-                               advanced=True, tooltip="Likeness from which faces of different original photos are "
-                               "taken for one person."),
+                               advanced=True, tooltip="Likeness from which faces in different original photos "
+                               "count as one person."),
                 io.Combo.Input("photos", options=list(CHOICES[:2]), default=DEFAULTS.match.photos, optional=True,
                                advanced=True, tooltip="Which of several photos of a person is used: the one most like "
-                               "the edited face, or the one in the nearest pose and expression."),
+                               "the edited face (likest), or the one in the nearest pose and expression."),
             ],
             outputs=[
-                types.Pairs.Output(display_name="pairs", tooltip="For Crop Face Pairs."),
+                types.Pairs.Output(display_name="pairs", tooltip="For Crop Face Pairs or Shape Faces."),
                 io.Int.Output(display_name="count", tooltip="Number of pairs."),
                 io.String.Output(display_name="report", tooltip="Who was paired with whom, and who was left alone."),
             ],
@@ -195,7 +195,7 @@ class FaceSimilarity(io.ComfyNode):
             node_id="EditedIDFaceSimilarity",
             display_name="Face Similarity",
             category=CATEGORY,
-            description="Measures how much the faces of a picture are still the people of a reference photo: 1 is the "
+            description="Measures how much the faces of a picture look like the people of a reference photo: 1 is the "
             "same picture, strangers are near 0.",
             search_aliases=["identity score", "face distance", "likeness", "compare faces", "same person", "editedid"],
             is_output_node=True,
@@ -209,7 +209,7 @@ class FaceSimilarity(io.ComfyNode):
             ],
             outputs=[
                 io.Float.Output(display_name="before", tooltip="Mean likeness of before to the reference, -1 to 1; 0 "
-                                "where nothing is connected."),
+                                "if nothing is connected."),
                 io.Float.Output(display_name="after", tooltip="Mean likeness of image to the reference, -1 to 1."),
                 io.String.Output(display_name="text", tooltip="The scores in words, a line per person."),
                 io.Image.Output(display_name="preview", tooltip="Reference, before and image side by side."),

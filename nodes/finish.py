@@ -1,4 +1,4 @@
-"""Return Detail and Judge Faces: what Restore Identity does between the sampler and the paste."""
+"""Return Detail and Judge Faces: the steps of Restore Identity between the sampler and the paste."""
 
 from __future__ import annotations
 
@@ -33,21 +33,22 @@ class ReturnDetail(io.ComfyNode):
             node_id="EditedIDReturnDetail",
             display_name="Return Detail",
             category=CATEGORY,
-            description="Gives restored crops back the fine detail that the VAE took from the pictures they show.",
+            description="Gives restored crops back the fine detail that the VAE lost.",
             search_aliases=["vae loss", "sharpness", "skin texture", "editedid"],
             inputs=[
                 io.Image.Input("restored", tooltip="VAE Decode of the restored crops."),
-                io.Image.Input("original", tooltip="Crop Face Pairs' original."),
-                io.Image.Input("edited", tooltip="Crop Face Pairs' edited."),
-                io.Latent.Input("original_latent", tooltip="VAE Encode of original."),
-                io.Latent.Input("edited_latent", tooltip="VAE Encode of edited."),
+                io.Image.Input("original", tooltip="The original crops of Crop Face Pairs."),
+                io.Image.Input("edited", tooltip="The edited crops of Crop Face Pairs."),
+                io.Latent.Input("original_latent", tooltip="VAE Encode of the original crops."),
+                io.Latent.Input("edited_latent", tooltip="VAE Encode of the edited crops."),
                 io.Vae.Input("vae", tooltip="The VAE that made the latents."),
-                io.Mask.Input("face_mask", tooltip="Crop Face Pairs' face mask."),
-                io.Mask.Input("element_mask", tooltip="Crop Face Pairs' element mask."),
+                io.Mask.Input("face_mask", tooltip="The face mask of Crop Face Pairs."),
+                io.Mask.Input("element_mask", tooltip="The element mask of Crop Face Pairs."),
                 io.Float.Input("detail", default=DEFAULTS.detail, min=0.0, max=1.0, step=0.05,
                                tooltip="How much of the lost detail comes back; 0 leaves the crops as they are."),
             ],
-            outputs=[io.Image.Output(display_name="restored", tooltip="For Judge Faces or Paste Faces.")],
+            outputs=[io.Image.Output(display_name="restored", tooltip="The crops with their detail, for Judge Faces or "
+                                     "Paste Faces.")],
         )
 
     @classmethod
@@ -74,26 +75,29 @@ class JudgeFaces(io.ComfyNode):
             node_id="EditedIDJudgeFaces",
             display_name="Judge Faces",
             category=CATEGORY,
-            description="Compares each restored face with its person and with the edit. Faces that are no nearer to "
-            "the person, or whose features moved too far, are left out of what is pasted: there the edit's face stays.",
+            description="Compares each restored face with its person and with the edit. Leaves out faces that are "
+            "further from the person than the edit, or whose features moved too far: there the edit's face stays.",
             search_aliases=["guard", "likeness", "reject", "identity score", "editedid"],
             inputs=[
-                io.Image.Input("edited_image", tooltip="The edit as it came, before Shape Faces."),
-                io.Image.Input("edited", tooltip="Crop Face Pairs' edited."),
+                io.Image.Input("edited_image", tooltip="The edit before Shape Faces and Skin Tone."),
+                io.Image.Input("edited", tooltip="The edited crops of Crop Face Pairs."),
                 io.Image.Input("crops", tooltip="The restored crops, in the order of Crop Face Pairs."),
-                types.Paste.Input("paste", tooltip="Crop Face Pairs."),
-                io.Boolean.Input("guard", default=DEFAULTS.guard.enabled, tooltip="Off: every face is accepted, and "
-                                 "only reported on."),
+                types.Paste.Input("paste", tooltip="The paste record of Crop Face Pairs."),
+                io.Boolean.Input("guard", default=DEFAULTS.guard.enabled, tooltip="On: keep the edit's face where the "
+                                 "restored one is further from the person or came apart. Off: accept every face and "
+                                 "only report."),
                 io.Float.Input("least_gain", default=DEFAULTS.guard.least_gain, min=0.0, max=1.0, step=0.01,
-                               tooltip="Likeness that a face has to win to be accepted."),
+                               tooltip="Likeness that a face must gain to be accepted."),
                 io.Float.Input("feather", default=DEFAULTS.paste.feather, min=0.0, max=0.25, step=0.01,
-                               tooltip="As in Paste Faces, so that what is judged is what will be pasted."),
-                types.Analyzer.Input("analyzer", optional=True, tooltip="Load Face Analyzer; without one the best "
-                                     "installed backend is used."),
+                               tooltip="The same value as in Paste Faces: the node judges the face as it will be "
+                               "pasted."),
+                types.Analyzer.Input("analyzer", optional=True, tooltip="Load Face Analyzer. Without one the node uses "
+                                     "the best installed backend."),
             ],
             outputs=[
                 io.Image.Output(display_name="crops", tooltip="The accepted crops, for Paste Faces."),
-                types.Paste.Output(display_name="paste", tooltip="Where they belong, for Paste Faces."),
+                types.Paste.Output(display_name="paste", tooltip="Where the accepted crops belong, for Paste "
+                                   "Faces."),
                 io.String.Output(display_name="report", tooltip="All figures as JSON, a record for each face."),
             ],
         )
@@ -101,7 +105,7 @@ class JudgeFaces(io.ComfyNode):
     @classmethod
     def execute(cls, edited_image: torch.Tensor, edited: torch.Tensor, crops: torch.Tensor, paste: PasteRecord,
                 guard: bool, least_gain: float, feather: float, analyzer: FaceAnalyzer | None = None) -> io.NodeOutput:
-        if not paste.crops:  # a graph without a face runs through to its end
+        if not paste.crops:  # a graph without a face still runs to its end
             return io.NodeOutput(crops, paste, "[]", ui=ui.PreviewText("No faces to judge"))
         require_finite(crops, "crops: a restored crop", VAE_REMEDY)
         strict = replace(DEFAULTS.guard, enabled=guard, least_gain=least_gain)

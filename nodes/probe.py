@@ -1,4 +1,4 @@
-"""Layer Probe: which blocks of a model the gates should act on."""
+"""Layer Probe: finds the blocks of a model in which the gates help."""
 
 import logging
 from dataclasses import replace
@@ -24,8 +24,7 @@ from .types import Analyzer
 BOTH = "both"
 
 PROBED = replace(RestoreConfig().sampling, strength=0.8, freedom=1.0)
-"""Where the gates can show what they do: a run short of the structure gate's window, or held to the two pictures, would
-find every block alike."""
+"""Settings under which the gates show their effect: in a run that is held to the two pictures all blocks look alike."""
 
 
 class LayerProbe(io.ComfyNode):
@@ -36,37 +35,39 @@ class LayerProbe(io.ComfyNode):
             display_name="Layer Probe",
             category=CATEGORY,
             description="Finds the attention blocks of a model in which the gates of ID Entanglement do more good than "
-            "harm: leaves out one block after the other on a few faces, and measures. Run it once for a model.",
+            "harm. It leaves out one block after the other on a few faces, and measures. Run it once for a model.",
             search_aliases=["editedid", "identity", "block", "layer", "attention", "calibrate", "probe"],
             is_output_node=True,
             inputs=[
-                io.Model.Input("model", tooltip="The diffusion model; with ID Entanglement on it, that setting is "
-                               "probed, else Restore Identity's own."),
+                io.Model.Input("model", tooltip="The diffusion model. The node probes the model's ID Entanglement, or "
+                               "Restore Identity's own gates if it has none."),
                 io.Vae.Input("vae", tooltip="The VAE that belongs to the model."),
-                io.Latent.Input("original_latent", tooltip="VAE Encode of the original crops; three to eight faces are "
+                io.Latent.Input("original_latent", tooltip="VAE Encode of the original crops. Three to eight faces are "
                                 "enough."),
                 io.Latent.Input("edited_latent", tooltip="VAE Encode of the edited crops, one for each original."),
-                io.Mask.Input("face_mask", tooltip="Crop Face Pairs' face mask."),
-                io.Combo.Input("gate", options=[BOTH, *GATES], default=BOTH, tooltip="Which gate's blocks to find."),
-                io.Int.Input("together", default=1, min=1, max=64, tooltip="Neighbouring blocks that are left out at "
-                             "once: more is coarser, and so many times faster."),
+                io.Mask.Input("face_mask", tooltip="The face mask of Crop Face Pairs."),
+                io.Combo.Input("gate", options=[BOTH, *GATES], default=BOTH, tooltip="The gate whose blocks to find."),
+                io.Int.Input("together", default=1, min=1, max=64, tooltip="Number of neighbouring blocks that are "
+                             "left out at once. More is coarser, and so many times faster."),
                 io.String.Input("filename_prefix", default="editedid/blocks", tooltip="Name of the file in the output "
                                 "folder."),
                 mode_input(),
                 *settings_inputs(PROBED),
-                io.Mask.Input("element_mask", optional=True, tooltip="Crop Face Pairs' element mask."),
-                Analyzer.Input("analyzer", optional=True, tooltip="Load Face Analyzer; without one the best installed "
-                               "backend is used."),
-                io.Conditioning.Input("positive", optional=True, tooltip="A prompt; not needed."),
+                io.Mask.Input("element_mask", optional=True, tooltip="The element mask of Crop Face Pairs."),
+                Analyzer.Input("analyzer", optional=True, tooltip="Load Face Analyzer. Without one the node uses the "
+                               "best installed backend."),
+                io.Conditioning.Input("positive", optional=True, tooltip="A prompt; few models need one."),
                 io.Conditioning.Input("negative", optional=True, tooltip="A negative prompt, used when cfg is not 1."),
                 *late_inputs(PROBED),
             ],
             outputs=[
-                io.String.Output(display_name="structure_blocks", tooltip="For ID Entanglement's input of this name."),
-                io.String.Output(display_name="detail_blocks", tooltip="For ID Entanglement's input of this name."),
-                io.String.Output(display_name="file", tooltip="The saved choice; ID Entanglement's block inputs take "
-                                 "this name as well."),
-                io.String.Output(display_name="report", tooltip="What each block does, best first."),
+                io.String.Output(display_name="structure_blocks", tooltip="Connect it to structure_blocks of ID "
+                                 "Entanglement."),
+                io.String.Output(display_name="detail_blocks", tooltip="Connect it to detail_blocks of ID "
+                                 "Entanglement."),
+                io.String.Output(display_name="file", tooltip="Name of the saved choice. The block inputs of ID "
+                                 "Entanglement take this name too."),
+                io.String.Output(display_name="report", tooltip="The effect of each block, best first."),
             ],
         )
 
@@ -92,7 +93,7 @@ class LayerProbe(io.ComfyNode):
                             lambda latent: host_vae.decode(vae, latent), analyzer, stop_if_asked)
         blocks = sum(len(numbers) for numbers in available.values())
         count = step_counter(len(gates) * (1 + -(-blocks // together)))
-        first: list[torch.Tensor] = []  # what the first run, with the gate everywhere, made of the first face
+        first: list[torch.Tensor] = []  # the first face from the first run, with the gate everywhere
 
         def measured(structure_blocks: str, detail_blocks: str) -> Measured:
             lists = replace(setting, structure_blocks=structure_blocks, detail_blocks=detail_blocks)

@@ -1,4 +1,4 @@
-"""Restore Identity: the whole way in one node."""
+"""Restore Identity: all stages in one node."""
 
 import json
 from dataclasses import replace
@@ -28,61 +28,65 @@ class RestoreIdentity(io.ComfyNode):
             display_name="Restore Identity",
             category=CATEGORY,
             description="Gives every person in an edited picture their own face back, from an original photo, and "
-            "keeps the edit: finds, matches, restores and pastes all faces. A face that would end up further from "
-            "the person is returned unchanged.",
+            "keeps the edit: finds, matches, restores and pastes all faces. If a restored face would be further from "
+            "the person, the edit's face stays.",
             search_aliases=["editedid", "identity", "restore face", "keep face", "face consistency", "face drift",
                             "likeness", "face detailer"],
             is_output_node=False,
             inputs=[
-                io.Image.Input("original", tooltip="Photo with the true face; a batch may hold several photos or "
-                               "people."),
-                io.Image.Input("edited", tooltip="What the editing model returned; a batch is worked through."),
+                io.Image.Input("original", tooltip="Photo with the true face. A batch may hold several photos or "
+                               "several people."),
+                io.Image.Input("edited", tooltip="The edited picture. A batch is restored picture by picture."),
                 io.Int.Input("crop_size", default=DEFAULTS.crop.size, min=64, max=2048, step=16,
                              tooltip="Side of the face crop in pixels, the size of pictures that the model was made "
-                             "for, mostly 512 or 1024; 128 or 256 for the lab's UNet and DiT."),
+                             "for, mostly 512 or 1024; 128 for the lab's UNet, 256 for its DiT."),
                 mode_input(),
                 *settings_inputs(),
                 io.Float.Input("min_similarity", default=DEFAULTS.match.min_similarity, min=-1.0, max=1.0, step=0.05,
-                               advanced=True, tooltip="Faces less alike than this are taken for different people and "
-                               "left alone, also where each picture holds one face; -1 pairs everybody."),
+                               advanced=True, tooltip="Faces with less likeness than this count as different people "
+                               "and stay unchanged, even if each picture holds one face. -1 pairs everybody."),
                 io.Float.Input("relight", default=DEFAULTS.crop.relight, min=0.0, max=1.0, step=0.05, advanced=True,
-                               tooltip="How far the original takes over the edit's light and tone."),
+                               tooltip="How far the original takes the edit's light and tone."),
                 io.Float.Input("feather", default=DEFAULTS.paste.feather, min=0.0, max=0.5, step=0.01, advanced=True,
-                               tooltip="Softness of the pasted border, as a share of the crop."),
+                               tooltip="Width of the soft edge of the paste, as a share of the crop."),
                 io.Boolean.Input("guard", default=DEFAULTS.guard.enabled, advanced=True,
-                                 tooltip="Keep the edit's face where the restored one would be further from the "
-                                 "person."),
+                                 tooltip="Keeps the edit's face where the restored one would be further from the "
+                                 "person, or came apart."),
                 io.Combo.Input("no_face", options=list(NO_FACE), default=DEFAULTS.find.no_face,
-                               tooltip="What to do when one of the pictures holds no face: stop with an "
-                               "error, or hand that picture through."),
-                io.Model.Input("model", optional=True, tooltip="A diffusion model; attention gates are added unless "
-                               "the model already carries ID Entanglement. Without a model the photo's face is put in "
-                               "as it is, in the edit's light, in a second or two on any machine."),
-                io.Vae.Input("vae", optional=True, tooltip="The VAE that belongs to the model."),
-                Analyzer.Input("analyzer", optional=True, tooltip="Load Face Analyzer; without one the best installed "
-                               "backend is used."),
-                io.Conditioning.Input("positive", optional=True, tooltip="A prompt; not needed."),
+                               tooltip="If one of the pictures holds no face: stop with an error, or pass "
+                               "that picture through unchanged."),
+                io.Model.Input("model", optional=True, tooltip="A diffusion model. The node adds attention gates "
+                               "unless the model already carries ID Entanglement. Without model and vae the node puts "
+                               "in the photo's face without diffusion, in the edit's light, in seconds."),
+                io.Vae.Input("vae", optional=True, tooltip="The VAE that belongs to the model. Leave it out "
+                             "together with the model."),
+                Analyzer.Input("analyzer", optional=True, tooltip="Load Face Analyzer. Without one the node uses the "
+                               "best installed backend."),
+                io.Conditioning.Input("positive", optional=True, tooltip="A prompt; few models need one."),
                 io.Conditioning.Input("negative", optional=True, tooltip="A negative prompt, used when cfg is not 1."),
                 io.Mask.Input("element_mask", optional=True, tooltip="Parts of the edited picture that must stay, such "
-                              "as glasses; found automatically as well."),
+                              "as glasses. The node also finds such parts itself."),
                 *late_inputs(),
                 io.Combo.Input("photos", options=list(CHOICES), default=DEFAULTS.match.photos, optional=True,
-                               advanced=True, tooltip="Where original holds several photos of a person: use the "
-                               "likest one, the one in the nearest pose, or up to four together (each further one "
-                               "costs time)."),
+                               advanced=True, tooltip="If original holds several photos of a person: use the one most "
+                               "like the edit (likest), the one in the nearest pose, or up to four together (each "
+                               "further one takes time)."),
                 face_shape_input(DEFAULTS.shape.face_shape, optional=True),
                 skin_tone_input(DEFAULTS.shape.skin_tone, optional=True),
                 io.Float.Input("strength_by_drift", default=DEFAULTS.strength_by_drift, min=0.0, max=1.0, step=0.05,
-                               optional=True, advanced=True, tooltip="How far strength follows what is wrong with a "
-                               "face: at 1 a face that is nearly right gets little of it, a stranger's gets all."),
+                               optional=True, advanced=True, tooltip="How far strength follows the drift of a face. At "
+                               "1 a face that is nearly right gets little strength, a stranger's face all of it."),
             ],
             outputs=[
-                io.Image.Output(display_name="image", tooltip="The edited picture with the faces restored."),
-                io.Mask.Output(display_name="mask", tooltip="Where the picture may differ from the edit; outside it "
-                               "every pixel is the edit's own."),
-                io.Float.Output(display_name="similarity_before", tooltip="Mean likeness to the person before."),
-                io.Float.Output(display_name="similarity_after", tooltip="Mean likeness to the person after."),
-                io.String.Output(display_name="report", tooltip="All figures as JSON, a record for each face."),
+                io.Image.Output(display_name="image", tooltip="The edited picture with restored faces."),
+                io.Mask.Output(display_name="mask", tooltip="Where the picture may differ from the edit. Every pixel "
+                               "outside is the edit's own."),
+                io.Float.Output(display_name="similarity_before", tooltip="Mean likeness to the person in the "
+                                "edit."),
+                io.Float.Output(display_name="similarity_after", tooltip="Mean likeness to the person in the "
+                                "result."),
+                io.String.Output(display_name="report", tooltip="All figures and decisions as JSON, a record for each "
+                                 "face and picture."),
             ],
         )
 

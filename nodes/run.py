@@ -1,4 +1,4 @@
-"""One way from a node's inputs to the runner: the engine that the inputs allow, and the call."""
+"""From a node's inputs to the runner: chooses the engine and calls it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from ..editedid_core.faces.analyzers.registry import load_analyzer
 from ..editedid_core.restore.report import Restoration
 from ..editedid_core.restore.runner import restore
 
-NO_MODEL = ("No model and VAE are connected: the photo's face was put in without diffusion. Connect both to let the "
-            "model join them.")
+NO_MODEL = ("model and vae are not both connected: the photo's face was put in without diffusion. Connect both to "
+            "restore with the model.")
 
 
 def best_analyzer() -> FaceAnalyzer:
@@ -37,7 +37,7 @@ def best_analyzer() -> FaceAnalyzer:
 
 
 def with_gates(model: Any, config: RestoreConfig) -> Any:
-    """The model with the configuration's gates, unless its user chose their own with the attention nodes."""
+    """The model with the configuration's gates, unless the user set gates with ID Entanglement."""
     options = model.model_options.get("transformer_options", {})
     if ENTANGLE_KEY in options or config.sampling.mode in PAPER_PRESETS:  # the presets bring their own
         return model
@@ -92,7 +92,10 @@ def fitting_crop(config: RestoreConfig, model: Any, vae: Any) -> tuple[RestoreCo
 def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch.Tensor, model: Any = None,
                     vae: Any = None, analyzer: FaceAnalyzer | None = None, positive: Any = None, negative: Any = None,
                     element_mask: torch.Tensor | None = None) -> tuple[Restoration, float]:
-    """The runner on what a node was given, and the seconds it took. Without a model and a VAE the composite runs."""
+    """Run the runner on a node's inputs; returns the result and the seconds it took.
+
+    Without a model or without a VAE the composite runs, with a note in the report.
+    """
     started = time.perf_counter()
     notes: tuple[str, ...] = ()
     if config.engine != "composite" and (model is None or vae is None):

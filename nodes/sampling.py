@@ -22,49 +22,51 @@ DEFAULTS = RestoreConfig().sampling
 def mode_input() -> io.Combo.Input:
     return io.Combo.Input(
         "mode", options=list(MODES), default=DEFAULTS.mode,
-        tooltip="auto: replay, or lock-step on large transformers. replay: invert both pictures and replay them. "
-        "lock-step: no inversion, least memory. paper 6 steps, paper 50 steps: EditedID by the paper's text, all of "
-        "its numbers set. paper, official code: as its published code does it. paper: the paper's run with the numbers "
+        tooltip="auto: replay, or lock-step on most transformers. replay: inverts both pictures and replays them. "
+        "lock-step: no inversion, least memory. paper 6 steps, paper 50 steps: EditedID by the paper's text, with all "
+        "numbers set. paper, official code: as the published code does it. paper: the paper's run with the numbers "
         "below and the gates on the model.",
     )
 
 
 def settings_inputs(standard: SampleSettings = DEFAULTS) -> list[Any]:
-    """The inputs that the sampling nodes share; their defaults from `standard`."""
+    """The inputs that the sampling nodes share, with defaults from `standard`."""
     mixing = standard.mixing
     return [
-        io.Int.Input("steps", default=standard.steps, min=1, max=200, tooltip="Steps of the whole denoising run; the "
-                     "run uses its last `strength` share of them."),
+        io.Int.Input("steps", default=standard.steps, min=1, max=200, tooltip="Steps of the whole denoising run. The "
+                     "node uses the last `strength` share of them."),
         io.Float.Input("strength", default=standard.strength, min=0.05, max=1.0, step=0.05,
-                       tooltip="How much of the denoising run is redone: 0.05 hardly touches the face, 1 starts "
-                       "from pure noise."),
+                       tooltip="How much of the denoising run is redone. 0.05 hardly touches the face; 1 starts from "
+                       "pure noise."),
         io.Float.Input("init_weight", default=mixing.init_weight, min=0.0, max=0.5, step=0.01, advanced=True,
-                       tooltip="Mixing weight in the first step (the paper uses 0 to 0.1); the adaptive law "
-                       "raises it."),
+                       tooltip="Mixing weight at the start (the paper uses 0 to 0.1). The adaptive law raises it "
+                       "from step to step."),
         io.Int.Input("final_steps", default=mixing.final_steps, min=0, max=200, advanced=True,
-                     tooltip="Last steps in which the mixing weight is forced to its maximum, 0.5."),
+                     tooltip="Number of last steps in which the mixing weight is set to its maximum, 0.5."),
         io.Float.Input("solver_start", default=standard.solver_window[0], min=0.0, max=1.0, step=0.01, advanced=True,
-                       tooltip="Where DPM-Solver++ takes over from DDIM: 0 is the run's first step, 1 the finished "
-                       "picture."),
+                       tooltip="Where DPM-Solver++ takes over from DDIM: 0 is the run's first (noisiest) step, 1 "
+                       "the finished picture."),
         io.Float.Input("solver_end", default=standard.solver_window[1], min=0.0, max=1.0, step=0.01, advanced=True,
-                       tooltip="Where DPM-Solver++ ends: 0 is the run's first step, 1 the finished picture."),
+                       tooltip="Where DPM-Solver++ ends: 0 is the run's first (noisiest) step, 1 the finished "
+                       "picture."),
         io.Float.Input("cfg", default=standard.cfg, min=0.0, max=30.0, step=0.1, advanced=True,
-                       tooltip="Guidance for the restored picture. 1 is best: more costs twice and drifts."),
+                       tooltip="Guidance of the restored picture. 1 is best; higher values take twice as long and "
+                       "drift."),
         io.Int.Input("noise_pattern", default=standard.noise_seed, min=0, max=0xFFFFFFFF, advanced=True,
-                     tooltip="Number of the known noise both pictures start from; same number, same result."),
+                     tooltip="Number of the known noise that both pictures start from. The same number gives the "
+                     "same result."),
     ]
 
 
 def late_inputs(standard: SampleSettings = DEFAULTS) -> list[Any]:
-    """Shared inputs that came later: last and optional, so that workflows saved before still fit."""
+    """Shared inputs that were added later: last and optional, so that older saved workflows still fit."""
     return [
         io.Int.Input("null_text", default=standard.null_text, min=0, max=500, optional=True, advanced=True,
-                     tooltip="Mode paper with cfg above 1: updates of each null-text embedding, 0 for none. More "
-                     "brings both pictures back more exactly and costs time."),
+                     tooltip="Mode paper with cfg above 1: updates of each null-text embedding; 0 for none. More "
+                     "updates bring both pictures back more exactly and take longer."),
         io.Float.Input("freedom", default=standard.freedom, min=0.0, max=1.0, step=0.05, optional=True,
-                       advanced=True, tooltip="How far the model may leave the two pictures inside the face: 0 only "
-                       "joins them, 1 lets it paint as it would. More helps with a strong model and a difficult pose, "
-                       "and costs likeness with a weak one."),
+                       advanced=True, tooltip="How far the model may leave the two pictures inside the face. 0 only "
+                       "joins them; 1 lets the model paint freely. With a weak model higher values cost likeness."),
     ]
 
 
@@ -96,20 +98,20 @@ class AdaptiveMixingSampler(io.ComfyNode):
                                "Entanglement."),
                 io.Latent.Input("original_latent", tooltip="VAE Encode of the original crops."),
                 io.Latent.Input("edited_latent", tooltip="VAE Encode of the edited crops, one for each original."),
-                io.Mask.Input("face_mask", tooltip="Where the face may change: Crop Face Pairs' face mask."),
+                io.Mask.Input("face_mask", tooltip="Where the face may change: the face mask of Crop Face Pairs."),
                 mode_input(),
                 *settings_inputs(),
-                io.Conditioning.Input("positive", optional=True, tooltip="A prompt; without one an empty conditioning "
-                                      "is used and no text encoder is needed."),
+                io.Conditioning.Input("positive", optional=True, tooltip="A prompt. Without one the node uses an empty "
+                                      "conditioning, and most models need no text encoder."),
                 io.Conditioning.Input("negative", optional=True, tooltip="A negative prompt, used when cfg is not 1."),
-                io.Mask.Input("element_mask", optional=True, tooltip="What belongs to the edit although it touches the "
-                              "face (glasses, hat, hair): Crop Face Pairs' element mask."),
+                io.Mask.Input("element_mask", optional=True, tooltip="Things over the face that stay the edit's "
+                              "(glasses, hat, hair): the element mask of Crop Face Pairs."),
                 *late_inputs(),
             ],
             outputs=[
-                io.Latent.Output(display_name="restored_latent", tooltip="The restored crops; decode them and use "
-                                 "Paste Faces."),
-                io.Image.Output(display_name="mixing_curve", tooltip="The mixing weight over the run, a line for "
+                io.Latent.Output(display_name="restored_latent", tooltip="The restored crops: connect VAE Decode, then "
+                                 "Return Detail or Paste Faces."),
+                io.Image.Output(display_name="mixing_curve", tooltip="The mixing weight of each step, one line for "
                                 "each face."),
             ],
         )

@@ -1,9 +1,9 @@
-"""The custom socket types of the pack, and the host types that older hosts have under no name of their own.
+"""The custom socket types of the pack, and host types that older hosts do not name.
 
-  EDITEDID_ANALYZER  editedid_core.faces.FaceAnalyzer
-  EDITEDID_FACES     editedid_core.faces.Faces
-  EDITEDID_PAIRS     editedid_core.faces.FacePairs
-  EDITEDID_PASTE     editedid_core.faces.PasteRecord
+  EDITEDID_ANALYZER  editedid_core.faces.analyzers.protocol.FaceAnalyzer
+  EDITEDID_FACES     editedid_core.records.Faces
+  EDITEDID_PAIRS     editedid_core.records.FacePairs
+  EDITEDID_PASTE     editedid_core.records.PasteRecord
 """
 
 from comfy_api.latest import io
@@ -13,6 +13,6 @@ Faces = io.Custom("EDITEDID_FACES")
 Pairs = io.Custom("EDITEDID_PAIRS")
 Paste = io.Custom("EDITEDID_PASTE")
 
-# The newest hosts name these two in comfy_api; the wire name is the same everywhere.
+# The newest hosts name these two in comfy_api; the wire name is the same on all hosts.
 FaceLandmarks = io.Custom("FACE_LANDMARKS")
 BoundingBox = io.Custom("BOUNDING_BOX")

@@ -1,4 +1,4 @@
-"""Prompt Words: a prompt whose chosen words act in the paper's cross-attention replacement."""
+"""Prompt Words: a prompt with chosen words for the paper's cross-attention replacement."""
 
 from typing import Any
 
@@ -16,15 +16,16 @@ class PromptWords(io.ComfyNode):
             node_id="EditedIDPromptWords",
             display_name="Prompt Words",
             category=CATEGORY,
-            description="Encodes a prompt and remembers where chosen words stand in it. In the paper modes of the "
-            "Adaptive Mixing Sampler, what the picture shows of those words comes from the original or the edit.",
+            description="Encodes a prompt and marks chosen words in it. In the paper modes of the Adaptive Mixing "
+            "Sampler and Restore Identity the attention maps of these words come from the original or the edit.",
             search_aliases=["editedid", "identity", "cross attention", "prompt to prompt", "token", "CLIP text encode"],
             inputs=[
                 io.Clip.Input("clip", tooltip="The text encoder that belongs to the model."),
                 io.String.Input("text", default="a photo of a face", multiline=True, dynamic_prompts=True,
-                                tooltip="The prompt for all three pictures; name the face and what the edit added."),
+                                tooltip="The prompt for original, edit and result. Name the face and the things that "
+                                "the edit added."),
                 io.String.Input("face_words", default="face", tooltip="Words of the prompt whose attention maps come "
-                                "from the original, with commas between."),
+                                "from the original, separated by commas."),
                 io.String.Input("element_words", default="", tooltip="Words of the prompt whose attention maps come "
                                 "from the edited picture, such as 'glasses, hat'."),
             ],

@@ -13,7 +13,7 @@ TOLERANCE = 0.06
 
 def return_detail(restored: Tensor, original: Tensor, edited: Tensor, decoded_original: Tensor,
                   decoded_edited: Tensor, weight: Tensor, strength: float = 1.0) -> Tensor:
-    """Add to a decoded crop what the autoencoder took from the source that it shows.
+    """Add to a decoded crop the detail that the autoencoder lost from the source that it shows.
 
     All pictures (1, S, S, 3) in [0, 1]: the decoded result, both crops, and both crops encoded and decoded again.
     `weight` (S, S) in [0, 1]: 1 where the result shows the original, 0 where it shows the edit. Where the diffusion

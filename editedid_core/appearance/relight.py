@@ -1,4 +1,4 @@
-"""Light and tone of one picture brought to another's in low frequencies. METHOD §6.
+"""Brings the light and tone of one picture to another's, in low frequencies. METHOD §6.
 
 Mid and high frequencies, which carry identity, stay those of the first picture.
 """

@@ -1,7 +1,7 @@
-"""A photo made as sharp as the edit it goes into (**ours**, METHOD §6).
+"""Makes a photo as sharp as the edit it goes into (**ours**, METHOD §6).
 
-A photo that was taken further away, out of focus or saved small is soft beside a freshly generated picture, and a soft
-face in a sharp head is the first thing that an eye takes for false.
+A photo that was taken from further away, out of focus or saved small is soft beside a freshly generated picture, and a
+soft face in a sharp head looks false.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The person's skin tone given back where an edit made their skin lighter, darker or of another hue (**ours**,
+"""Gives the person's skin tone back where an edit made their skin lighter, darker or of another hue (**ours**,
 METHOD §6).
 
-Tone and light both multiply what skin sends back. They are told apart by what they do to a face: another light falls
-from another side and leaves another shading, another tone changes all of the face alike.
+Tone and light both multiply the light that skin reflects. Their effect on a face tells them apart: another light comes
+from another side and changes the shading; another tone changes the whole face alike.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..ticks import Tick, nothing
 from .relight import to_linear, to_srgb
 
 _SIDE = 384  # pixels of the frame in which a face with its neck is looked at
-_WIDER = 1.7  # than a face's crop
+_WIDER = 1.7  # times the side of a face's crop
 _FLOOR = 0.003  # linear light; keeps logarithms finite in black
 _LARGEST = 1.4  # logarithm of the largest change of tone
 _LEAST = 0.02  # logarithm; smaller changes are not seen
@@ -33,32 +33,33 @@ _LEAST = 0.02  # logarithm; smaller changes are not seen
 _SAME_SHADING, _OTHER_SHADING = 0.15, 0.3
 """Spread of the logarithm of two faces' ratio of light: up to the first they stand in one light, from the second on in
 another."""
-_GREY = 0.1  # logarithm of red over blue, under which skin has no colour: a black and white picture
-_ALIKE = 0.07  # logarithm; two changes that close are the same, a tenth of the change aside
-_LEAST_SHARE = 0.15  # of the surroundings that changed like the face, from which the whole picture did
+_GREY = 0.1  # logarithm of red over blue; below, skin has no colour: a black and white picture
+_ALIKE = 0.07  # logarithm; changes this close count as the same, besides a tenth of the change
+_LEAST_SHARE = 0.15  # of the surroundings that changed like the face; from here on the whole picture changed
 
 # Lengths in eye distances.
-_SHADING = 0.15  # standard deviation of the low-pass under which shading is compared
+_SHADING = 0.15  # standard deviation of the low-pass in which shading is compared
 _AROUND = 0.35  # ears, beside the face from the eyes down
 _ABOVE = 0.6  # forehead and scalp
-_STRICTER = 2.0  # times the distance of colours there, where hair of much the same hue may be
+_STRICTER = 2.0  # times the distance of colours there, because hair of a similar hue may be there
 _NECK = (0.85, 1.3)  # half width, and height below the chin
-_HOLES = 0.2  # width of what is no skin and changes along: nostrils, brows, a frame of glasses
+_HOLES = 0.2  # width of things that are not skin and change along: nostrils, brows, a frame of glasses
 _SOFT = 0.03  # edge of the skin
-_FADE = 0.1  # edge of the region in which skin is looked for
+_FADE = 0.1  # edge of the region that is searched for skin
 
 OTHER_LIGHT = ("The face stands in another light than in the photo, or one of the two is black and white, so that its "
-               "skin tone cannot be told: the edit's tone is kept.")
+               "skin tone is uncertain: the edit's tone is kept.")
 
 UNSURE = 0.5
-"""Certainty under which that is said."""
+"""Certainty below which the user is warned."""
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Toned:
     """`image` (B, H, W, C): the edit with its persons' skin tones; `mask` (B, H, W) in [0, 1]: where it changed,
-    exactly 0 elsewhere; `certainty`: of every pair, how surely tone was told from light, 0 (nothing was changed) to 1.
+    exactly 0 elsewhere; `certainty`: for every pair, how certain it is that the tone changed and not the light, 0
+    (nothing was changed) to 1.
     """
 
     image: torch.Tensor

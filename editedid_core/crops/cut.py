@@ -35,7 +35,7 @@ from ..ticks import Tick, nothing
 
 _LIGHT = 0.03
 """Standard deviation, in parts of a crop's side, of the low-pass in which the original takes the edit's light: as fine
-as shading, so that what the original gives is its skin, its brows and its eyes."""
+as shading, so that the original keeps its skin, brows and eyes."""
 
 Alignment = Literal["features", "own frames", "none"]
 
@@ -56,11 +56,11 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
     """Cut the edited face of every pair upright, and warp the original of the same person onto it.
 
     original_image: (B, H, W, C), edited_image: (B', H', W', C'), the pictures in which the faces were found.
-    size: side S of the crops in pixels, 16 or more. element_mask: (B' or 1, H', W') in [0, 1], what of the edit covers
-    the face, or None. relight: how far the original takes the edit's light, 0 to 1. auto_elements: sensitivity of
-    finding elements by comparison, 0 (off) to 2. piecewise: bend the original to the edited landmarks where both faces
-    have dense ones; pairs of Shape Faces are bent in any case, since only pose and expression differ there.
-    keep_elements: leave elements out of what is pasted back, so they stay the edit's own pixels. alignment: how the
+    size: side S of the crops in pixels, 16 or more. element_mask: (B' or 1, H', W') in [0, 1], parts of the edit
+    that cover the face, or None. relight: how far the original takes the edit's light, 0 to 1. auto_elements:
+    sensitivity of finding elements by comparison, 0 (off) to 2. piecewise: bend the original to the edited landmarks
+    where both faces have dense ones; pairs of Shape Faces are always bent, because they differ only in pose and
+    expression. keep_elements: leave elements out of the paste, so they stay the edit's own pixels. alignment: how the
     original is laid over the edit where it is not bent: by "features" (the five points), by the two faces' "own
     frames", or not at all ("none"). whole: give each feature wholly to the photo or to the edit. sharpen: make the
     original as sharp as the edit. tick: called for each pair.
@@ -122,7 +122,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     in_light = bring_light(original, edited, skin, strength=1.0)
     found = automatic_elements(in_light, edited, face, points, auto_elements)
     elements = torch.maximum(given, found).clamp(0, 1)
-    # elements are not lit like skin: compare light once more without them
+    # elements are not lit like skin, so light is compared once more without them
     in_light = bring_light(original, edited, face * (1 - elements), 1.0, _LIGHT)
     original = in_light if relight == 1 else bring_light(original, edited, face * (1 - elements), relight, _LIGHT)
     alike = features_in_one_state(parts, there, here)
@@ -136,7 +136,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
 
 
 def cut_crops(image: torch.Tensor, record: PasteRecord) -> torch.Tensor:
-    """What a picture (B, H, W, C) of the record's size holds at its crops, (N, S, S, 3)."""
+    """The record's crops cut from a picture (B, H, W, C) of its size, (N, S, S, 3)."""
     cuts = [_cut(image[crop.frame], apply(crop.to_image, pixel_grid(crop.size, crop.size)), scale_of(crop.to_image))
             for crop in record.crops]
     return torch.stack(cuts)
@@ -155,9 +155,9 @@ def _check_pairs(pairs: FacePairs, original_image: torch.Tensor, edited_image: t
 
 
 def with_placeholder(result: CropResult, edited_image: torch.Tensor, size: int) -> CropResult:
-    """The result itself, or where it has no crop: one crop of the picture's middle under empty masks.
+    """The result itself; if it has no crop, one crop of the picture's middle under empty masks.
 
-    A graph then runs through to the end without a face, and pasting returns the edited picture untouched.
+    A graph without a face then runs to its end, and pasting returns the edited picture unchanged.
     """
     if result.record.crops:
         return result

@@ -1,4 +1,4 @@
-"""Putting restored crops back: every pixel outside their masks stays bit for bit the edited picture's. METHOD §6."""
+"""Puts restored crops back. Every pixel outside their masks stays the edited picture's, bit for bit. METHOD §6."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, 
           colour: float = 0.0, tick: Tick = nothing) -> torch.Tensor:
     """Write crops into the picture they were cut from.
 
-    edited_image: (B, H, W, C), any floating type; alpha channels are left alone. crops: (N, S', S', 3) in [0, 1], row
+    edited_image: (B, H, W, C), any floating type; alpha channels stay. crops: (N, S', S', 3) in [0, 1], row
     for row those of `record`, at any size. feather: width of the soft edge in parts of the crop's side, inward.
     colour: how far the crop's low frequencies are brought to the edited picture's, 0 to 1. tick: called for each crop.
     Returns a new picture of the same type; edited_image itself when there is no crop. Pixels whose mask is 0 are
@@ -54,7 +54,7 @@ def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, 
 
 def as_pasted(edited: torch.Tensor, restored: torch.Tensor, mask: torch.Tensor, feather: float,
               colour: float) -> torch.Tensor:
-    """What a crop looks like once paste() has written it, (S, S, 3), without going through the picture.
+    """The crop as paste() would write it, (S, S, 3), without going through the picture.
 
     edited, restored: (S, S, 3) in [0, 1]. mask: (S, S), one of the record's. feather, colour: as of paste().
     """

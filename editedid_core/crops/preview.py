@@ -1,4 +1,4 @@
-"""A sheet of crops and their masks. It is looked at, never computed with."""
+"""A sheet of crops and their masks. It is for viewing only."""
 
 from __future__ import annotations
 

@@ -13,12 +13,12 @@ from .detect import detect
 from .match import match_faces
 
 BY_PLACE = 0.25
-"""What place counts beside likeness where two pictures may show one scene."""
+"""How much place counts beside likeness if both pictures may show one scene."""
 
 
 @dataclass(frozen=True)
 class PersonScore:
-    """Cosine to the reference of one person, -1 to 1; None where that person was not found or nothing was asked."""
+    """Cosine to the reference of one person, -1 to 1; None if that person was not found or no picture was given."""
 
     before: float | None
     after: float | None
@@ -34,16 +34,16 @@ class Comparison:
 
     @property
     def before(self) -> float:
-        """Mean over people; 0 where there is no earlier picture."""
+        """Mean over people; 0 if there is no earlier picture."""
         return _mean([score.before for score in self.scores])
 
     @property
     def after(self) -> float:
-        """Mean over people; 0 where nobody was found."""
+        """Mean over people; 0 if nobody was found."""
         return _mean([score.after for score in self.scores])
 
     def text(self) -> str:
-        """What to tell the user, a line per person."""
+        """The scores in words, a line per person."""
         lines = []
         for number, score in enumerate(self.scores, start=1):
             after = "not found" if score.after is None else f"{score.after:.3f}"

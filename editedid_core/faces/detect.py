@@ -1,4 +1,4 @@
-"""Faces of a batch of pictures, found once and put in one order that everything later keeps."""
+"""Faces of a batch of pictures, found once and in an order that all later stages keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faces of a batch from whatever the user has: an analyzer, the host's landmarks or boxes, or several of them."""
+"""Faces of a batch from the connected inputs: an analyzer, the host's landmarks or boxes, or several of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def find_faces(image: torch.Tensor, analyzer: FaceAnalyzer | None = None, landma
     """Find faces, preferring landmarks to boxes to the analyzer's own search; the analyzer recognises them all.
 
     Parameters as of detect(), faces_from_landmarks() and faces_from_boxes(). Without an analyzer the faces have no
-    embedding, and matching goes by place. Raises ValueError when nothing is connected that could find a face.
+    embedding, and matching goes by place. Raises ValueError if no input can find a face.
     """
     check_pictures(image, "image")
     if analyzer is None and landmarks is None and boxes is None:

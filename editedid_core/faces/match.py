@@ -17,7 +17,7 @@ SAME_PERSON = 0.6
 Choice = Literal["likest", "nearest pose", "all together"]
 
 CHOICES: tuple[Choice, ...] = ("likest", "nearest pose", "all together")
-"""Which of several photos of a person is used; of all together, the likest comes first."""
+"""Which of several photos of a person is used; with "all together" the likest comes first."""
 
 
 def match_faces(originals: Faces, edited: Faces, min_similarity: float, position_weight: float,
@@ -27,8 +27,8 @@ def match_faces(originals: Faces, edited: Faces, min_similarity: float, position
     The score of a pair is (1 - position_weight) * similarity + position_weight * place, where place is 1 for a face
     of the same size at the same place and falls to 0 within about one face. Photos that cannot show the same
     composition (another aspect ratio, several photos for one picture) count by similarity alone, and faces without an
-    embedding by place alone. All pairs together get the highest sum of scores (Hungarian method). Pairs whose likeness,
-    or place where there is no embedding, is under `min_similarity` are given up: their faces are reported as unmatched,
+    embedding by place alone. All pairs together get the highest sum of scores (Hungarian method). Pairs whose likeness
+    (without an embedding, whose place) is under `min_similarity` are given up: their faces are reported as unmatched,
     and the pairs as refused.
     Several original photos may show one person: faces of different photos whose cosine is at least `same_person` are
     one person. By `choice` the photo most like the edited face comes first, or the one in the nearest pose and
@@ -72,7 +72,7 @@ def group_people(faces: Sequence[Face], same_person: float = SAME_PERSON) -> lis
     """Faces of different photos that show one person, together; in order of first appearance.
 
     Two faces of one photo are never one person, and a face without an embedding is a person of its own. A face joins
-    the person that it is most like on average, if that is at least `same_person`.
+    the person to whom its mean likeness is highest, if that is at least `same_person`.
     """
     people: list[list[Face]] = []
     for face in faces:

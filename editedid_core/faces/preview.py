@@ -1,4 +1,4 @@
-"""Pictures that show the user what was found. They are looked at, never computed with."""
+"""Pictures that show the user the faces that were found. They are for viewing only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How alike two faces are to the analyzer that found them."""
+"""Likeness of two faces, by the analyzer that found them."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def person_similarity(photos: Sequence[Face], face: Face) -> float:
 
 
 def pose_distance(photo: Face, face: Face) -> float:
-    """How differently two faces hold themselves: what remains between their five points after the warp.
+    """Difference in pose and expression: the distance between the five points of two faces after the warp.
 
     Root mean square distance in eye distances of the second, 0 for the same pose and expression. Roll, size and place
-    do not count, because the warp of METHOD §6 undoes them exactly; yaw, pitch and expression are what it cannot undo.
+    do not count, because the warp of METHOD §6 undoes them exactly; yaw, pitch and expression remain.
     """
     left = apply(face_to_face(photo.points, face.points), photo.points) - face.points
     eyes = float(np.linalg.norm(face.points[1] - face.points[0]))

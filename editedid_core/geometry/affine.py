@@ -12,7 +12,7 @@ Matrix = NDArray[np.float64]
 
 
 def crop_frame(points: ArrayLike, size: int) -> Matrix:
-    """The upright square crop around a face: the one place that knows the framing.
+    """The upright square crop around a face: the only place that defines the framing.
 
     With e the middle of the eyes and m the middle of the corners of the mouth, the crop is centred at
     e + 0.35 (m - e), its side is 2 max(2.0 |eye to eye|, 1.8 |e to m|), and the line of the eyes is level in it.
@@ -49,7 +49,7 @@ def compose(outer: ArrayLike, inner: ArrayLike) -> Matrix:
 
 
 def inverse_affine(matrix: ArrayLike) -> Matrix:
-    """The map back. Raises ValueError for a map that flattens the plane."""
+    """The inverse map. Raises ValueError for a map that flattens the plane."""
     m = np.asarray(matrix, dtype=np.float64)
     if abs(np.linalg.det(m[:, :2])) < 1e-12:
         raise ValueError("A face of no size cannot be mapped back: detect the faces again with a larger minimum size.")

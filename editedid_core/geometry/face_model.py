@@ -1,11 +1,11 @@
 """The person's face shape in the pose and with the expression that the edit has (**ours**, METHOD §6).
 
-An editing model drifts most in shape: how far eyes, nose and mouth lie apart, how wide the jaw is. Landmarks tell both
-faces' shapes, but two faces also differ in pose and expression, which are the edit's to keep. What two shapes differ by
-splits linearly: with shape = mean + person + (pose and expression), both Gaussian, the best guess of the difference
-in person is one matrix times the difference in shape (probabilistic linear discriminant analysis, Prince and Elder
-2007; the mean of two shapes says nothing about their difference, so only that counts). The matrix is learnt on drawn
-people (`lab/train/shape_model.py`). A difference that it has never seen is halved.
+An editing model drifts most in shape: how far eyes, nose and mouth lie apart, how wide the jaw is. The landmarks
+give both faces' shapes, but these also differ in pose and expression, which stay the edit's. The difference of two
+shapes splits linearly: with shape = mean + person + (pose and expression), both Gaussian, the best guess of the
+difference in person is one matrix times the difference in shape (probabilistic linear discriminant analysis, Prince and
+Elder 2007; the mean of two shapes says nothing about their difference, so only that counts). The matrix is learnt on
+drawn people (`lab/train/shape_model.py`). A difference that it has never seen is halved.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .landmarks import COUNT
 Shape = NDArray[np.float64]
 
 MODEL = Path(__file__).with_name("shape_model.safetensors")
-"""`mean` (68, 2): the shape that others are laid over, its eyes a distance of 1 apart. `person` (136, 136): takes a
-difference of two shapes so laid, as x0 y0 x1 y1 ..., to its part that is the person."""
+"""`mean` (68, 2): the shape over which others are laid, with its eyes 1 apart. `person` (136, 136): takes the
+difference of two shapes laid over it, as x0 y0 x1 y1 ..., to the part that is the person."""
 
 _MOST = 0.3
 """Eye distances that any point may be moved."""
@@ -41,8 +41,8 @@ def _model() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def person_in_pose(photo: Shape, edit: Shape) -> Shape:
     """The shape that the photo's person would have in the edit.
 
-    photo, edit: (68, 2) in pixels of their pictures. Returns (68, 2) in the edit's pixels; `edit` itself where both
-    shapes agree but for size, place and roll.
+    photo, edit: (68, 2) in pixels of their pictures. Returns (68, 2) in the edit's pixels; `edit` itself if both
+    shapes agree apart from size, place and roll.
     """
     mean, person = _model()
     to_mean = fit_similarity(edit, mean)

@@ -34,7 +34,7 @@ class Reshaped:
 
     def moved(self, mask: torch.Tensor) -> torch.Tensor:
         """A mask drawn on the edit, (B or 1, H, W) or (H, W), moved along with the faces: (B, H, W). A mask of another
-        size comes back as it is, for whoever checks it."""
+        size comes back unchanged; a later check refuses it."""
         flat = mask[None] if mask.ndim == 2 else mask
         if flat.ndim != 3 or flat.shape[1:] != self.image.shape[1:3] or flat.shape[0] not in (1, self.image.shape[0]):
             return mask
@@ -77,7 +77,7 @@ def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float 
 
 
 def _moved_face(pair: FacePair, edit: Points, wanted: Points, how: Bend) -> Face:
-    """The face with its landmarks where a map really takes them, which is not quite where they are wanted."""
+    """The face with its landmarks where a map really takes them, close to where they are wanted."""
     moved = wanted
     for _ in range(3):  # the place p from which the map leads to the edit's landmark: p + how(p) = edit
         moved = edit - how.of(moved[None])[0]
@@ -86,7 +86,7 @@ def _moved_face(pair: FacePair, edit: Points, wanted: Points, how: Bend) -> Face
 
 
 def _move(picture: torch.Tensor, mask: torch.Tensor, how: Bend) -> None:
-    """Apply a map to a picture (H, W, C) in place, and note in `mask` (H, W) where."""
+    """Apply a map to a picture (H, W, C) in place, and mark the changed pixels in `mask` (H, W)."""
     x0, y0, x1, y1 = how.window(picture.shape[0], picture.shape[1])
     if x1 <= x0:
         return

@@ -13,13 +13,13 @@ from .affine import pixel_grid
 from .landmarks import five_of_68
 
 # All lengths are in eye distances.
-_HOLD = 0.24  # from the landmarks' hull to where everything stands still
-_FADE = 0.16  # beyond it, what is left of the map fades to exactly nothing
-_NODE = 0.07  # between the places at which a map is worked out
-_STIFFNESS = 0.05  # how far the map may pass a landmark by, which a detector misses by as much
+_HOLD = 0.24  # from the landmarks' hull to the line where the picture is held still
+_FADE = 0.16  # beyond that line the map fades to exactly zero
+_NODE = 0.07  # between the nodes of a map
+_STIFFNESS = 0.05  # how far the map may miss a landmark: about the error of a detector
 _RING = 48  # places along the hull that are held
-_LEAST_AREA = 0.1  # what a pixel may shrink to: less would fold the picture
-_BETWEEN = 3  # parts of a node's side in which folds are looked for: a cubic overshoots between its nodes
+_LEAST_AREA = 0.1  # share of its area to which a pixel may shrink: less would fold the picture
+_BETWEEN = 3  # parts of a node's side in the search for folds: a cubic overshoots between its nodes
 _LEADING = np.r_[0:17, 27:68]  # brows follow: led by their landmarks they would bend a frame of glasses
 Points = NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def bend(here: Points, there: Points) -> Bend:
 
     five = five_of_68(here)
     down = five[3:].mean(0) - five[:2].mean(0)
-    # a profile's eyes come together: its height then tells its size
+    # a profile's eyes come together, so its height gives its size
     unit = max(float(np.linalg.norm(five[1] - five[0])), 0.5 * float(np.linalg.norm(down)), 1.0)
     both = np.concatenate([here, there])
     outline = _resampled(both[ConvexHull(both).vertices], _RING)
@@ -104,7 +104,7 @@ def _depth(places: Points, ring: Points) -> Points:
 
 
 def _least_area(field: Points) -> float:
-    """The smallest area, in parts of itself, that anything in a map (h, w, 2) of nodes a distance of 1 apart takes."""
+    """The smallest share of its area to which a map (h, w, 2) with nodes 1 apart shrinks any place."""
     height, width = (_BETWEEN * (n - 1) + 1 for n in field.shape[:2])
     nodes = torch.from_numpy(field).permute(2, 0, 1)[None]
     fine = F.interpolate(nodes, size=(height, width), mode="bicubic", align_corners=True)[0].permute(1, 2, 0).numpy()

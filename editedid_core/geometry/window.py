@@ -38,9 +38,9 @@ def strips(window: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, i
 
 def write_window(picture: torch.Tensor, window: tuple[int, int, int, int], values: torch.Tensor,
                  where: torch.Tensor) -> None:
-    """Write into a window of a picture (H, W, C), in place; every pixel that is not `where` stays bit for bit.
+    """Write into a window of a picture (H, W, C), in place; pixels outside `where` stay the same, bit for bit.
 
-    values: (h, w, 3) float32; a grey picture takes their mean, an alpha channel is left alone. where: (h, w) bool.
+    values: (h, w, 3) float32; a grey picture takes their mean, an alpha channel stays. where: (h, w) bool.
     """
     x0, y0, x1, y1 = window
     channels = 1 if picture.shape[-1] == 1 else 3

@@ -7,18 +7,18 @@ import torch
 from ..geometry.resample import blur
 from .parts import FaceParts
 
-_AROUND = 0.03  # standard deviation of the neighbourhood in which two pictures agree or not
-_DISAGREES = 0.042  # least mean difference at which they begin not to, in parts of a colour channel's range
-_APART = 0.25  # share of a feature that disagrees, past which all of it is the edit's
+_AROUND = 0.03  # standard deviation of the neighbourhood in which two pictures are compared
+_DISAGREES = 0.042  # least mean difference that counts as disagreement, in parts of a colour channel's range
+_APART = 0.25  # share of a feature that disagrees; above it all of the feature stays the edit's
 
 
 def disagreement(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, features: torch.Tensor,
                  strength: float = 1.0) -> torch.Tensor:
-    """Where the two aligned pictures show different things, whatever they are: (S, S) float32 in [0, 1]. METHOD §4.
+    """Where the two aligned pictures show different things of any kind: (S, S) float32 in [0, 1]. METHOD §4.
 
     original, edited: (S, S, 3), the original in the edit's light. Open mouth against closed, a shadow, a curl, an eye
-    behind dark glasses: mixing the two there makes ghosts. face: (S, S). features: (S, S), those that differ because
-    the identity does; three times as much is allowed there. strength: 0 gives none, 1 the normal sensitivity.
+    behind dark glasses: mixing the two there makes ghosts. face: (S, S). features: (S, S), features that differ
+    because the identity does; three times as much is allowed there. strength: 0 gives none, 1 the normal sensitivity.
     """
     if strength <= 0:
         return torch.zeros(edited.shape[:2])
@@ -31,8 +31,8 @@ def disagreement(original: torch.Tensor, edited: torch.Tensor, face: torch.Tenso
 
 
 def whole_features(mask: torch.Tensor, parts: FaceParts) -> torch.Tensor:
-    """The mask (S, S) with each feature of a face wholly in it or wholly out, and both eyes alike: half an eye of the
-    photo and half of the edit is nobody's.
+    """The mask (S, S) with each feature of a face wholly in it or wholly out, and both eyes alike: an eye with one
+    half from each picture would match neither person.
     """
     for together in ((parts.left_eye, parts.right_eye), (parts.nose,), (parts.mouth,)):
         most = max(_share(mask, part) for part in together)

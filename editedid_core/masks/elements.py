@@ -1,6 +1,6 @@
 """Elements of the edit that lie over a face, found by comparing the aligned pictures. METHOD §5-6.
 
-Glasses, the brim of a hat, hair or a hand: where the two pictures disagree although the face itself gives no reason to.
+Glasses, the brim of a hat, hair or a hand: where the two pictures disagree and the face itself does not explain it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..geometry.axes import face_axes
 from ..geometry.resample import blur, read
 from .parts import features_mask, soft_ellipse
 
-_LARGEST = 256  # pixels; things over a face are seen well enough at this size, in a fraction of the time
+_LARGEST = 256  # pixels; things over a face are visible at this size, in a fraction of the time
 
 # All lengths are parts of the crop's side.
 _LOW_PASS = 0.06  # slower changes are light and skin tone, not things
@@ -34,10 +34,10 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
 
     original, edited: (S, S, 3) aligned, the original already in the edit's light. face: (S, S) in [0, 1].
     points: (5, 2) in crop pixels. strength: 0 gives no elements, 1 the normal sensitivity, 2 a higher one.
-    Slow changes are taken out, each pixel may look for its match a little way around, and what remains is measured
-    against the ordinary disagreement of this pair: pictures that agree give exactly 0. Of the connected pieces, short
-    ones and those that lie in the face's own features are dropped. What crosses the bridge of the nose from eye to eye
-    is a pair of glasses; then both eyes are taken whole.
+    Slow changes are removed, each pixel may match a pixel nearby, and the rest is measured against the ordinary
+    disagreement of this pair: pictures that agree give exactly 0. Connected pieces that are short, or that lie in the
+    face's own features, are dropped. A difference that crosses the bridge of the nose from eye to eye counts as a pair
+    of glasses, and both eyes are then taken whole.
     Returns (S, S) float32 in [0, 1], within the face and a little around it.
     """
     size, places = edited.shape[0], np.asarray(points, dtype=np.float64)
@@ -62,8 +62,8 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
 
 
 def _across_the_bridge(difference: torch.Tensor, points: NDArray[np.float64]) -> float:
-    """How strong a difference goes all the way from eye to eye: of columns between the eyes, each with its strongest
-    place, the one that four fifths exceed. difference: (S, S)."""
+    """Strength of a difference that runs from eye to eye: the largest value of each column between the eyes, then the
+    value that four fifths of the columns exceed. difference: (S, S)."""
     middle, right, below, unit = face_axes(points)
     across, down = np.meshgrid(np.linspace(-0.14, 0.14, 15), np.linspace(-0.25, 0.2, 24))
     places = middle + unit * (across[..., None] * right + down[..., None] * below)

@@ -12,7 +12,7 @@ from ..geometry.affine import pixel_grid
 from ..geometry.axes import face_axes
 from ..geometry.landmarks import openness
 
-_SAME_STATE = 0.08  # change of how far eyes or mouth are open, in parts of their width
+_SAME_STATE = 0.08  # change in how far eyes or mouth are open, in parts of their width
 
 
 class FaceParts(NamedTuple):
@@ -62,9 +62,9 @@ def features_mask(points: ArrayLike, size: int) -> torch.Tensor:
 
 def features_in_one_state(parts: FaceParts, photo: NDArray[np.float64] | None,
                           edit: NDArray[np.float64] | None) -> torch.Tensor:
-    """Those of the parts that hold themselves alike in both pictures, (size, size) float32: lids and mouth as
-    far open, corners of the mouth as high. photo, edit: 68 landmarks each; without them all are taken to be, since who
-    the person is shows there.
+    """The parts that both pictures show in the same state, (size, size) float32: lids and mouth equally open, corners
+    of the mouth equally high. photo, edit: 68 landmarks each; without them every part counts, because the parts show
+    who the person is.
     """
     if photo is None or edit is None:
         return parts.together()

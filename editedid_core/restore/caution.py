@@ -1,4 +1,4 @@
-"""What makes a pair of faces a hard one, told before it is worked on; `bench robustness` shows where results break."""
+"""Warns about pairs of faces that are hard to restore; `bench robustness` shows where results break."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MOST_TURNED = 0.09
 """Pose distance in eye distances: about 35 degrees of yaw between the lab's pictures, or a wide smile."""
 
 MOST_COVERED = 0.5
-"""Share of the face that stays the edit's, because it is covered or differs too much."""
+"""Share of the face that stays the edit's because it is covered or differs too much."""
 
 LEAST_LIKE = 0.3
-"""Likeness (cosine) under which recognisers hardly take two faces for one person."""
+"""Likeness (cosine) below which recognisers hardly take two faces for one person."""
 
 
 def cautions(pair: FacePair, covered: float = 0.0) -> tuple[str, ...]:
-    """One sentence each, with the remedy; empty where nothing speaks against a good result.
+    """One sentence with a remedy for each difficulty; empty if there is none.
 
     covered: share of the edited face under glasses, hair or a hand, or unlike the photo, 0 to 1.
     """
@@ -37,7 +37,7 @@ def cautions(pair: FacePair, covered: float = 0.0) -> tuple[str, ...]:
                      "a similar pose, or several photos.")
     if covered > MOST_COVERED:
         found.append(f"About {covered:.0%} of the face is covered in the edit, or too different from the photo to be "
-                     "mixed with it: only its shape is the person's there.")
+                     "mixed with it: that part stays the edit's. Use a photo that looks more alike.")
     if pair.similarity is not None and pair.similarity < LEAST_LIKE:
         found.append(f"The face in the edit hardly resembles the person any more (likeness {pair.similarity:.2f}): "
                      "check that it is meant to be this person.")

@@ -1,4 +1,4 @@
-"""A picture of the mixing weight over the inversion."""
+"""A picture of the mixing weight over the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def curve_picture(curves: list[tuple[float, ...]], width: int = 384, height: int
         y = bottom - tick / 0.5 * (bottom - top)
         draw.line([(left, y), (right, y)], fill=(60, 64, 70))
         draw.text((4, y - 6), f"{tick:.2f}", fill=(170, 175, 182))
-    draw.text((left, bottom + 8), "mixing weight, picture to noise", fill=(170, 175, 182))
+    draw.text((left, bottom + 8), "mixing weight, first step to last", fill=(170, 175, 182))
     colours = [(94, 196, 255), (255, 170, 80), (140, 220, 120), (230, 120, 200), (250, 230, 110)]
     for number, curve in enumerate(curves):
         span = max(1, len(curve) - 1)

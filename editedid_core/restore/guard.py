@@ -1,4 +1,4 @@
-"""The guard: no restoration is accepted that is further from the person than the edit, or that has come apart.
+"""The guard: it refuses a restoration that is further from the person than the edit, or that has come apart.
 
 METHOD §6.
 """
@@ -23,9 +23,9 @@ def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, resto
           least_gain: float | None = None) -> FaceReport:
     """Compare a face before (`as_edited`) and after, both seen in the same crop by the same analyzer.
 
-    `as_edited`, `edited`, `restored`: (1, S, S, 3), the edit's crop as it came, in its new shape, and restored; what is
-    judged is `restored` pasted into `edited` through `mask` (S, S) just as `paste` will do it. `least_gain`: likeness
-    that has to be won, the guard's own where None. A guard that is not enabled accepts whatever came out.
+    `as_edited`, `edited`, `restored`: (1, S, S, 3), the edit's crop as it came, in its new shape, and restored. The
+    guard judges `restored` pasted into `edited` through `mask` (S, S), exactly as `paste` will do it. `least_gain`: the
+    likeness that must be gained; None for the guard's own. A guard that is not enabled accepts every result.
     """
     pair, found = crop.pair, crop.pair.as_found
     before = central_face(as_edited, analyzer, threshold)

@@ -1,6 +1,6 @@
-"""The layer probe on real faces: restore them with some blocks left out, and measure what became of them.
+"""The layer probe on real faces: restores them with some blocks left out, and measures the results.
 
-Knows neither the host nor a model, like the pipeline: what samples and decodes is handed in.
+The module knows neither host nor model: functions that sample and decode are handed in.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ LIGHT_REACH = 0.2
 
 @dataclass(frozen=True, eq=False)
 class ProbeFace:
-    """One pair of crops that the probe works on: latents (1, C, ..., h, w), what they decode to (1, S, S, 3), the faces
-    found there, and masks (H, W) of the face and of what covers it."""
+    """One pair of crops for the probe: latents (1, C, ..., h, w), the decoded edit (1, S, S, 3), the faces found in
+    both, and masks (H, W) of the face and of the things that cover it."""
 
     original: Tensor
     edited: Tensor
@@ -46,7 +46,7 @@ def probe_faces(originals: Tensor, edits: Tensor, face_masks: Tensor, element_ma
     """The pairs in which the analyzer finds both faces; latents (N, C, ..., h, w), masks (N, H, W). `tick`: called for
     each pair.
 
-    Raises ValueError where there is none.
+    Raises ValueError if there is none.
     """
     found = []
     for i in range(edits.shape[0]):
@@ -65,7 +65,7 @@ def probe_faces(originals: Tensor, edits: Tensor, face_masks: Tensor, element_ma
 
 
 def measure(faces: list[ProbeFace], restore: Callable[[ProbeFace], Tensor], analyzer: FaceAnalyzer) -> Measured:
-    """Mean over the faces of what `restore`, which gives the decoded crop (1, S, S, 3), made of them."""
+    """Mean figures of the faces after `restore`, which gives the decoded crop (1, S, S, 3)."""
     rows = [_measure_one(face, restore(face)[..., :3].float().cpu(), analyzer) for face in faces]
     return Measured(*(float(np.mean([getattr(row, name) for row in rows])) for name in Measured.__dataclass_fields__))
 
@@ -82,7 +82,7 @@ def _measure_one(face: ProbeFace, restored: Tensor, analyzer: FaceAnalyzer) -> M
     difference = (restored - face.edited_picture).movedim(-1, 1)
     skin = inside * (1 - covered)
     low = blur(difference, LIGHT_REACH * eyes)[0]
-    tone = torch.tensor([_mean(channel, skin) for channel in low])  # the person's own, not the light's
+    tone = torch.tensor([_mean(channel, skin) for channel in low])  # tone belongs to the person, not to the light
     return Measured(
         identity=face_similarity(face.original_face, after),
         structure=moved,
@@ -92,6 +92,6 @@ def _measure_one(face: ProbeFace, restored: Tensor, analyzer: FaceAnalyzer) -> M
 
 
 def _mean(values: Tensor, weight: Tensor) -> float:
-    """Weighted mean; 0 where there is no weight."""
+    """Weighted mean; 0 if there is no weight."""
     total = float(weight.sum())
     return float((values * weight).sum()) / total if total > 1 else 0.0

@@ -1,4 +1,4 @@
-"""What became of each face and each picture, as records; words are made from decisions here and nowhere else."""
+"""Records of the result for each face and each picture. Only this module turns decisions into words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Box = tuple[float, float, float, float]
 
 
 class Decision(Enum):
-    """What was decided about a face."""
+    """The decision about a face."""
 
     RESTORED = "restored"
     SHAPE_ONLY = "shape only"
@@ -42,8 +42,8 @@ _SENTENCES = {
 class FaceReport:
     """One face that was worked on. frame: its picture. box: x1, y1, x2, y2 in pixels of the edit. Similarities are
     cosines to the mean of the person's photos; `landmark_error` is the mean distance of the five points before and
-    after, as a share of the eye distance; None where no face was found again. shape: how far its shape was changed,
-    0 to 1. warnings: what made it a hard one."""
+    after, as a share of the eye distance; None if no face was found afterwards. shape: how far its shape was changed,
+    0 to 1. warnings: why it was hard to restore."""
 
     frame: int
     box: Box
@@ -80,8 +80,8 @@ class FaceReport:
 
 @dataclass(frozen=True)
 class LeftAlone:
-    """A face of the edit without a person. likeness: to the nearest person that it was not paired with because of
-    `min_similarity`, or None where nobody was left for it."""
+    """A face of the edit without a person. likeness: to the person with whom it was not paired because of
+    `min_similarity`; None if no person was left for it."""
 
     frame: int
     box: Box
@@ -112,7 +112,7 @@ class PictureReport:
 
     @property
     def note(self) -> str:
-        """What became of the picture, as a sentence."""
+        """The result for the picture, as a sentence."""
         if not self.found:
             return "no face was found; the picture is unchanged"
         return f"{self.restored} of {self.found} faces restored"
@@ -126,8 +126,8 @@ class PictureReport:
 @dataclass(frozen=True, eq=False)
 class Restoration:
     """image: the edited pictures (B, H, W, C) with restored faces. mask: (B, H, W), where they may differ from them.
-    left_alone: faces of the edit without a person. pictures: one record for each picture of the edit. notes: what
-    concerns the run as a whole."""
+    left_alone: faces of the edit without a person. pictures: one record for each picture of the edit. notes:
+    sentences about the run as a whole."""
 
     image: Tensor
     mask: Tensor

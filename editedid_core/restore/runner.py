@@ -1,4 +1,4 @@
-"""The runner: from two pictures to one, the same for nodes, demo, benchmarks, batches and frames."""
+"""The runner: takes two pictures through all stages. Nodes, demo and benchmarks share it."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
 
 @dataclass(frozen=True, eq=False)
 class _Attempt:
-    """One face restored. shape: how far its shape was changed, 0 where no dense landmarks say how; crop (1, S, S, 3)
-    and record: what is to be pasted."""
+    """One attempt at a face. shape: how far its shape was changed, 0 without dense landmarks. crop (1, S, S, 3) and
+    record: what paste() takes."""
 
     report: FaceReport
     shape: float
@@ -77,7 +77,7 @@ class _Run:
     tick: Tick
 
     def attempts(self) -> list[_Attempt]:
-        """Every pair restored; what the guard refuses in its new shape is tried again with less of it."""
+        """Restore every pair. A face that the guard refuses in its new shape is tried again with less of it."""
         share = self.config.shape.face_shape
         attempts = self._attempt(list(range(len(self.pairs.pairs))), share)
         refused = [i for i, one in enumerate(attempts) if one.shape > 0 and not one.report.accepted]
@@ -89,8 +89,8 @@ class _Run:
         return attempts
 
     def _attempt(self, chosen: list[int], share: float, least_gain: float | None = None) -> list[_Attempt]:
-        """Some pairs restored with this much of the new shape, and judged: mixed with the photo, or in the new shape
-        alone where the guard refuses that."""
+        """Restore and judge some pairs with this share of the new shape: mixed with the photo, or in the new shape
+        alone if the guard refuses the mix."""
         if not chosen:
             return []
         pairs = self._some(chosen)
@@ -126,7 +126,7 @@ class _Run:
 
     def pasted(self, attempts: list[_Attempt], accepted: list[int]) -> tuple[Tensor, Tensor]:
         """The picture with the accepted faces, and where it may differ from the edit."""
-        # a face that was refused keeps its shape and tone too, and one accepted with less shape has only that
+        # a refused face keeps its own shape and tone too; a face accepted with less shape gets only that much
         shaped = self._prepared(self._some(accepted), [attempts[i].shape for i in accepted]).shaped
         mixed = [attempts[i] for i in accepted if attempts[i].report.decision is not Decision.SHAPE_ONLY]
         first = attempts[0]
@@ -146,7 +146,7 @@ class _Run:
 
 
 def _retried(refused: _Attempt, again: _Attempt) -> _Attempt:
-    """The second attempt at a face where that is accepted, else the first; what both cost counts."""
+    """The second attempt at a face if it is accepted, else the first. The evaluations of both count."""
     evaluations = refused.evaluations + again.evaluations
     if not again.report.accepted:
         return replace(refused, evaluations=evaluations)

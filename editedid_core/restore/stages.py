@@ -1,4 +1,4 @@
-"""The stages of a restoration, each a function from records to records; runner and expert nodes call the same ones."""
+"""The stages of a restoration, as functions from records to records; the runner calls them in order."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def left_alone(pairs: FacePairs, config: MatchConfig) -> tuple[LeftAlone, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """The edit with its faces in their persons' shape and tone. element_mask: moved along with them. certainty: of
-    every pair, how surely its tone was told, 0 to 1."""
+    """The edit with its faces in their persons' shape and tone. element_mask: moved along with them. certainty: for
+    every pair, how certain its change of tone is, 0 to 1."""
 
     shaped: Reshaped
     element_mask: Tensor | None
@@ -87,7 +87,7 @@ def cut(original: Tensor, prepared: Prepared, config: CropConfig, tick: Tick = n
 
 
 def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config: RestoreConfig) -> FaceJob:
-    """The i-th pair as an engine takes it."""
+    """The i-th pair as a job for an engine."""
     one, pair = slice(i, i + 1), prepared.shaped.pairs.pairs[i]
     photos = pair.originals[1:MOST_PHOTOS] if config.match.photos == "all together" else ()
     further = replace(prepared.shaped, pairs=FacePairs(

@@ -155,7 +155,7 @@ class InsightFaceAnalyzer:
         )
 
     def _dense(self, bgr: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Landmarks (K, 2), the mean of several looks at the face: a look alone is off by a seventh more."""
+        """Landmarks (K, 2), the mean of several looks at the face: one look alone is off by a seventh more."""
         mirror = np.ascontiguousarray(bgr[:, ::-1])
         last = bgr.shape[1] - 1
         looks = []

@@ -1,4 +1,4 @@
-"""The registry of analyzers: which backends there are, and those that are open. Networks are opened once a process.
+"""The registry of analyzers: the backends, and the open analyzers. Each network is opened once a process.
 
 To add a backend, write its `FaceAnalyzer` and give it a row in `BACKEND_ROWS`.
 """
@@ -27,7 +27,7 @@ Backend = Literal["auto", "insightface", "dlib"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 AUTO_PACK = "auto"
 
-# "auto" prefers the strongest recogniser. The lab's pack knows drawn portraits only, so it is used only when named.
+# "auto" prefers the strongest recogniser. The lab's pack knows drawn portraits only, so "auto" never takes it.
 _PREFERRED = ("antelopev2", "buffalo_l", "auraface")
 _ONLY_WHEN_NAMED = ("lab",)
 

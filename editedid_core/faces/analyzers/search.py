@@ -1,4 +1,4 @@
-"""Looking harder for a face that an upright detector misses: room around it, and turned pictures."""
+"""A wider search for faces that an upright detector misses: with room around the picture, and turned."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def strongest(boxes: list[NDArray[np.float64]], scores: list[float], overlap: fl
 def turned(picture: NDArray[np.uint8], degrees: float, room: float, longest: int) -> tuple[NDArray[np.uint8], Matrix]:
     """The picture turned counter-clockwise by `degrees` in a canvas that holds all of it.
 
-    picture: (H, W, 3) uint8. room: how much wider than needed the canvas is, 1 or more. longest: most pixels of the
-    canvas' longer side. Returns the canvas (H', W', 3) and the similarity from its pixels to the picture's.
+    picture: (H, W, 3) uint8. room: width of the canvas as a multiple of the least one, 1 or more. longest: most pixels
+    of the canvas' longer side. Returns the canvas (H', W', 3) and the similarity from its pixels to the picture's.
     """
     height, width = picture.shape[:2]
     angle = math.radians(degrees)

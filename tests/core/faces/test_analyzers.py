@@ -234,7 +234,7 @@ def test_a_backend_that_does_not_start_is_passed_over_by_auto_and_named_otherwis
     with caplog.at_level("WARNING"):
         assert registry.load_analyzer("auto", packs).name == "dlib"
     assert "does not start" in caplog.text and "dlib is used instead" in caplog.text
-    with pytest.raises(RuntimeError, match="insightface is installed and does not start.*force-reinstall"):
+    with pytest.raises(RuntimeError, match="insightface is installed but does not start.*force-reinstall"):
         registry.load_analyzer("insightface", packs)
 
 
