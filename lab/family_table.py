@@ -15,8 +15,8 @@ PATH = Path(__file__).resolve().parent.parent / "docs" / "FAMILIES.md"
 _HEAD = """# Model families
 
 This page lists the models that the attention gates reach. They were tested on toy instances of ComfyUI's own classes
-with random weights (`lab/toys.py`). `EDITEDID_UPDATE=1 python run.py test --ring host -k families` writes the page, once
-for each host version.
+with random weights (`lab/toys.py`). `EDITEDID_UPDATE=1 python run.py test --ring host -k families` writes the page,
+once for each host version.
 
 * **Token map**: the test moved every latent pixel, and the image token that the map names moved in every layer, at
   square and odd sizes, with and without reference latents (`tests/host/method/test_token_map.py`).

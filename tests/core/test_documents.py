@@ -48,7 +48,8 @@ def test_links_and_paths_lead_to_files(file: Path) -> None:
     missing += [page for page in re.findall(r"\bdocs/\w+\.md", text) if not (ROOT / page).exists()]
     # ARCHITECTURE names the packages of editedid_core without its name
     roots = (ROOT, ROOT / "editedid_core")
-    folders = {folder.name for root in roots for folder in root.iterdir() if folder.is_dir()}
+    folders = {folder.name for root in roots for folder in root.iterdir()
+               if folder.is_dir() and not folder.name.startswith(".")}
     paths = [path for path in re.findall(r"`([\w.-]+/[\w./-]*)`", text) if path.split("/")[0] in folders]
     missing += [path for path in paths if not any((root / path).exists() for root in roots)]
     assert not missing, missing
