@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("web/docs/*.md"))]
 TEXTS = [*PAGES, *sorted(ROOT.glob("locales/en/*.json")), *sorted(ROOT.glob("workflows/*.json"))]
 
-HARD_TO_READ = ("as far as", "has a say", "have a say", "is told", "it that", "leaves it be", "nobody's", "of those that",
-                "of what", "told by", "what is not", "what of the", "what stands", "whoever")
+HARD_TO_READ = ("as far as", "has a say", "have a say", "is told", "it that", "leaves it be", "nobody's",
+                "of those that", "of what", "told by", "what is not", "what of the", "what stands", "whoever")
 """Turns of phrase that hide who does what. Say it with a subject and a verb."""
 
 MOST_LINES = 90
