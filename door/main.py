@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     test = command("test", _test, "install what the tests need and run all of them; pytest arguments pass through")
     test.add_argument("--ring", choices=RINGS, action="append", help="only this part (may be given more than once)")
     command("bench", _bench, "measure the method; arguments pass through to lab.bench")
-    supply = command("supply", _supply, "install the newest of everything into fresh environments and run the core ring")
+    supply = command("supply", _supply, "run the core ring on the newest of everything, in fresh environments")
     supply.add_argument("--python", choices=PYTHONS, action="append", help="only this Python (default: all at hand)")
     command("peers", _peers, "run the field's own checkers on the pack as it is published")
     return parser
