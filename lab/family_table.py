@@ -21,13 +21,8 @@ once for each host version.
 * **Token map**: the test moved every latent pixel, and the image token that the map names moved in every layer, at
   square and odd sizes, with and without reference latents (`tests/host/method/test_token_map.py`).
 * **Round trip**: recorded and replayed with the structure gate at full strength, mixing weight 0 gives the edit back
-<<<<<<< HEAD
-  and weight 1 the original. The figure is the error against the difference of the two, in dB (features are kept in half
-  precision).
-=======
   and weight 1 the original. The figure is the error against the difference of the two, in dB (features are kept in
   half precision).
->>>>>>> writer
 * **Gating**: how many of the image tokens inside the mask took the original's attention output, over all layers and
   steps. No other token changed.
 

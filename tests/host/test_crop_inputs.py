@@ -125,7 +125,7 @@ class Spoilt:
     def _spoil(self, x: Tensor, stage: str) -> Tensor:
         x = x.clone()
         if stage == self._stage:
-            x[..., 3] = self._value
+            x[..., 0] = self._value
         return x
 
 
@@ -166,7 +166,7 @@ def control(hint: Tensor, channels: int) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            self.weight = torch.nn.Parameter(torch.full((1,), 3.0), requires_grad=False)
+            self.weight = torch.nn.Parameter(torch.full((1,), 15.0), requires_grad=False)
 
         def forward(self, x: Tensor, hint: Tensor, **_: Any) -> dict[str, list[Tensor]]:
             small = torch.nn.functional.adaptive_avg_pool2d(hint.mean(1, keepdim=True), x.shape[-2:])
