@@ -97,7 +97,7 @@ def test_recorded_and_replayed_the_edit_and_the_original_come_back(
     # weight 0 with the edit's own features, weight 1 with the original's: nothing may change but by rounding
     still = Mixing(init_weight=0.0, rate=0.0, final_steps=0)
     kept = sample(patched(model, structure=1.0, detail=0.0, donor="edited"), everywhere, mixing=still)
-    full = Mixing(final_steps=2)
+    full = Mixing(init_weight=0.5)
     back = sample(patched(model, structure=1.0, detail=0.0, donor="original"), everywhere, mixing=full)
     trip = decibels(kept, edited, original), decibels(back, original, edited)
 
