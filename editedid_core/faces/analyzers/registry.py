@@ -125,7 +125,7 @@ def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None)
             except Exception as error:
                 # installed, and it cannot be imported: a missing system library, another numpy, a broken wheel
                 raise AnalyzerError(
-                    f"The face analyzer {backend} is installed and does not start ({error}): run `{row.install} "
+                    f"The face analyzer {backend} is installed but does not start ({error}): run `{row.install} "
                     "--force-reinstall` in ComfyUI's Python, or choose another backend."
                 ) from error
             _open[key] = (cast(FaceAnalyzer, opened) if mesh is None
