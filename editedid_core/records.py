@@ -118,10 +118,10 @@ class FacePairs:
             lines.append(f"{names} ({score}{photos})")
         unlike = {id(pair.edited): pair for pair in self.refused}
         for face in self.unmatched_edited:
-            pair = unlike.get(id(face))
-            why = "no partner, left alone" if pair is None else (
-                f"left alone, likely another person than original {originals.label(pair.original)}" +
-                ("" if pair.similarity is None else f" (similarity {pair.similarity:.3f})"))
+            refused = unlike.get(id(face))
+            why = "no partner, left alone" if refused is None else (
+                f"left alone, likely another person than original {originals.label(refused.original)}" +
+                ("" if refused.similarity is None else f" (similarity {refused.similarity:.3f})"))
             lines.append(f"Edited {edited.label(face)}: {why}")
         lines += [f"Original {originals.label(face)}: no partner, not used" for face in self.unmatched_original]
         return "\n".join(lines) or "No faces to match"
