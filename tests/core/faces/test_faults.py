@@ -109,7 +109,7 @@ def test_whatever_an_import_raises_is_told_in_words(
     row = replace(registry.BACKEND_ROWS["insightface"], open=raises(broken))
     monkeypatch.setattr(registry, "BACKEND_ROWS", {**registry.BACKEND_ROWS, "insightface": row})
     monkeypatch.setattr(registry, "insightface_available", lambda: True)
-    with pytest.raises(RuntimeError, match="installed and does not start.*force-reinstall"):
+    with pytest.raises(RuntimeError, match="installed but does not start.*force-reinstall"):
         registry.load_analyzer("insightface", {"buffalo_l": tmp_path})
     with caplog.at_level("WARNING"):
         assert registry.load_analyzer("auto", {"buffalo_l": tmp_path}).name == "dlib"
