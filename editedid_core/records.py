@@ -122,17 +122,10 @@ class FacePairs:
             lines.append(f"{names} ({score}{photos})")
         unlike = {id(pair.edited): pair for pair in self.refused}
         for face in self.unmatched_edited:
-<<<<<<< HEAD
             other = unlike.get(id(face))
             why = "no partner, left alone" if other is None else (
                 f"left alone, likely another person than original {originals.label(other.original)}" +
                 ("" if other.similarity is None else f" (similarity {other.similarity:.3f})"))
-=======
-            refused = unlike.get(id(face))
-            why = "no partner, left alone" if refused is None else (
-                f"left alone, likely another person than original {originals.label(refused.original)}" +
-                ("" if refused.similarity is None else f" (similarity {refused.similarity:.3f})"))
->>>>>>> faults
             lines.append(f"Edited {edited.label(face)}: {why}")
         lines += [f"Original {originals.label(face)}: no partner, not used" for face in self.unmatched_original]
         return "\n".join(lines) or "No faces to match"
