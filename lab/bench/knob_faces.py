@@ -26,6 +26,7 @@ def load_face_analyzer(world: World) -> Subject:
     return Subject({}, look, {
         "backend": Trial(given=lab),
         "detection_size": Trial((128, 320, 1024, 2048), lab),
+        "detector": Trial(given={"backend": "dlib"}),
     })
 
 
@@ -136,6 +137,7 @@ def crop_face_pairs(world: World) -> Subject:
             "edited_image": Trial((world.dark,)),
             "pairs": Trial((world.strange_pairs,)),
             "size": Trial((64, 256, 512, 1024) if size != 256 else (64, 128, 512, 1024)),
+            "vae": Trial((world.methods.vae,), given={"size": 72}),
             "keep_elements": Trial(given={"element_mask": world.half_covered}),
             "element_mask": Trial((world.half_covered,)),
         },

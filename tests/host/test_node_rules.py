@@ -15,6 +15,7 @@ from lab.demo_pictures import default_triple
 from lab.inprocess import Host
 
 CHOICES = [("EditedIDLoadFaceAnalyzer", "backend"), ("EditedIDLoadFaceAnalyzer", "pack"),
+           ("EditedIDLoadFaceAnalyzer", "detector"),
            ("EditedIDDetectFaces", "order"),
            ("EditedIDDetectFaces", "no_face"), ("EditedIDMatchFaces", "photos"), ("EditedIDEntanglement", "donor"),
            ("EditedIDAdaptiveMixingSampler", "mode"), ("EditedIDRestoreIdentity", "mode"),

@@ -71,7 +71,7 @@ def test_no_face_is_a_choice(host: Host, prompt: dict[str, Any]) -> None:
     empty["faces_edited"] = detection(["edited", 0])
     del empty["score"]
     empty["save"] = node("PreviewImage", images=["pasted", 0])
-    with pytest.raises(HostError, match="No face was found in image"):
+    with pytest.raises(HostError, match="image: no face was found"):
         host.run(empty)
     empty["faces_edited"] = detection(["edited", 0], no_face="pass through")
     images = host.run(empty)["save"]["images"]
