@@ -86,7 +86,7 @@ class Painter:
                 "v-neck": base - 1.12 - 1.0 * deep * (1 - x.abs() / 0.62).clamp(min=0),
                 "turtleneck": torch.where(p[:, 1] > 5.7, 6.36 - y + 0.12 * deep, base - 0.2),
                 "shirt": base - 0.98 - 0.75 * deep * (1 - x.abs() / 0.34).clamp(min=0)}
-        return torch.stack([torch.where((y > 6.5) | ((turn > 0.7) & (z > 0.4)), torch.full_like(y, -1.0), rows[name]) for name in CLOTHES])
+        return torch.stack([torch.where((y > 6.5) | ((y > 5.95) & (z > 0.74)) | ((turn > 0.8) & (z > 0.4)), torch.full_like(y, -1.0), rows[name]) for name in CLOTHES])
 
     def _open_sky(self) -> torch.Tensor:
         """(V,) share of the surroundings that each vertex of the template sees, by depth maps from many sides."""
@@ -256,6 +256,7 @@ class Painter:
             tilt = ((strand * 7919 % 1013).float() / 1013 - 0.5)[:, None] * 0.16
             hidden = lit[at]
             small = strands.part[strand] > 0
+            hidden = torch.where(small[:, None], 0.35 + 0.65 * hidden, hidden)
             sky = torch.where(small[:, None], 0.85 * open_sky[at].clamp(min=0.6), open_sky[at])
             colour[at] = hair_light(here(i), tangent, view[at], paint, hidden, sky, tilt)
             if kind is not None:
@@ -284,7 +285,7 @@ class Painter:
         traits = {name: people.values[:, k].to(device)[i] for k, name in enumerate(TRAITS)}
         marks = people.marks.to(device)[i].int()
         result = self._surfaces(scenes, people, shape, mesh, i, face, place_t, masks, traits, marks, normal, view[at], world[at],
-                                lit[at], open_sky[at] * torch.where(face == 0, mix(self.open), torch.ones_like(lit[at][:, 0]))[:, None],
+                                lit[at], open_sky[at] * torch.where(face == 0, mix(self.open).clamp(0, 1) ** 1.25, torch.ones_like(lit[at][:, 0]))[:, None],
                                 lights, mix_of, corner, share)
         colour[at], light[at], skinny[at], paint_at, parts = result
         albedo = torch.zeros_like(colour)
@@ -437,7 +438,7 @@ class Painter:
         out = normalise(world - shape.eye_centre[i, k], dim=-1)
         local_head = rotate(out[:, None], -shape.rotation[i])[:, 0]
         local = torch.stack([dot(local_head, right)[:, 0], dot(local_head, up)[:, 0], dot(local_head, forward)[:, 0]], -1)
-        size = 0.475 * (1 + 0.03 * t["iris_size"])
+        size = 0.435 * (1 + 0.03 * t["iris_size"])
         paint = iris(local, t, marks, size)
         upper = smooth(local_head[:, 1], 0.02, 0.42)[:, None]
         corner = smooth(local_head[:, 0].abs(), 0.45, 0.85)[:, None]
@@ -450,8 +451,8 @@ class Painter:
         normal = rotate(normal_head[:, None], shape.rotation[i])[:, 0]
         mirror = 2 * dot(normal, view) * normal - view
         fresnel = 0.028 + 0.6 * (1 - dot(normal, view).clamp(0, 1)) ** 5
-        glint = window(here, mirror) * fresnel * (0.30 + 0.70 * lit) * (1 - 0.6 * upper)
-        return paint * diffuse * shade * (0.55 + 0.45 * sky) + glint * 1.6
+        glint = window(here, mirror) * fresnel * (0.45 + 0.55 * lit) * (1 - 0.5 * upper)
+        return paint * diffuse * shade * (0.55 + 0.45 * sky) + glint * 2.0
 
     def _compose(self, people: People, scenes: Scenes, camera: Camera, lights: Lights, size: int, samples: int,
                  index: torch.Tensor, row: torch.Tensor, column: torch.Tensor, colour: torch.Tensor, light: torch.Tensor,

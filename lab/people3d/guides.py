@@ -16,7 +16,7 @@ GUIDES = 1000
 SOURCE = {"bob": "bob01", "bob side": "bob02", "long": "long01", "ponytail": "ponytail01", "short swept": "short01",
           "short quiff": "short02", "short parted": "short03", "short cropped": "short04", "curls": "bob01"}
 """Styles that come from the packed hair meshes."""
-BROW_LINE = ((0.0, 0.25, 0.5, 0.72, 1.0), (7.492, 7.528, 7.560, 7.572, 7.505))
+BROW_LINE = ((0.0, 0.25, 0.5, 0.72, 1.0), (7.512, 7.540, 7.562, 7.566, 7.510))
 BROW_ENDS = (0.085, 0.565)
 
 
@@ -32,8 +32,8 @@ def scalp(points: np.ndarray, hairline: float = 0.3) -> np.ndarray:
     front = 7.90 + 0.20 * hairline
     recess = (0.05 + 0.22 * hairline) * np.exp(-(((np.abs(x) - 0.38) / 0.17) ** 2)) * smooth(z, 0.55, 1.0)
     edge = y - (front + 0.70 * (z - 1.18) + recess) + 0.02 * np.sin(37 * x) + 0.012 * np.sin(91 * x + 3)
-    burns = np.exp(-(((z - 0.66) / 0.10) ** 2)) * (np.abs(x) > 0.5) * 0.2
-    return smooth(edge + burns, -0.04, 0.06) * (y > 6.6)
+    burns = np.exp(-(((z - 0.66) / 0.10) ** 2)) * (np.abs(x) > 0.5) * 0.2 * smooth(y, 7.12, 7.25)
+    return smooth(edge + burns, -0.04, 0.06) * smooth(y - 7.05 + 1.1 * np.clip(0.45 - z, 0, 0.5), 0, 0.08) * (y > 6.6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,8 @@ def make_guides(head: Head) -> Guides:
         _, j = head_tree.query(lines[-1].reshape(-1, 3))
         near.append(j)
         distance, _ = cKDTree(lines[-1].reshape(-1, 3)).query(vertices)
-        cover.append(base * (1 - smooth(distance, 0.10, 0.30)))
+        reach = 0.30 if name in SOURCE else 0.25
+        cover.append(base * (1 - smooth(distance, 0.10, reach)) if name not in ("bob", "bob side", "curls", "long") else base)
     handles = _far_apart(vertices, np.flatnonzero((head.turn > 0.9) & (vertices[:, 1] > 6.3)), 56)
     shoulders = _far_apart(vertices, np.flatnonzero((head.turn < 0.5) & (vertices[:, 1] > 4.0)), 24)
     handles = np.concatenate([handles, shoulders])
@@ -198,7 +199,7 @@ def make_face_roots(head: Head, view: FrontView) -> FaceRoots:
     """Roots of brows, lashes and beard, more than any person needs."""
     rng = np.random.default_rng(6)
     vertices = head.template[: len(head.turn)]
-    places = np.stack([rng.uniform(0.04, 0.66, 2400), rng.uniform(7.40, 7.68, 2400)], 1)
+    places = np.stack([rng.uniform(0.04, 0.66, 5200), rng.uniform(7.40, 7.68, 5200)], 1)
     share = (places[:, 0] - BROW_ENDS[0]) / (BROW_ENDS[1] - BROW_ENDS[0])
     above = places[:, 1] - np.interp(share, *BROW_LINE)
     keep = np.abs(above) < 0.085
@@ -209,7 +210,7 @@ def make_face_roots(head: Head, view: FrontView) -> FaceRoots:
     for side in (1, -1):
         x, upper, lower = view.eye_opening(side)
         along = np.linspace(0, 1, len(x)) if side > 0 else np.linspace(1, 0, len(x))
-        for is_upper, edge, count in ((1.0, upper, 110), (0.0, lower, 60)):
+        for is_upper, edge, count in ((1.0, upper, 150), (0.0, lower, 70)):
             t = rng.uniform(0.05 if is_upper else 0.15, 0.985, count)
             order = np.argsort(along)
             px = np.interp(t, along[order], x[order])

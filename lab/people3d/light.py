@@ -84,7 +84,7 @@ def window(lights: Lights, mirror: torch.Tensor) -> torch.Tensor:
     soft = 0.06
     inside = torch.sigmoid((half - x.abs()) / (soft * 0.5)) * torch.sigmoid((half * 1.25 - y.abs()) / (soft * 0.5)) * (z > 0)
     bar = torch.where((lights.panes > 1.5) & (lights.size > 0.4), 1 - torch.exp(-((x / 0.04) ** 2)), torch.ones_like(x))
-    power = 2.2 / (0.35 + lights.size)
+    power = (0.62 / (half * half)).clamp(max=30)
     return (inside * bar * power)[:, None] * lights.key_colour + 0.25 * ambient(lights, mirror)
 
 
@@ -106,6 +106,6 @@ def hair_light(lights: Lights, tangent: torch.Tensor, view: torch.Tensor, colour
         second = torch.exp(-((half + 0.14 + tilt) / 0.26) ** 2)
         scatter = 0.62 * sine * (0.45 + 0.55 * front)
         glow = torch.exp(-((half + 0.05) / 0.25) ** 2) * (1 - front) ** 3 * 0.9
-        out = out + power * share * (colour * scatter + 0.045 * first * front + (0.40 * second * front + glow) * colour ** 0.75)
+        out = out + power * share * (colour * scatter + 0.045 * first * front + (0.40 * second * front + glow) * colour ** 0.9)
     sky = torch.lerp(lights.ground, lights.sky, 0.65)
     return out + colour * sky * open_sky * 0.72

@@ -219,6 +219,8 @@ class Props:
         """Scarf and collar around the neck."""
         ring = shape.posed[:, self.neck_vertex]                         # (n, 4, 48, 3)
         n = len(ring)
+        for _ in range(6):
+            ring = 0.25 * ring.roll(1, 2) + 0.5 * ring + 0.25 * ring.roll(-1, 2)
         centre = ring.mean(2, keepdim=True)
         out = torch.nn.functional.normalize((ring - centre) * torch.tensor([1.0, 0.0, 1.0], device=self.device), dim=-1)
         phi = torch.arange(14, device=self.device) * (2 * math.pi / 14)

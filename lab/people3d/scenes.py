@@ -29,7 +29,7 @@ EXPRESSIONS: dict[str, dict[str, float]] = {
 EXPRESSION_ODDS = (0.3, 0.2, 0.13, 0.09, 0.1, 0.05, 0.03, 0.03, 0.04, 0.03)
 STYLES = ("bob", "bob side", "long", "ponytail", "short swept", "short quiff", "short parted", "short cropped", "buzz",
           "afro", "curls", "crop", "shaved")
-WOMEN_CUTS = (0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 10, 9, 6)
+WOMEN_CUTS = (0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 10, 9, 6)
 MEN_CUTS = (4, 4, 5, 5, 6, 6, 7, 7, 8, 11, 11, 9, 2)
 HATS = ("none", "beanie", "cap", "fedora")
 LIGHTS = ("studio", "window", "overcast", "sun", "room", "night")
@@ -144,10 +144,11 @@ def sample_scenes(n: int, generator: torch.Generator | None, people: People | No
     table = torch.stack([expression(name) for name in EXPRESSIONS])
     v["expression"] = kind
     units = table[kind] * d.uniform(0.45, 1.0)[:, None]
-    units = units + (d.normal(0.05, len(UNITS)) * torch.tensor(
-        [0.0 if u.startswith(("eyeBlink", "eyeLook", "jawRight", "jawLeft", "mouthClose", "mouthRoll", "cheekPuff", "mouthF"))
+    units = units + (d.normal(0.035, len(UNITS)) * torch.tensor(
+        [0.0 if u.startswith(("eyeBlink", "eyeLook", "jawRight", "jawLeft", "mouthClose", "mouthRoll", "cheekPuff", "mouthF", "noseS",
+                                          "browDown", "mouthUpper", "eyeWide"))
          else 1.0 for u in UNITS])).clamp(min=0)
-    blink = torch.where(d.chance(0.03), d.uniform(0.75, 1.0), d.normal(0.06).abs() + 0.02)
+    blink = torch.where(d.chance(0.03), d.uniform(0.75, 1.0), d.normal(0.06).abs() + 0.09)
     v["gaze"] = torch.stack([-0.75 * v["yaw"] + v["azimuth"] * 0.6, -0.6 * v["pitch"] + v["elevation"] * 0.4], 1)
     v["gaze"] = v["gaze"].clamp(-24, 24) * torch.where(d.chance(0.85), 1.0, 0.2)[:, None] + d.normal(3.0, 2)
     v["gaze"][:, 1] = v["gaze"][:, 1].clamp(-14, 14)

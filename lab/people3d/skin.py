@@ -53,7 +53,8 @@ BAG = ((0.165, 7.285), (0.24, 7.225), (0.33, 7.222), (0.42, 7.27))
 CROW = (((0.485, 7.35), (0.60, 7.40)), ((0.49, 7.335), (0.61, 7.335)), ((0.485, 7.315), (0.60, 7.27)))
 FROWN = ((0.055, 7.44), (0.06, 7.60))
 MARIONETTE = ((0.235, 6.65), (0.262, 6.50))
-BROW_LINE = ((0.085, 7.492), (0.205, 7.528), (0.325, 7.560), (0.43, 7.572), (0.565, 7.505))
+LASH_LINE = ((0.172, 7.330), (0.215, 7.366), (0.262, 7.385), (0.318, 7.389), (0.372, 7.375), (0.425, 7.345))
+BROW_LINE = ((0.085, 7.512), (0.205, 7.540), (0.325, 7.562), (0.43, 7.566), (0.565, 7.510))
 
 
 def skin(p: torch.Tensor, masks: torch.Tensor, cover: torch.Tensor, beard: torch.Tensor, marks: torch.Tensor,
@@ -80,8 +81,8 @@ def skin(p: torch.Tensor, masks: torch.Tensor, cover: torch.Tensor, beard: torch
     spot = noise(p, marks + 11, 0.034)[:, 0]
     zone = front * torch.exp(-0.5 * (((p[:, 1] - 7.1) / 0.28) ** 2 + ((p[:, 0].abs() - 0.15) / 0.32) ** 2))
     dark = dark + 0.30 * t["freckles"] * smooth(spot + 0.25 * wide[:, 0], 0.36, 0.62) * zone
-    mole = noise(p, marks + 12, 0.085)[:, 0]
-    dark = dark + 0.55 * smooth(mole, 0.895 - 0.05 * 1.0, 0.90) * smooth(t["moles"] - 0.35, 0.0, 0.5)
+    mole = noise(p, marks + 12, 0.05)[:, 0]
+    dark = dark + 0.5 * smooth(mole, 0.90, 0.945) * smooth(t["moles"] - 0.35, 0.0, 0.5)
     blood = blood + 0.25 * socket * t["circles"] * (1 - t["melanin"])
     melanin = (t["melanin"] + dark).clamp(0.0, 1.1)
     pale = torch.tensor(PALE, device=device) * (1 + t["undertone"][:, None] * torch.tensor([0.01, -0.015, -0.045], device=device))
@@ -95,7 +96,9 @@ def skin(p: torch.Tensor, masks: torch.Tensor, cover: torch.Tensor, beard: torch
     rose = torch.lerp(rose, stick, (0.75 * smooth(t["make_up"], 0.3, 0.9))[:, None])
     rose = rose * (1 + 0.10 * fine[:, :1] + 0.06 * pore[:, :1])
     colour = torch.lerp(colour, rose, 0.9 * lip[:, None])
-    # lids, make-up
+    # lids, lash line, make-up
+    edge = crease(p, LASH_LINE, 0.0065) * (0.35 + 0.35 * t["lashes"] + 0.3 * t["make_up"])
+    colour = colour * (1 - 0.8 * edge.clamp(0, 1))[:, None]
     colour = colour * (1 - 0.16 * lids[:, None] * torch.tensor([0.25, 0.6, 0.5], device=device))
     shadow = blob(p, 0.31, 7.43, 0.13, 0.045) * smooth(t["make_up"], 0.25, 0.9)
     colour = colour * (1 - 0.35 * shadow[:, None] * torch.tensor([0.7, 0.9, 0.8], device=device))
@@ -120,8 +123,8 @@ def skin(p: torch.Tensor, masks: torch.Tensor, cover: torch.Tensor, beard: torch
     colour = torch.lerp(colour, torch.minimum(0.5 * hair + 0.3 * colour, colour), (0.5 * beard * grain)[:, None].clamp(0, 0.8))
     line = torch.tensor(0.0, device=device) + 0.030 * t["brow_arch"] * torch.exp(-(((p[:, 0].abs() - 0.41) / 0.11) ** 2)) + 0.018 * t["brow_height"]
     q = torch.stack([p[:, 0], p[:, 1] - line], 1)
-    under = crease(q, BROW_LINE, 0.017) * smooth(p[:, 2], 0.7, 0.9) * (0.3 + 0.4 * t["brow_thick"])
-    colour = torch.lerp(colour, torch.minimum(0.6 * hair + 0.25 * colour, colour), (0.45 * under * t["brow_dense"])[:, None])
+    under = crease(q, BROW_LINE, 0.019) * smooth(p[:, 2], 0.7, 0.9) * (0.3 + 0.4 * t["brow_thick"])
+    colour = torch.lerp(colour, torch.minimum(0.6 * hair + 0.25 * colour, colour), (0.70 * under * t["brow_dense"])[:, None])
     # bump: pores and folds, as a gradient in the template's space
     strength = (0.00045 + 0.0006 * t["pores"])[:, None] * (1 - 0.7 * lip[:, None])
     bump = strength * pore[:, 1:] + 0.8 * strength * fine[:, 1:] + 0.0005 * (0.4 + t["lines"])[:, None] * mid[:, 1:]

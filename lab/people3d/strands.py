@@ -31,10 +31,10 @@ def hair_colour(melanin: torch.Tensor, red: torch.Tensor, grey: torch.Tensor) ->
 
     Absorption of eumelanin and pheomelanin after d'Eon et al. (2011).
     """
-    dark = torch.tensor([0.45, 0.70, 1.10], device=melanin.device)
+    dark = torch.tensor([0.53, 0.68, 0.86], device=melanin.device)
     ginger = torch.tensor([0.187, 0.4, 1.05], device=melanin.device)
-    amount = -torch.log((1 - 0.95 * melanin).clamp(min=1e-3))[..., None]
-    colour = 0.62 * torch.exp(-2.7 * amount * ((1 - red[..., None]) * dark + red[..., None] * ginger))
+    amount = (0.25 * melanin + 1.25 * melanin ** 2.2)[..., None]
+    colour = 0.56 * torch.exp(-4.6 * amount * ((1 - red[..., None]) * dark + red[..., None] * ginger))
     white = torch.tensor([0.42, 0.42, 0.43], device=melanin.device)
     return torch.lerp(colour, white, grey[..., None])
 
@@ -113,6 +113,8 @@ class Hair:
         cut = scenes.length.to(device)[:, None] * torch.tensor([x in ("long", "bob", "curls", "afro") for x in name], device=device)[:, None]
         cut = torch.where(cut > 0, cut, torch.ones_like(cut)) * (0.82 + 0.18 * rand(GUIDES * children))
         width = (0.0050 * (1 - 0.55 * t ** 2)).expand(n, GUIDES * children, KNOTS) * (t[None, None] <= cut[..., None])
+        start = 0.16 * rand(GUIDES * children) ** 2                     # an uneven hair line
+        width = width * (t[None, None] >= start[..., None])
         width = width * torch.tensor([x != "shaved" for x in name], device=device)[:, None, None]
         width = self._thin(people, scenes, points, width, dice)
         colour = self._colours(people, width.shape[1], dice)
@@ -160,17 +162,17 @@ class Hair:
         chance = trait["brow_dense"] * (1.15 - away ** 2).clamp(0, 1) * (share > inner) * (share < outer)
         chance = chance * (0.55 + 0.45 * ((share - inner) / 0.25).clamp(0, 1))
         keep = dice.uniform(len(share)) < chance
-        angle = torch.deg2rad(torch.tensor(1.0, device=device)) * (72 * torch.exp(-((share - inner) / 0.20).clamp(min=0)) - 20 * (share - 0.5).clamp(min=0)
+        angle = torch.deg2rad(torch.tensor(1.0, device=device)) * (58 * torch.exp(-((share - inner) / 0.20).clamp(min=0)) - 20 * (share - 0.5).clamp(min=0)
                 - 22 * (above / half.clamp(min=1e-3)).clamp(-1.2, 1.2) * (share > 0.25)
                 + 11 * dice.normal(len(share)))
         zero = torch.zeros_like(angle)
         direction = torch.stack([torch.cos(angle) * side, torch.sin(angle), zero], -1)
-        length = (0.085 + 0.02 * trait["brow_thick"]) * (0.75 + 0.5 * dice.uniform(len(share))) * (1 - 0.3 * (share - 0.6).clamp(0, 1))
+        length = (0.075 + 0.02 * trait["brow_thick"]) * (0.75 + 0.5 * dice.uniform(len(share))) * (1 - 0.3 * (share - 0.6).clamp(0, 1)) * (0.62 + 0.38 * ((share - inner) / 0.25).clamp(0, 1))
         points = self.lying(root, up, direction, length, 0.25)
         t = torch.linspace(0, 1, KNOTS, device=device)
-        width = 0.0034 * (1 - 0.7 * t) * keep[..., None]
+        width = 0.0019 * (1 - 0.7 * t) * keep[..., None]
         colour = self._colours(people, len(share), dice)
-        dark = 0.75 - 0.35 * trait["brow_dark"][..., None]
+        dark = 0.85 - 0.35 * trait["brow_dark"][..., None]
         return points, width, colour * dark
 
     def lashes(self, people: People, face: torch.Tensor, normal: torch.Tensor,
@@ -183,14 +185,14 @@ class Hair:
         count = len(upper)
         vary = dice.normal(count, 2)
         out = side * (0.9 * (share - 0.35)) + 0.10 * vary[..., 0]
-        lift = torch.where(upper > 0, 0.42, -0.45) + 0.06 * vary[..., 1]
+        lift = torch.where(upper > 0, 0.02, -0.35) + 0.06 * vary[..., 1]
         direction = torch.stack([out, lift.expand(n, -1), torch.ones(n, count, device=device)], -1)
         direction = torch.nn.functional.normalize(direction, dim=-1)
-        length = torch.where(upper > 0, 0.075, 0.038) * (0.6 + 0.6 * amount) * (0.65 + 0.5 * share) * (0.8 + 0.4 * dice.uniform(count))
+        length = torch.where(upper > 0, 0.060, 0.024) * (0.6 + 0.6 * amount) * (0.65 + 0.5 * share) * (0.8 + 0.4 * dice.uniform(count))
         t = torch.linspace(0, 1, KNOTS, device=device)[:, None]
-        bend = torch.stack([torch.zeros_like(share), torch.where(upper > 0, 0.75, -0.25), torch.full_like(share, -0.45)], -1)
+        bend = torch.stack([torch.zeros_like(share), torch.where(upper > 0, 0.55, -0.15), torch.full_like(share, -0.35)], -1)
         points = root[:, :, None] + length[..., None, None] * (direction[:, :, None] * t + bend[:, None] * t * t)
-        width = (0.0030 * (1 - 0.75 * t[:, 0])) * torch.where(upper > 0, 1.0, 0.6)[:, None]
+        width = (0.0022 * (1 - 0.75 * t[:, 0])) * torch.where(upper > 0, 1.0, 0.5)[:, None]
         melanin = people.trait("hair_melanin").to(device)
         colour = hair_colour((0.6 + 0.4 * melanin).clamp(0, 1), people.trait("hair_red").to(device), 0 * melanin) * 0.5
         return points, width.expand(n, -1, -1), colour[:, None].expand(n, count, 3)
@@ -204,7 +206,7 @@ class Hair:
         amount = scenes.beard.to(device)[:, None]
         lip = (place[:, 1] > 6.74) & (place[:, 0].abs() < 0.30)
         cheek = ((place[:, 0].abs() - 0.36) / 0.08).clamp(0, 1) * people.trait("cheek_beard").to(device)[:, None].lt(0.25)
-        chance = self.beard_share * (0.30 + 0.9 * amount).clamp(max=1.0) * (amount > 0.03) * (1 - 0.92 * cheek)
+        chance = self.beard_share * (0.45 + 0.8 * amount).clamp(max=1.0) * (amount > 0.03) * (1 - 0.92 * cheek)
         only = people.trait("moustache").to(device)[:, None] * (amount > 0.12) * (amount < 0.45)
         chance = torch.where((only > 0) & ~lip, 0.3 * chance, chance)
         keep = dice.uniform(count) < chance
@@ -219,7 +221,7 @@ class Hair:
             swing = 0.010 * (people.trait("curl").to(device) - 0.2).clamp(0, 1)[:, None, None] * amount[..., None] * torch.sin(9 * t + 6 * vary[..., :1])
             points = points + swing[..., None] * torch.nn.functional.normalize(torch.linalg.cross(direction, up), dim=-1)[:, :, None]
         t = torch.linspace(0, 1, KNOTS, device=device)
-        width = 0.0040 * (1 - 0.6 * t) * keep[..., None]
+        width = 0.0026 * (1 - 0.6 * t) * keep[..., None]
         return points, width, 0.8 * self._colours(people, count, dice)
 
     def all(self, people: People, scenes: Scenes, shape: Shape, children: int) -> Strands:

@@ -21,6 +21,8 @@ SPECIAL = {"head-scale-depth": 0.2, "head-scale-horiz": 0.3, "head-scale-vert": 
            "mouth-dimples": 0.2, "mouth-laugh-lines": 0.3, "eyebrows-trans-b": 0.25, "neck-double": 0.25,
            "l-eye-height1": 0.3, "l-eye-height2": 0.3, "l-eye-height3": 0.3, "l-eye-bag": 0.35, "l-eye-epicanthus": 0.25,
            "l-eye-trans-i": 0.4, "l-ear-shape": 0.0, "nose-greek": 0.35}
+SPREAD = 0.78
+"""All deviations are multiplied by this: more makes caricatures, less makes strangers alike."""
 LEFT_OUT = ("head-trans", "neck-trans", "neck-scale-vert", "neck-scale-depth", "measure-neck-height", "nose-trans-in",
             "mouth-trans-in", "head-trans", "neck-back")
 OPPOSITES = (("decr", "incr"), ("down", "up"), ("in", "out"), ("backward", "forward"), ("concave", "convex"),
@@ -148,27 +150,31 @@ def make_shape(z: torch.Tensor, t: Row, names: tuple[str, ...]) -> torch.Tensor:
                     key = f"universal-{sex}-{years}-{m}-{w}"
                     if key in number:
                         out[:, number[key]] = a * b * c * d
-    for k, (_, low, high, deviation) in enumerate(pairs(names)):
-        x = (z[:, 60 + k] * deviation).clamp(-1.05, 1.05)
+    female = (woman - 0.5) * 2                                              # sexes differ more than the base targets say
+    for k, (name, low, high, deviation) in enumerate(pairs(names)):
+        calm = torch.where(female > 0, 0.75, 0.95) if name.startswith(("chin", "head", "forehead", "nose", "l-cheek", "neck")) else torch.full_like(female, 0.9)
+        x = z[:, 60 + k].clamp(-2.1, 2.1) * deviation * calm * SPREAD
         for j in low:
             out[:, j] += (-x).clamp(min=0)
         for j in high:
             out[:, j] += x.clamp(min=0)
     for k, form in enumerate(FORMS):
-        out[:, number[form]] += 0.55 * (z[:, 250 + k] - 0.6).clamp(0, 1.4) * (0.4 if form == "chin-triangle" else 1.0)
+        out[:, number[form]] += 0.4 * (z[:, 250 + k] - 0.6).clamp(0, 1.4) * (0.4 if form == "chin-triangle" else 1.0)
     left = [n for n in names if n.startswith("asym-") and n.endswith("-l") and "ear" not in n]
     for k, name in enumerate(left):
         x = 0.13 * z[:, 270 + k]
         out[:, number[name]] += x.clamp(min=0)
         out[:, number[name[:-1] + "r"]] += (-x).clamp(min=0)
-    female = (woman - 0.5) * 2                                              # sexes differ more than the base targets say
     for name, amount in (("chin-width-decr", 0.25), ("chin-bones-decr", 0.3), ("mouth-upperlip-volume-incr", 0.25),
-                         ("mouth-lowerlip-volume-incr", 0.25), ("nose-scale-horiz-decr", 0.2)):
+                         ("mouth-lowerlip-volume-incr", 0.25), ("nose-scale-horiz-decr", 0.25), ("nose-scale-vert-decr", 0.15),
+                         ("eyebrows-trans-backward", 0.3), ("head-scale-horiz-decr", 0.12), ("chin-height-decr", 0.15),
+                         ("forehead-trans-forward", 0.1), ("neck-scale-horiz-decr", 0.4), ("chin-prominent-decr", 0.1)):
         out[:, number[name]] += amount * female.clamp(min=0)
     for name, amount in (("chin-bones-incr", 0.25), ("chin-height-incr", 0.15), ("chin-prominent-incr", 0.15),
                          ("nose-scale-horiz-incr", 0.15), ("measure-neck-circ-incr", 0.3)):
         out[:, number[name]] += amount * (-female).clamp(min=0)
+    out[:, number["mouth-angles-up"]] += 0.2
     for side in ("l", "r"):
-        out[:, number[f"{side}-eye-scale-incr"]] += 0.2 + 0.15 * female.clamp(min=0)
-        out[:, number[f"{side}-eye-height2-incr"]] += 0.25
+        out[:, number[f"{side}-eye-scale-incr"]] += 0.1 + 0.25 * female.clamp(min=0)
+        out[:, number[f"{side}-eye-height2-incr"]] += 0.05
     return out
