@@ -205,6 +205,7 @@ class Painter:
         """One chunk of people."""
         device, n = self.device, len(people)
         shape = self.body.shape(people, scenes)
+        self.lock = children
         camera, points68 = look(scenes, shape, self.body, self.landmarks, size)
         lights = Lights.of(scenes, device)
         strands = self._tuck(scenes, shape, self.hair.all(people, scenes, shape, children))
@@ -256,7 +257,8 @@ class Painter:
             a, b = strands.points[i, strand, knot], strands.points[i, strand, knot + 1]
             tangent = normalise(b - a, dim=-1)
             paint = strands.colour[i, strand]
-            tilt = ((strand * 7919 % 1013).float() / 1013 - 0.5)[:, None] * 0.16
+            own, lock = (strand * 7919 % 1013).float() / 1013 - 0.5, (strand // self.lock * 6857 % 977).float() / 977 - 0.5
+            tilt = (0.30 * own + 0.34 * lock)[:, None]
             hidden = lit[at]
             small = strands.part[strand] > 0
             hidden = torch.where(small[:, None], 0.35 + 0.65 * hidden, hidden)
@@ -363,13 +365,13 @@ class Painter:
         at = torch.nonzero((face >= 1) & (face < PROP))[:, 0]
         if len(at):
             tooth = (face[at] < 3)[:, None]
-            white = torch.tensor([0.66, 0.60, 0.50], device=device) * (0.75 + 0.3 * traits["teeth"][at][:, None])
+            white = torch.tensor([0.80, 0.72, 0.60], device=device) * (0.8 + 0.3 * traits["teeth"][at][:, None])
             gum = smooth((place[at, 1] - 6.66).abs(), 0.085, 0.11)[:, None]
             paint = torch.where(tooth, torch.lerp(white, torch.tensor([0.35, 0.11, 0.10], device=device).expand_as(white), gum),
                                 torch.tensor([0.36, 0.12, 0.11], device=device))
             inside = smooth(place[at, 2], 1.05, 1.44)[:, None] * (1 - 0.35 * place[at, :1].abs() / 0.2).clamp(0.3, 1)
-            self._matte(colour, at, paint * inside ** 1.5, torch.full((len(at),), 0.28, device=device), torch.full((len(at),), 0.8, device=device),
-                        normal[at], view, lit, sky * 0.6, lights.at(i[at]))
+            self._matte(colour, at, paint * inside ** 1.5, torch.full((len(at),), 0.28, device=device), torch.full((len(at),), 0.3, device=device),
+                        normal[at], view, 0.4 + 0.6 * lit, (0.35 + 0.65 * sky).clamp(max=1), lights.at(i[at]))
             parts[at, 5] = 1.0
         for k in range(2):
             first = len(self.template) + k * (mesh_eye := 20 * 28)

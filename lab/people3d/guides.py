@@ -29,10 +29,10 @@ def smooth(x: np.ndarray, low: float, high: float) -> np.ndarray:
 def scalp(points: np.ndarray, hairline: float = 0.3) -> np.ndarray:
     """Share of scalp hair at template points (..., 3); `hairline` 0 (low) to 1 (high, receding)."""
     x, y, z = points[..., 0], points[..., 1], points[..., 2]
-    front = 7.90 + 0.20 * hairline
-    recess = (0.05 + 0.22 * hairline) * np.exp(-(((np.abs(x) - 0.38) / 0.17) ** 2)) * smooth(z, 0.55, 1.0)
+    front = 7.86 + 0.20 * hairline
+    recess = (0.02 + 0.15 * hairline) * np.exp(-(((np.abs(x) - 0.38) / 0.17) ** 2)) * smooth(z, 0.55, 1.0)
     edge = y - (front + 0.70 * (z - 1.18) + recess) + 0.02 * np.sin(37 * x) + 0.012 * np.sin(91 * x + 3)
-    burns = np.exp(-(((z - 0.66) / 0.10) ** 2)) * (np.abs(x) > 0.5) * 0.2 * smooth(y, 7.12, 7.25)
+    burns = np.exp(-(((z - 0.62) / 0.07) ** 2)) * (np.abs(x) > 0.5) * 0.16 * smooth(y, 7.12, 7.25)
     return smooth(edge + burns, -0.04, 0.06) * smooth(y - 7.05 + 1.1 * np.clip(0.45 - z, 0, 0.5), 0, 0.08) * (y > 6.6)
 
 

@@ -102,10 +102,10 @@ def hair_light(lights: Lights, tangent: torch.Tensor, view: torch.Tensor, colour
         sine = (1 - tl ** 2).clamp(min=0).sqrt()
         front = 0.5 + 0.5 * dot(direction, view)
         half = torch.asin(tl.clamp(-1, 1)) + torch.asin(tv.clamp(-1, 1))
-        first = torch.exp(-((half - 0.10 + tilt) / 0.16) ** 2)
+        first = torch.exp(-((half - 0.10 + tilt) / 0.18) ** 2)
         second = torch.exp(-((half + 0.14 + tilt) / 0.26) ** 2)
         scatter = 0.62 * sine * (0.45 + 0.55 * front)
         glow = torch.exp(-((half + 0.05) / 0.25) ** 2) * (1 - front) ** 3 * 0.9
-        out = out + power * share * (colour * scatter + 0.045 * first * front + (0.40 * second * front + glow) * colour ** 0.9)
+        out = out + power * share * (colour * scatter + 0.034 * first * front + (0.40 * second * front + glow) * colour ** 0.9)
     sky = torch.lerp(lights.ground, lights.sky, 0.65)
     return out + colour * sky * open_sky * 0.72

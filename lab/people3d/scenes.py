@@ -11,11 +11,12 @@ from .people import People
 
 EXPRESSIONS: dict[str, dict[str, float]] = {
     "neutral": {},
-    "soft smile": {"mouthSmileLeft": 0.42, "mouthSmileRight": 0.42, "cheekSquintLeft": 0.15, "cheekSquintRight": 0.15},
-    "smile": {"mouthSmileLeft": 0.68, "mouthSmileRight": 0.66, "cheekSquintLeft": 0.35, "cheekSquintRight": 0.35,
+    "soft smile": {"mouthSmileLeft": 0.55, "mouthSmileRight": 0.53, "cheekSquintLeft": 0.15, "cheekSquintRight": 0.15},
+    "smile": {"mouthSmileLeft": 0.92, "mouthSmileRight": 0.88, "cheekSquintLeft": 0.4, "cheekSquintRight": 0.4, "mouthUpperUpLeft": 0.15,
+              "mouthUpperUpRight": 0.15,
               "eyeSquintLeft": 0.2, "eyeSquintRight": 0.2},
-    "laugh": {"mouthSmileLeft": 0.72, "mouthSmileRight": 0.72, "mouthUpperUpLeft": 0.4, "mouthUpperUpRight": 0.4,
-              "mouthLowerDownLeft": 0.3, "mouthLowerDownRight": 0.3, "jawOpen": 0.13, "cheekSquintLeft": 0.45,
+    "laugh": {"mouthSmileLeft": 0.95, "mouthSmileRight": 0.95, "mouthUpperUpLeft": 0.6, "mouthUpperUpRight": 0.6,
+              "mouthLowerDownLeft": 0.5, "mouthLowerDownRight": 0.5, "jawOpen": 0.12, "cheekSquintLeft": 0.45,
               "cheekSquintRight": 0.45, "eyeSquintLeft": 0.35, "eyeSquintRight": 0.35},
     "talk": {"jawOpen": 0.16, "mouthFunnel": 0.12, "mouthLowerDownLeft": 0.1, "mouthLowerDownRight": 0.1},
     "frown": {"browDownLeft": 0.55, "browDownRight": 0.55, "mouthFrownLeft": 0.25, "mouthFrownRight": 0.25,
@@ -135,7 +136,7 @@ def sample_scenes(n: int, generator: torch.Generator | None, people: People | No
         raise ValueError(f"unknown framing {framing!r}; choose one of {', '.join(FRAMINGS)}")
     d = _Dice(n, generator)
     v: dict[str, torch.Tensor] = {"seed": torch.randint(1 << 30, (n,), generator=generator).int()}
-    v["yaw"] = torch.where(d.chance(0.7), d.normal(10.0), d.normal(24.0)).clamp(-50, 50)
+    v["yaw"] = torch.where(d.chance(0.78), d.normal(9.0), d.normal(21.0)).clamp(-45, 45)
     v["pitch"] = (d.normal(6.5) + 1).clamp(-24, 24)
     v["roll"] = d.normal(5.0).clamp(-18, 18)
     v["azimuth"], v["elevation"] = d.normal(5.0).clamp(-15, 15), (d.normal(4.0) + 1).clamp(-12, 14)

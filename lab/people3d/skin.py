@@ -70,7 +70,7 @@ def skin(p: torch.Tensor, masks: torch.Tensor, cover: torch.Tensor, beard: torch
     front = smooth(p[:, 2], 0.3, 0.9)
     nose = torch.exp(-0.5 * ((p[:, 0] / 0.13) ** 2 + ((p[:, 1] - 7.0) / 0.11) ** 2)) * smooth(p[:, 2], 1.2, 1.4)
     cheeks = blob(p, 0.36, 7.02, 0.17, 0.15)
-    blood = 0.30 * cheeks + 0.38 * nose + 0.22 * blob(p, 0.0, 6.42, 0.15, 0.1) + 0.45 * ears + 0.30 * blob(p, 0.30, 7.40, 0.14, 0.05)
+    blood = 0.28 * cheeks + 0.24 * nose + 0.22 * blob(p, 0.0, 6.42, 0.15, 0.1) + 0.45 * ears + 0.30 * blob(p, 0.30, 7.40, 0.14, 0.05)
     blood = blood * front + 0.13 * wide[:, 0] + 0.10 * mid[:, 0] + 0.06 * fine[:, 0] - 0.10
     blood = blood * (0.55 + 0.9 * t["blood"]) + 0.5 * t["ruddy"] * (cheeks + nose) * (1 + 1.2 * mid[:, 0])
     blood = blood * (1 - 0.45 * t["melanin"])
@@ -162,7 +162,7 @@ def iris(local: torch.Tensor, t: dict[str, torch.Tensor], marks: torch.Tensor, s
     colour = colour * (1 - pupil[:, None]) + 0.002 * pupil[:, None]
     vein = noise(local * torch.tensor([1.0, 3.0, 1.0], device=device), marks + 23, 0.12)[:, 0]
     outer = (local[:, 0].abs() - 0.35).clamp(0, 1)
-    sclera = torch.tensor([0.66, 0.60, 0.565], device=device) * (1 - outer[:, None] * torch.tensor([0.25, 0.55, 0.6], device=device))
+    sclera = torch.tensor([0.60, 0.54, 0.50], device=device) * (1 - outer[:, None] * torch.tensor([0.25, 0.55, 0.6], device=device))
     sclera = sclera * (1 - (0.10 * vein.clamp(min=0))[:, None] * torch.tensor([0.2, 1.0, 1.0], device=device))
     return torch.lerp(colour, sclera, smooth(radius, 0.95, 1.08)[:, None])
 

@@ -35,7 +35,7 @@ def hair_colour(melanin: torch.Tensor, red: torch.Tensor, grey: torch.Tensor) ->
     ginger = torch.tensor([0.187, 0.4, 1.05], device=melanin.device)
     amount = (0.25 * melanin + 1.25 * melanin ** 2.2)[..., None]
     colour = 0.56 * torch.exp(-4.6 * amount * ((1 - red[..., None]) * dark + red[..., None] * ginger))
-    white = torch.tensor([0.42, 0.42, 0.43], device=melanin.device)
+    white = torch.tensor([0.33, 0.325, 0.32], device=melanin.device)
     return torch.lerp(colour, white, grey[..., None])
 
 
@@ -100,10 +100,12 @@ class Hair:
         angle = 6.283 * turns[:, :, None, None] * t + phase
         swing = curl[:, None, None, None] * torch.minimum(t * 4, torch.ones_like(t))
         points = points + (torch.cos(angle) * swing)[..., None] * side[:, :, None] + (torch.sin(angle) * swing)[..., None] * normal[:, :, None]
-        wave = 0.012 * messy * torch.sin(6.283 * (0.5 + 1.5 * rand(GUIDES, children, 1)) * t + 6.283 * rand(GUIDES, children, 1))
+        wave = 0.018 * messy * torch.sin(6.283 * (0.5 + 1.5 * rand(GUIDES, children, 1)) * t + 6.283 * rand(GUIDES, children, 1))
         stray = torch.where(rand(GUIDES, children, 1) < 0.06, 3.5, 1.0)
+        lock = 0.045 * messy * gauss(GUIDES, 1, 1) * t ** 1.5             # whole locks leave their line
+        points = points + (lock + 0 * wave)[..., None] * side[:, :, None] + (0.5 * lock.abs() + 0 * wave)[..., None] * normal[:, :, None]
         points = points + (wave * stray * t)[..., None] * side[:, :, None]
-        points = points + ((0.008 * messy * stray * gauss(GUIDES, children, 1)) * t ** 1.5)[..., None] * normal[:, :, None]
+        points = points + ((0.014 * messy * stray * gauss(GUIDES, children, 1)) * t ** 1.5)[..., None] * normal[:, :, None]
         # mirrored styles
         centre = shape.neutral[:, :, 0].mean(1)[:, None, None, None]
         points = points.reshape(n, -1, KNOTS, 3)
@@ -116,6 +118,12 @@ class Hair:
         start = 0.16 * rand(GUIDES * children) ** 2                     # an uneven hair line
         width = width * (t[None, None] >= start[..., None])
         width = width * torch.tensor([x != "shaved" for x in name], device=device)[:, None, None]
+        place = lines[:, :, None].expand(-1, -1, children, -1, -1).reshape(n, -1, KNOTS, 3)
+        edge = place[..., 1] - 7.90 - 0.70 * (place[..., 2] - 1.18)     # what lies on the bare forehead is left out
+        bare = (edge < -0.02) & (place[..., 1] > 7.6) & (place[..., 2] > 0.75)
+        free = torch.tensor([x in ("short swept", "short quiff", "short parted", "short cropped", "bob", "bob side", "curls")
+                             for x in name], device=device)
+        width = width * (~bare | free[:, None, None])
         width = self._thin(people, scenes, points, width, dice)
         colour = self._colours(people, width.shape[1], dice)
         return points, width, colour
@@ -134,7 +142,7 @@ class Hair:
         device, n = self.body.device, len(people)
         trait = {k: people.trait(k).to(device)[:, None].expand(n, count) for k in ("hair_melanin", "hair_red", "grey")}
         noise = dice.normal(count)
-        melanin = (trait["hair_melanin"] * (1 + 0.05 * noise)).clamp(0.03, 1)
+        melanin = (trait["hair_melanin"] * (1 + 0.05 * noise) * (1 - 0.35 * trait["grey"])).clamp(0.03, 1)
         grey = (dice.uniform(count) < trait["grey"] * 0.95 * greying).float() * (0.75 + 0.25 * trait["grey"])
         return hair_colour(melanin, trait["hair_red"], grey) * torch.exp(0.11 * dice.normal(count, 1))
 
@@ -171,7 +179,7 @@ class Hair:
         points = self.lying(root, up, direction, length, 0.25)
         t = torch.linspace(0, 1, KNOTS, device=device)
         width = 0.0019 * (1 - 0.7 * t) * keep[..., None]
-        colour = self._colours(people, len(share), dice, 0.4)
+        colour = self._colours(people, len(share), dice, 0.15)
         dark = 0.85 - 0.35 * trait["brow_dark"][..., None]
         return points, width, colour * dark
 
