@@ -95,7 +95,7 @@ def _own_style(name: str, head: Head, rng: np.random.Generator, tree: cKDTree) -
         length = (0.55 + 0.35 * top) * rng.uniform(0.9, 1.1, GUIDES)
         return _grow(root, normal, lambda p, t, n: n + 0.25 * normal, length, tree, head, np.full(GUIDES, 0.01), 0.5)
     if name == "crop":
-        length = (0.14 + 0.22 * top) * rng.uniform(0.8, 1.2, GUIDES)
+        length = (0.075 + 0.26 * top) * rng.uniform(0.8, 1.2, GUIDES)
         comb = 0.9 * forward * top[:, None] + 0.9 * down * (1 - top[:, None]) - 0.35 * forward * (1 - top[:, None])
         return _grow(root, normal, lambda p, t, n: comb + (0.55 - 0.3 * t) * n, length, tree, head,
                      rng.uniform(0.01, 0.07, GUIDES), 0.4)

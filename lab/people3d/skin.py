@@ -72,7 +72,7 @@ def skin(p: torch.Tensor, masks: torch.Tensor, cover: torch.Tensor, beard: torch
     cheeks = blob(p, 0.36, 7.02, 0.17, 0.15)
     blood = 0.28 * cheeks + 0.24 * nose + 0.22 * blob(p, 0.0, 6.42, 0.15, 0.1) + 0.45 * ears + 0.30 * blob(p, 0.30, 7.40, 0.14, 0.05)
     blood = blood * front + 0.13 * wide[:, 0] + 0.10 * mid[:, 0] + 0.06 * fine[:, 0] - 0.10
-    blood = blood * (0.55 + 0.9 * t["blood"]) + 0.5 * t["ruddy"] * (cheeks + nose) * (1 + 1.2 * mid[:, 0])
+    blood = blood * (0.55 + 0.9 * t["blood"]) + 0.3 * t["ruddy"] * (cheeks + 0.7 * nose) * (1 + 1.2 * mid[:, 0])
     blood = blood * (1 - 0.45 * t["melanin"])
     dark = (0.05 * wide[:, 0] + 0.035 * mid[:, 0] + 0.025 * fine[:, 0]) * (0.4 + 1.2 * t["melanin"])
     socket = blob(p, 0.25, 7.30, 0.13, 0.055) * (1 - 0.5 * lids)
@@ -92,8 +92,9 @@ def skin(p: torch.Tensor, masks: torch.Tensor, cover: torch.Tensor, beard: torch
     lip = smooth(lips, 0.25, 0.75)
     rose = colour * torch.stack([0.92 - 0.03 * t["lip_hue"], 0.60 - 0.02 * t["lip_hue"], 0.64 + 0.03 * t["lip_hue"]], 1)
     rose = rose * (1.05 - 0.35 * t["lip_dark"])[:, None]
-    stick = torch.stack([0.40 - 0.1 * t["lip_dark"], 0.055 + 0.03 * t["lip_hue"], 0.075 + 0.02 * t["lip_hue"]], 1).clamp(0.02, 1)
-    rose = torch.lerp(rose, stick, (0.75 * smooth(t["make_up"], 0.3, 0.9))[:, None])
+    stick = torch.stack([0.34 - 0.12 * t["lip_dark"], 0.06 + 0.025 * t["lip_hue"], 0.07 + 0.02 * t["lip_hue"]], 1).clamp(0.02, 1)
+    stick = stick * (1 - 0.45 * t["melanin"][:, None])
+    rose = torch.lerp(rose, stick, (0.6 * smooth(t["make_up"], 0.3, 0.9))[:, None])
     rose = rose * (1 + 0.10 * fine[:, :1] + 0.06 * pore[:, :1])
     colour = torch.lerp(colour, rose, 0.9 * lip[:, None])
     # lids, lash line, make-up

@@ -143,7 +143,7 @@ class Hair:
         trait = {k: people.trait(k).to(device)[:, None].expand(n, count) for k in ("hair_melanin", "hair_red", "grey")}
         noise = dice.normal(count)
         melanin = (trait["hair_melanin"] * (1 + 0.05 * noise) * (1 - 0.35 * trait["grey"])).clamp(0.03, 1)
-        grey = (dice.uniform(count) < trait["grey"] * 0.95 * greying).float() * (0.75 + 0.25 * trait["grey"])
+        grey = (dice.uniform(count) < trait["grey"] * 0.95 * greying).float() * (0.40 + 0.60 * trait["grey"])
         return hair_colour(melanin, trait["hair_red"], grey) * torch.exp(0.11 * dice.normal(count, 1))
 
     def lying(self, root: torch.Tensor, normal: torch.Tensor, direction: torch.Tensor, length: torch.Tensor,
