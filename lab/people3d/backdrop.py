@@ -51,7 +51,9 @@ def backdrops(scenes: Scenes, size: int, device: torch.device) -> torch.Tensor:
     light = torch.where(studio, 0.02 * torch.exp(3.3 * dice.uniform()), light)
     wall = tint(0.28, light)
     image = wall[:, :, None, None].expand(n, 3, SIDE, SIDE).clone()
-    falloff = 1.25 - 0.9 * ((x - dice.uniform()[:, None, None]) ** 2 + (y - 0.4 * dice.uniform()[:, None, None]) ** 2).sqrt()
+    falloff = (
+        1.25 - 0.9 * ((x - dice.uniform()[:, None, None]) ** 2 + (y - 0.4 * dice.uniform()[:, None, None]) ** 2).sqrt()
+    )
     image = image * falloff.clamp(0.25, 1.4)[:, None]
     # outside: sky above, ground below the horizon
     horizon = (0.25 + 0.5 * dice.uniform())[:, None, None]
@@ -70,11 +72,23 @@ def backdrops(scenes: Scenes, size: int, device: torch.device) -> torch.Tensor:
         square = ((x - cx).abs() < a) & ((y - cy).abs() < b)
         inside = torch.where((tall | night)[:, None, None], round_, square)
         colour = tint(0.30, light * torch.exp(1.0 * dice.normal()))
-        green = torch.tensor([0.10, 0.17, 0.05], device=device) * torch.exp(0.9 * dice.normal())[:, None] * (1 + 0.25 * dice.normal(3))
-        lamp = torch.tensor([1.3, 0.85, 0.45], device=device) * (0.3 + 2.0 * dice.uniform()[:, None]) * (1 + 0.45 * dice.normal(3)).clamp(0.1, 2)
+        green = (
+            torch.tensor([0.10, 0.17, 0.05], device=device)
+            * torch.exp(0.9 * dice.normal())[:, None]
+            * (1 + 0.25 * dice.normal(3))
+        )
+        lamp = (
+            torch.tensor([1.3, 0.85, 0.45], device=device)
+            * (0.3 + 2.0 * dice.uniform()[:, None])
+            * (1 + 0.45 * dice.normal(3)).clamp(0.1, 2)
+        )
         colour = torch.where(tall[:, None], green, torch.where((night & (dice.uniform() < 0.5))[:, None], lamp, colour))
         share = torch.where(studio, 0.0, torch.where(night, 0.75, 0.6)) * (1.0 if k < 24 else (tall | night).float())
-        image = torch.lerp(image, colour[:, :, None, None].clamp(min=0).expand_as(image), (inside.float() * share[:, None, None])[:, None])
+        image = torch.lerp(
+            image,
+            colour[:, :, None, None].clamp(min=0).expand_as(image),
+            (inside.float() * share[:, None, None])[:, None],
+        )
     window = ((x - dice.uniform()[:, None, None]).abs() < 0.10) & ((y - 0.3).abs() < 0.28)
     bright = (window & (kind == LIGHTS.index("window"))[:, None, None] & (dice.uniform() < 0.4)[:, None, None])[:, None]
     image = torch.where(bright, torch.full_like(image, 1.1), image)

@@ -15,7 +15,8 @@ FIVE = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """eye, right, up, forward: (n, 3). frame (n, 2, 3): from pixels (centres at whole numbers) to the plane at depth 1."""
+    """eye, right, up, forward: (n, 3). frame (n, 2, 3): from pixels (centres at whole numbers) to the plane at
+    depth 1."""
 
     eye: torch.Tensor
     right: torch.Tensor
@@ -34,8 +35,9 @@ class Camera:
         ray = points - self.eye.view(shape)
         depth = (ray * self.forward.view(shape)).sum(-1)
         safe = depth.clamp(min=1e-3)
-        return torch.stack([(ray * self.right.view(shape)).sum(-1) / safe, -(ray * self.up.view(shape)).sum(-1) / safe,
-                            depth], -1)
+        return torch.stack(
+            [(ray * self.right.view(shape)).sum(-1) / safe, -(ray * self.up.view(shape)).sum(-1) / safe, depth], -1
+        )
 
     def pixels(self, points: torch.Tensor) -> torch.Tensor:
         """(n, ..., 3): x, y in pixels and depth of world points."""
@@ -58,8 +60,13 @@ def five_points(landmarks: torch.Tensor) -> torch.Tensor:
     return torch.stack([landmarks[:, part].mean(1) for part in FIVE], 1)
 
 
-def crop_matrix(five: torch.Tensor, size: int, share: torch.Tensor | float = 0.25, shift: torch.Tensor | None = None,
-                level: torch.Tensor | None = None) -> torch.Tensor:
+def crop_matrix(
+    five: torch.Tensor,
+    size: int,
+    share: torch.Tensor | float = 0.25,
+    shift: torch.Tensor | None = None,
+    level: torch.Tensor | None = None,
+) -> torch.Tensor:
     """(n, 2, 3): from the pixels of the pack's face crop to the plane of the five points (n, 5, 2).
 
     The rule is that of `editedid_core.faces.align.crop_frame`. share 0.25 gives its size, less shows more around it;
@@ -73,8 +80,9 @@ def crop_matrix(five: torch.Tensor, size: int, share: torch.Tensor | float = 0.2
     direction = torch.nn.functional.normalize(direction, dim=-1)
     if level is not None:
         direction = torch.where(level[:, None], direction, torch.tensor([1.0, 0.0], device=five.device))
-    linear = (side / size)[:, None, None] * torch.stack([torch.stack([direction[:, 0], -direction[:, 1]], -1),
-                                                         torch.stack([direction[:, 1], direction[:, 0]], -1)], 1)
+    linear = (side / size)[:, None, None] * torch.stack(
+        [torch.stack([direction[:, 0], -direction[:, 1]], -1), torch.stack([direction[:, 1], direction[:, 0]], -1)], 1
+    )
     centre = eyes + 0.35 * down
     if shift is not None:
         centre = centre + shift * side[:, None]
@@ -89,7 +97,9 @@ def look(scenes: Scenes, shape: Shape, body: Body, landmarks: Landmarks, size: i
     a, e = (torch.deg2rad(scenes.values[k].to(device)) for k in ("azimuth", "elevation"))
     back = torch.stack([torch.sin(a) * torch.cos(e), torch.sin(e), torch.cos(a) * torch.cos(e)], -1)
     eye = centre + back * scenes.distance.to(device)[:, None]
-    right = torch.nn.functional.normalize(torch.linalg.cross(torch.tensor([0.0, 1.0, 0.0], device=device).expand_as(back), back), dim=-1)
+    right = torch.nn.functional.normalize(
+        torch.linalg.cross(torch.tensor([0.0, 1.0, 0.0], device=device).expand_as(back), back), dim=-1
+    )
     up = torch.linalg.cross(back, right)
     points = landmarks.world(shape.posed, eye, up)
     still = Camera(eye, right, up, -back, torch.eye(3, device=device)[:2].expand(n, 2, 3))

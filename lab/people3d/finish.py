@@ -18,7 +18,7 @@ def develop(linear: torch.Tensor, scenes: Scenes, gain: torch.Tensor) -> torch.T
     x = linear * exposure
     warm = get("warmth")
     x = x * torch.cat([1 + warm, torch.ones_like(warm), 1 - warm], 1)
-    x = x + 0.05 * blur(x.clamp(max=4), size * 0.03)                    # glare of the lens
+    x = x + 0.05 * blur(x.clamp(max=4), size * 0.03)  # glare of the lens
     x = x.clamp(min=0)
     x = torch.where(x < 0.45, x, 0.45 + 0.55 * (1 - torch.exp(-(x - 0.45) / 0.55)))  # film's shoulder
     x = torch.where(x < 0.0031308, 12.92 * x, 1.055 * x.clamp(min=1e-6) ** (1 / 2.4) - 0.055)

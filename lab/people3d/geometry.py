@@ -34,7 +34,11 @@ def rotate(points: torch.Tensor, vector: torch.Tensor, share: torch.Tensor | flo
     axis = (vector / angle).reshape(*shape, 3).expand_as(points)
     turn = angle.reshape(*shape, 1) * (share.unsqueeze(-1) if isinstance(share, torch.Tensor) else share)
     cosine, sine = torch.cos(turn), torch.sin(turn)
-    return points * cosine + torch.linalg.cross(axis, points) * sine + axis * (axis * points).sum(-1, keepdim=True) * (1 - cosine)
+    return (
+        points * cosine
+        + torch.linalg.cross(axis, points) * sine
+        + axis * (axis * points).sum(-1, keepdim=True) * (1 - cosine)
+    )
 
 
 def rotation_vector(yaw: torch.Tensor, pitch: torch.Tensor, roll: torch.Tensor) -> torch.Tensor:
@@ -43,11 +47,17 @@ def rotation_vector(yaw: torch.Tensor, pitch: torch.Tensor, roll: torch.Tensor) 
     zero = torch.zeros_like(y)
 
     def product(a: list[torch.Tensor], b: list[torch.Tensor]) -> list[torch.Tensor]:
-        return [a[0] * b[0] - a[1] * b[1] - a[2] * b[2] - a[3] * b[3], a[0] * b[1] + a[1] * b[0] + a[2] * b[3] - a[3] * b[2],
-                a[0] * b[2] - a[1] * b[3] + a[2] * b[0] + a[3] * b[1], a[0] * b[3] + a[1] * b[2] - a[2] * b[1] + a[3] * b[0]]
+        return [
+            a[0] * b[0] - a[1] * b[1] - a[2] * b[2] - a[3] * b[3],
+            a[0] * b[1] + a[1] * b[0] + a[2] * b[3] - a[3] * b[2],
+            a[0] * b[2] - a[1] * b[3] + a[2] * b[0] + a[3] * b[1],
+            a[0] * b[3] + a[1] * b[2] - a[2] * b[1] + a[3] * b[0],
+        ]
 
-    q = product(product([torch.cos(y), zero, torch.sin(y), zero], [torch.cos(p), torch.sin(p), zero, zero]),
-                [torch.cos(r), zero, zero, torch.sin(r)])
+    q = product(
+        product([torch.cos(y), zero, torch.sin(y), zero], [torch.cos(p), torch.sin(p), zero, zero]),
+        [torch.cos(r), zero, zero, torch.sin(r)],
+    )
     vector = torch.stack(q[1:], -1)
     size = vector.norm(dim=-1, keepdim=True)
     return vector / size.clamp(min=1e-8) * 2 * torch.atan2(size, q[0].unsqueeze(-1))
@@ -67,8 +77,12 @@ class Body:
         self.unit_targets = to(head.targets[self.units.numpy()]).reshape(len(UNITS), -1)
         warnings.filterwarnings("ignore", message=".*[Ss]parse.*")
         m = head.matrix.tocsr()
-        self.matrix = torch.sparse_csr_tensor(torch.from_numpy(m.indptr.astype("int64")), torch.from_numpy(m.indices.astype("int64")),
-                                              torch.from_numpy(m.data.astype("float32")), size=m.shape).to(device)
+        self.matrix = torch.sparse_csr_tensor(
+            torch.from_numpy(m.indptr.astype("int64")),
+            torch.from_numpy(m.indices.astype("int64")),
+            torch.from_numpy(m.data.astype("float32")),
+            size=m.shape,
+        ).to(device)
         self.turn, self.template = to(head.turn), to(head.template[: self.count])
         self.tris, self.pivot = to(head.tris), to(head.pivot).float()
         self.eyes = [to(e) for e in head.eyes]
@@ -95,8 +109,16 @@ class Body:
         vector = rotation_vector(*(scenes.values[k].to(self.device) for k in ("yaw", "pitch", "roll")))
         posed = self.pose(face, vector, self.turn.expand(n, -1))
         eyes = torch.stack(centre, 1)
-        return Shape(neutral[:, : self.count], face, posed, vector, self.pivot, self.pose(eyes, vector, 1.0), eyes,
-                     torch.stack(radius, 1))
+        return Shape(
+            neutral[:, : self.count],
+            face,
+            posed,
+            vector,
+            self.pivot,
+            self.pose(eyes, vector, 1.0),
+            eyes,
+            torch.stack(radius, 1),
+        )
 
     def pose(self, points: torch.Tensor, vector: torch.Tensor, share: torch.Tensor | float) -> torch.Tensor:
         """Points (n, ..., 3) of the neutral body, turned with the head by `share`."""

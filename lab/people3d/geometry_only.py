@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import numpy as np
 import scipy.sparse as sp
@@ -41,8 +41,10 @@ class LandmarkModel:
 
         def rows(points: Points) -> sp.csr_matrix:
             count = len(points.corners)
-            return sp.csr_matrix((points.weights.ravel(), (np.repeat(np.arange(count), 3), points.corners.ravel())),
-                                 (count, len(head.turn)))
+            return sp.csr_matrix(
+                (points.weights.ravel(), (np.repeat(np.arange(count), 3), points.corners.ravel())),
+                (count, len(head.turn)),
+            )
 
         pick = sp.vstack([rows(marks.points), rows(marks.slide)])
         matrix = pick @ head.matrix[: len(head.turn)]
@@ -50,9 +52,14 @@ class LandmarkModel:
         identity = [k for k, name in enumerate(head.names) if "-" in name]
         units = [head.names.index(u) for u in UNITS]
         to = lambda a: torch.as_tensor(np.asarray(a), dtype=torch.float32)  # noqa: E731 - five casts
-        return LandmarkModel(to(matrix @ head.base), to(targets[identity]).reshape(len(identity), -1),
-                             to(targets[units]).reshape(len(units), -1), torch.tensor(identity), to(pick @ head.turn),
-                             to(head.pivot))
+        return LandmarkModel(
+            to(matrix @ head.base),
+            to(targets[identity]).reshape(len(identity), -1),
+            to(targets[units]).reshape(len(units), -1),
+            torch.tensor(identity),
+            to(pick @ head.turn),
+            to(head.pivot),
+        )
 
     def landmarks(self, people: People, scenes: Scenes, size: int = 256) -> torch.Tensor:
         """(n, 68, 2) landmarks in pixels, as `World.draw` gives them."""
@@ -65,7 +72,9 @@ class LandmarkModel:
         a, e = torch.deg2rad(scenes.azimuth), torch.deg2rad(scenes.elevation)
         back = torch.stack([torch.sin(a) * torch.cos(e), torch.sin(e), torch.cos(a) * torch.cos(e)], -1)
         eye = centre + back * scenes.distance[:, None]
-        right = torch.nn.functional.normalize(torch.linalg.cross(torch.tensor([0.0, 1.0, 0.0]).expand_as(back), back), dim=-1)
+        right = torch.nn.functional.normalize(
+            torch.linalg.cross(torch.tensor([0.0, 1.0, 0.0]).expand_as(back), back), dim=-1
+        )
         up = torch.linalg.cross(back, right)
         still = Camera(eye, right, up, -back, torch.eye(3)[:2].expand(n, 2, 3))
         plane = still.plane(posed)[..., :2]
@@ -77,8 +86,9 @@ class LandmarkModel:
         return (out - frame[:, None, :, 2]) @ torch.linalg.inv(frame[:, :, :2]).transpose(1, 2)
 
 
-def landmark_triples(seeds: Sequence[int], generator: torch.Generator, kind: str = "expression",
-                     model: LandmarkModel | None = None) -> torch.Tensor:
+def landmark_triples(
+    seeds: Sequence[int], generator: torch.Generator, kind: str = "expression", model: LandmarkModel | None = None
+) -> torch.Tensor:
     """(n, 3, 68, 2): original, drifted and ideal landmarks of triples, half of them with the pose kept.
 
     seeds decide the people, `generator` the scenes and drifts; kind: what the edit changes, see `triples.KINDS`.
@@ -91,4 +101,6 @@ def landmark_triples(seeds: Sequence[int], generator: torch.Generator, kind: str
     third = jittered(second, generator)
     share = torch.tensor([SHARE[d] for d in DRIFTS])[torch.randint(len(DRIFTS), (n,), generator=generator)]
     moved = drift(people, seeds, share)
-    return torch.stack([model.landmarks(people, first), model.landmarks(moved, third), model.landmarks(people, second)], 1)
+    return torch.stack(
+        [model.landmarks(people, first), model.landmarks(moved, third), model.landmarks(people, second)], 1
+    )

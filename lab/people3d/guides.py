@@ -13,8 +13,17 @@ from .surface import FrontView, Points
 
 KNOTS = 16
 GUIDES = 1000
-SOURCE = {"bob": "bob01", "bob side": "bob02", "long": "long01", "ponytail": "ponytail01", "short swept": "short01",
-          "short quiff": "short02", "short parted": "short03", "short cropped": "short04", "curls": "bob01"}
+SOURCE = {
+    "bob": "bob01",
+    "bob side": "bob02",
+    "long": "long01",
+    "ponytail": "ponytail01",
+    "short swept": "short01",
+    "short quiff": "short02",
+    "short parted": "short03",
+    "short cropped": "short04",
+    "curls": "bob01",
+}
 """Styles that come from the packed hair meshes."""
 BROW_LINE = ((0.0, 0.25, 0.5, 0.72, 1.0), (7.512, 7.540, 7.562, 7.566, 7.510))
 BROW_ENDS = (0.085, 0.565)
@@ -60,8 +69,16 @@ def _roots(head: Head, density: np.ndarray, count: int, rng: np.random.Generator
     return Points(tris[chosen], np.stack([1 - a - b, a, b], 1))
 
 
-def _grow(root: np.ndarray, normal: np.ndarray, field: object, length: np.ndarray, tree: cKDTree, head: Head,
-          lift: np.ndarray, stiff: float) -> np.ndarray:
+def _grow(
+    root: np.ndarray,
+    normal: np.ndarray,
+    field: object,
+    length: np.ndarray,
+    tree: cKDTree,
+    head: Head,
+    lift: np.ndarray,
+    stiff: float,
+) -> np.ndarray:
     """Lines from the roots along `field(place, share, surface normal)`, kept `lift` above the skin."""
     out = np.empty((len(root), KNOTS, 3))
     out[:, 0] = root
@@ -97,8 +114,16 @@ def _own_style(name: str, head: Head, rng: np.random.Generator, tree: cKDTree) -
     if name == "crop":
         length = (0.075 + 0.26 * top) * rng.uniform(0.8, 1.2, GUIDES)
         comb = 0.9 * forward * top[:, None] + 0.9 * down * (1 - top[:, None]) - 0.35 * forward * (1 - top[:, None])
-        return _grow(root, normal, lambda p, t, n: comb + (0.55 - 0.3 * t) * n, length, tree, head,
-                     rng.uniform(0.01, 0.07, GUIDES), 0.4)
+        return _grow(
+            root,
+            normal,
+            lambda p, t, n: comb + (0.55 - 0.3 * t) * n,
+            length,
+            tree,
+            head,
+            rng.uniform(0.01, 0.07, GUIDES),
+            0.4,
+        )
     length = np.full(GUIDES, 0.055) * rng.uniform(0.7, 1.3, GUIDES)
     comb = 0.5 * forward * top[:, None] + 0.6 * down * (1 - top[:, None])
     return _grow(root, normal, lambda p, t, n: comb + n, length, tree, head, np.full(GUIDES, 0.005), 0.4)
@@ -111,8 +136,11 @@ def make_guides(head: Head) -> Guides:
     body = np.unique(head.tris[head.part == PARTS.index("body")])
     tree = cKDTree(vertices[body])
     lines, near, cover = [], [], []
-    head_tree = tree if len(body) == len(vertices) else cKDTree(np.where(np.isin(np.arange(len(vertices)), body)[:, None],
-                                                                         vertices, 1e6))
+    head_tree = (
+        tree
+        if len(body) == len(vertices)
+        else cKDTree(np.where(np.isin(np.arange(len(vertices)), body)[:, None], vertices, 1e6))
+    )
     base = scalp(vertices) * (1 - np.clip(2 * head.masks[:, 2], 0, 1))
     grown = np.flatnonzero(base > 0)
     for name in STYLES:
@@ -131,13 +159,20 @@ def make_guides(head: Head) -> Guides:
         distance = np.full(len(vertices), 9.0)
         distance[grown], _ = cKDTree(lines[-1].reshape(-1, 3)).query(vertices[grown])
         reach = 0.30 if name in SOURCE else 0.25
-        cover.append(base * (1 - smooth(distance, 0.10, reach)) if name not in ("bob", "bob side", "curls", "long") else base)
+        cover.append(
+            base * (1 - smooth(distance, 0.10, reach)) if name not in ("bob", "bob side", "curls", "long") else base
+        )
     handles = _far_apart(vertices, np.flatnonzero((head.turn > 0.9) & (vertices[:, 1] > 6.3)), 56)
     shoulders = _far_apart(vertices, np.flatnonzero((head.turn < 0.5) & (vertices[:, 1] > 4.0)), 24)
     handles = np.concatenate([handles, shoulders])
     flat = np.stack(lines).reshape(len(STYLES), -1, 3)
-    return Guides(np.stack(lines).astype(np.float32), np.stack(near), np.stack(cover).astype(np.float32), handles,
-                  np.stack([handle_weights(f, vertices[handles]) for f in flat]))
+    return Guides(
+        np.stack(lines).astype(np.float32),
+        np.stack(near),
+        np.stack(cover).astype(np.float32),
+        handles,
+        np.stack([handle_weights(f, vertices[handles]) for f in flat]),
+    )
 
 
 def _clear_face(line: np.ndarray, name: str, rng: np.random.Generator) -> np.ndarray:
@@ -164,7 +199,7 @@ def _far_apart(vertices: np.ndarray, pool: np.ndarray, count: int) -> np.ndarray
 def handle_weights(points: np.ndarray, handles: np.ndarray) -> np.ndarray:
     """(P, H) weights, summing to one, with which points (P, 3) follow the handles (H, 3)."""
     points, handles = points.astype(np.float32), handles.astype(np.float32)
-    distance = (points ** 2).sum(1, keepdims=True) - 2 * points @ handles.T + (handles ** 2).sum(1)
+    distance = (points**2).sum(1, keepdims=True) - 2 * points @ handles.T + (handles**2).sum(1)
     nearest = distance.min(1, keepdims=True)
     weight = np.exp(-(distance - nearest) / (2 * 0.30**2))
     return (weight / weight.sum(1, keepdims=True)).astype(np.float32)
@@ -224,6 +259,14 @@ def make_face_roots(head: Head, view: FrontView) -> FaceRoots:
             side_row.append(np.full(count, float(side)))
     area = beard_area(vertices, head.masks[:, 0]) * (head.part_of_vertex() == 0) * (1 - head.masks[:, 3])
     beard = _roots(head, area, 9000, rng)
-    return FaceRoots(view.at(both), brow_place, view.at(np.concatenate(lash_at)), np.concatenate(lash_share),
-                     np.concatenate(upper_row), np.concatenate(side_row), beard, beard.of(vertices),
-                     beard_area(beard.of(vertices), beard.of(head.masks)[:, 0]))
+    return FaceRoots(
+        view.at(both),
+        brow_place,
+        view.at(np.concatenate(lash_at)),
+        np.concatenate(lash_share),
+        np.concatenate(upper_row),
+        np.concatenate(side_row),
+        beard,
+        beard.of(vertices),
+        beard_area(beard.of(vertices), beard.of(head.masks)[:, 0]),
+    )

@@ -79,16 +79,28 @@ def load_head() -> Head:
             targets[k] -= targets[k, skull].mean(0)
     base += template[skull].mean(0) - base[skull].mean(0)
     all_quads = np.concatenate(quads)
-    tris = np.ascontiguousarray(np.stack([all_quads[:, [0, 1, 2]], all_quads[:, [0, 2, 3]]], 1).reshape(-1, 3), np.int32)
+    tris = np.ascontiguousarray(
+        np.stack([all_quads[:, [0, 1, 2]], all_quads[:, [0, 2, 3]]], 1).reshape(-1, 3), np.int32
+    )
     smooth = matrix @ template
     size = len(eye_sets[0])
     eyes = (np.arange(size) + offset, np.arange(len(eye_sets[1])) + offset + size)
     masks = np.clip((matrix @ (pack["masks"] / 255.0))[:offset], 0, 1)
-    return Head(base.astype(np.float32), targets, names, matrix, smooth.astype(np.float32),
-                vertex_normals(smooth[:offset], tris).astype(np.float32), tris, np.repeat(np.concatenate(parts), 2),
-                (matrix @ (pack["turn"] / 255.0))[:offset].astype(np.float32), masks.astype(np.float32),
-                {k[5:]: pack[k] / 2000.0 for k in pack if k.startswith("hair_")}, eyes,
-                0.5 * (pack["joint_neck"] + pack["joint_head"]))
+    return Head(
+        base.astype(np.float32),
+        targets,
+        names,
+        matrix,
+        smooth.astype(np.float32),
+        vertex_normals(smooth[:offset], tris).astype(np.float32),
+        tris,
+        np.repeat(np.concatenate(parts), 2),
+        (matrix @ (pack["turn"] / 255.0))[:offset].astype(np.float32),
+        masks.astype(np.float32),
+        {k[5:]: pack[k] / 2000.0 for k in pack if k.startswith("hair_")},
+        eyes,
+        0.5 * (pack["joint_neck"] + pack["joint_head"]),
+    )
 
 
 def vertex_normals(points: np.ndarray, tris: np.ndarray) -> np.ndarray:

@@ -22,10 +22,31 @@ def _command(device: str, target: Path) -> list[str]:
     if device == "cuda":
         nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
         major, minor = torch.cuda.get_device_capability()
-        return [nvcc, "-O3", "-shared", "-Xcompiler", "-fPIC", f"-arch=sm_{major}{minor}", "-o", str(target), str(SOURCE)]
+        return [
+            nvcc,
+            "-O3",
+            "-shared",
+            "-Xcompiler",
+            "-fPIC",
+            f"-arch=sm_{major}{minor}",
+            "-o",
+            str(target),
+            str(SOURCE),
+        ]
     compiler = shutil.which("g++") or shutil.which("c++") or "c++"
-    return [compiler, "-x", "c++", "-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC", "-o", str(target),
-            str(SOURCE)]
+    return [
+        compiler,
+        "-x",
+        "c++",
+        "-O3",
+        "-march=native",
+        "-fno-math-errno",
+        "-shared",
+        "-fPIC",
+        "-o",
+        str(target),
+        str(SOURCE),
+    ]
 
 
 @lru_cache(maxsize=2)
@@ -72,8 +93,17 @@ class Raster:
         points = points.float().contiguous()
         _, height, width = self.shape
         self._points, self._tris = points, tris
-        self._library.p3d_triangles(_pointer(points), _pointer(tris), _pointer(self.buffer), self._n, points.shape[1],
-                                    len(tris), height, width, _stream(self.device))
+        self._library.p3d_triangles(
+            _pointer(points),
+            _pointer(tris),
+            _pointer(self.buffer),
+            self._n,
+            points.shape[1],
+            len(tris),
+            height,
+            width,
+            _stream(self.device),
+        )
 
     def strands(self, points: torch.Tensor, widths: torch.Tensor) -> None:
         """Draw hair after the triangles. points: (n, S, K, 3). widths: (n, S, K) in samples (0 or less hides)."""
@@ -81,8 +111,18 @@ class Raster:
         _, height, width = self.shape
         self._hair, self._widths = points, widths
         first = 0 if self._tris is None else len(self._tris)
-        self._library.p3d_strands(_pointer(points), _pointer(widths), _pointer(self.buffer), self._n, points.shape[1],
-                                  points.shape[2], first, height, width, _stream(self.device))
+        self._library.p3d_strands(
+            _pointer(points),
+            _pointer(widths),
+            _pointer(self.buffer),
+            self._n,
+            points.shape[1],
+            points.shape[2],
+            first,
+            height,
+            width,
+            _stream(self.device),
+        )
 
     def depth(self) -> torch.Tensor:
         """(n, H, W) depth alone; infinity where nothing is."""
@@ -99,9 +139,23 @@ class Raster:
         hair = self._hair if self._hair is not None else torch.zeros(1, 1, 2, 3, device=self.device)
         widths = self._widths if self._widths is not None else torch.zeros(1, 1, 2, device=self.device)
         self._library.p3d_resolve(
-            _pointer(self.buffer), _pointer(self._points), _pointer(self._tris), _pointer(hair), _pointer(widths),
-            _pointer(depth), _pointer(number), _pointer(weight), self._n, self._points.shape[1], len(self._tris),
-            hair.shape[1], hair.shape[2], height, width, _stream(self.device))
+            _pointer(self.buffer),
+            _pointer(self._points),
+            _pointer(self._tris),
+            _pointer(hair),
+            _pointer(widths),
+            _pointer(depth),
+            _pointer(number),
+            _pointer(weight),
+            self._n,
+            self._points.shape[1],
+            len(self._tris),
+            hair.shape[1],
+            hair.shape[2],
+            height,
+            width,
+            _stream(self.device),
+        )
         return depth, number, weight
 
 
@@ -109,6 +163,12 @@ def noise(points: torch.Tensor, seeds: torch.Tensor, cell: float) -> torch.Tenso
     """Value noise (N, 4): value in -1..1 and its gradient. points: (N, 3). seeds: (N,) int32. cell: lattice step."""
     points, seeds = points.float().contiguous(), seeds.int().contiguous()
     out = torch.empty(len(points), 4, device=points.device)
-    library(points.device.type).p3d_noise(_pointer(points), _pointer(seeds), _pointer(out), ctypes.c_longlong(len(points)),
-                                          ctypes.c_float(cell), _stream(points.device))
+    library(points.device.type).p3d_noise(
+        _pointer(points),
+        _pointer(seeds),
+        _pointer(out),
+        ctypes.c_longlong(len(points)),
+        ctypes.c_float(cell),
+        _stream(points.device),
+    )
     return out

@@ -20,8 +20,16 @@ from PIL import Image
 from .streamlines import trace
 
 AREAS = ("eyes", "nose", "mouth", "head", "chin", "cheek", "forehead", "eyebrows", "ears", "neck", "asym")
-STYLES = {"bob01": 16, "bob02": 16, "long01": 20, "ponytail01": 16, "short01": 10, "short02": 10, "short03": 10,
-          "short04": 10}
+STYLES = {
+    "bob01": 16,
+    "bob02": 16,
+    "long01": 20,
+    "ponytail01": 16,
+    "short01": 10,
+    "short02": 10,
+    "short03": 10,
+    "short04": 10,
+}
 GUIDES = 1000
 MASKS = ("lips", "eyelids", "ears", "inside-mouth")
 HEAD_BONES = ("oris", "orbic", "ocul", "leva", "orbi", "risor", "temporal", "tongue", "special")
@@ -47,24 +55,33 @@ def read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray],
             corner += corner[-1:] * (4 - len(corner))
             faces.setdefault(group, []).append([c[0] for c in corner])
             texture.setdefault(group, []).append([c[1] for c in corner])
-    return (np.array(vertices), np.array(points), {k: np.array(f) for k, f in faces.items()},
-            {k: np.array(f) for k, f in texture.items()})
+    return (
+        np.array(vertices),
+        np.array(points),
+        {k: np.array(f) for k, f in faces.items()},
+        {k: np.array(f) for k, f in texture.items()},
+    )
 
 
 def read_target(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Vertex numbers (K,) and displacements (K, 3) of a morph target."""
     text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
     rows = [line.split() for line in text.splitlines() if line.strip() and line[0] != "#"]
-    return (np.array([int(r[0]) for r in rows], int),
-            np.array([[float(x) for x in r[1:4]] for r in rows]).reshape(-1, 3))
+    return (
+        np.array([int(r[0]) for r in rows], int),
+        np.array([[float(x) for x in r[1:4]] for r in rows]).reshape(-1, 3),
+    )
 
 
 def target_files(data: Path) -> dict[str, Path]:
     """Name and file of every target that moves the head."""
     folder = data / "mpfb2" / "targets"
     files = [f for area in AREAS for f in sorted((folder / area).glob("*.target.gz"))]
-    files += [f for f in sorted((folder / "macrodetails").glob("*.target.gz"))
-              if "-baby" not in f.name and "-child" not in f.name]
+    files += [
+        f
+        for f in sorted((folder / "macrodetails").glob("*.target.gz"))
+        if "-baby" not in f.name and "-child" not in f.name
+    ]
     files += sorted((data / "faceunits01" / "targets" / "faceunits").glob("*.target"))
     return {f.name.split(".target")[0]: f for f in files if not f.name.startswith("asymm")}
 
@@ -167,14 +184,21 @@ def main(data: Path, hair: Path) -> None:
         print(style, lines.shape)
     masks = vertex_masks(data, points, texture["body"], faces["body"], len(vertices))
     np.savez_compressed(
-        Path(__file__).parent / "data" / "head.npz", vertices=vertices[kept].astype(np.float32),
-        template=template[kept].astype(np.float32), masks=masks[kept],
+        Path(__file__).parent / "data" / "head.npz",
+        vertices=vertices[kept].astype(np.float32),
+        template=template[kept].astype(np.float32),
+        masks=masks[kept],
         turn=np.round(turn_share(data, len(vertices), faces)[kept] * 255).astype(np.uint8),
-        target_names=np.array(names), target_starts=np.array(starts, np.int32),
-        target_index=np.concatenate(indices).astype(np.uint16), target_moves=np.concatenate(moves).astype(np.int16),
-        target_scales=np.array(scales, np.float32), **guides,
+        target_names=np.array(names),
+        target_starts=np.array(starts, np.int32),
+        target_index=np.concatenate(indices).astype(np.uint16),
+        target_moves=np.concatenate(moves).astype(np.int16),
+        target_scales=np.array(scales, np.float32),
+        **guides,
         **{f"faces_{k}": number[f].astype(np.uint16) for k, f in groups.items()},
-        joint_neck=vertices[np.unique(faces["joint-neck"])].mean(0), joint_head=vertices[np.unique(faces["joint-head"])].mean(0))
+        joint_neck=vertices[np.unique(faces["joint-neck"])].mean(0),
+        joint_head=vertices[np.unique(faces["joint-head"])].mean(0),
+    )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import numpy as np
 import torch
@@ -47,13 +47,18 @@ class People:
         for name in JUMPING:
             k = TRAITS.index(name)
             values[:, k] = torch.where(nearer[:, 0], other.values[:, k], self.values[:, k])
-        return People(torch.lerp(self.shape, other.shape, share), values, torch.where(nearer[:, 0], other.marks, self.marks))
+        return People(
+            torch.lerp(self.shape, other.shape, share), values, torch.where(nearer[:, 0], other.marks, self.marks)
+        )
 
     @staticmethod
     def cat(parts: Sequence[People]) -> People:
         """Several groups as one."""
-        return People(torch.cat([p.shape for p in parts]), torch.cat([p.values for p in parts]),
-                      torch.cat([p.marks for p in parts]))
+        return People(
+            torch.cat([p.shape for p in parts]),
+            torch.cat([p.values for p in parts]),
+            torch.cat([p.marks for p in parts]),
+        )
 
 
 def make_people(z: torch.Tensor, marks: torch.Tensor) -> People:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any
 
 import torch
 
@@ -12,24 +13,66 @@ from .people import People
 EXPRESSIONS: dict[str, dict[str, float]] = {
     "neutral": {},
     "soft smile": {"mouthSmileLeft": 0.55, "mouthSmileRight": 0.53, "cheekSquintLeft": 0.15, "cheekSquintRight": 0.15},
-    "smile": {"mouthSmileLeft": 0.92, "mouthSmileRight": 0.88, "cheekSquintLeft": 0.4, "cheekSquintRight": 0.4, "mouthUpperUpLeft": 0.15,
-              "mouthUpperUpRight": 0.15,
-              "eyeSquintLeft": 0.2, "eyeSquintRight": 0.2},
-    "laugh": {"mouthSmileLeft": 0.95, "mouthSmileRight": 0.95, "mouthUpperUpLeft": 0.6, "mouthUpperUpRight": 0.6,
-              "mouthLowerDownLeft": 0.5, "mouthLowerDownRight": 0.5, "jawOpen": 0.12, "cheekSquintLeft": 0.45,
-              "cheekSquintRight": 0.45, "eyeSquintLeft": 0.35, "eyeSquintRight": 0.35},
+    "smile": {
+        "mouthSmileLeft": 0.92,
+        "mouthSmileRight": 0.88,
+        "cheekSquintLeft": 0.4,
+        "cheekSquintRight": 0.4,
+        "mouthUpperUpLeft": 0.15,
+        "mouthUpperUpRight": 0.15,
+        "eyeSquintLeft": 0.2,
+        "eyeSquintRight": 0.2,
+    },
+    "laugh": {
+        "mouthSmileLeft": 0.95,
+        "mouthSmileRight": 0.95,
+        "mouthUpperUpLeft": 0.6,
+        "mouthUpperUpRight": 0.6,
+        "mouthLowerDownLeft": 0.5,
+        "mouthLowerDownRight": 0.5,
+        "jawOpen": 0.12,
+        "cheekSquintLeft": 0.45,
+        "cheekSquintRight": 0.45,
+        "eyeSquintLeft": 0.35,
+        "eyeSquintRight": 0.35,
+    },
     "talk": {"jawOpen": 0.16, "mouthFunnel": 0.12, "mouthLowerDownLeft": 0.1, "mouthLowerDownRight": 0.1},
-    "frown": {"browDownLeft": 0.55, "browDownRight": 0.55, "mouthFrownLeft": 0.25, "mouthFrownRight": 0.25,
-              "eyeSquintLeft": 0.15, "eyeSquintRight": 0.15},
-    "surprise": {"browInnerUp": 0.5, "browOuterUpLeft": 0.5, "browOuterUpRight": 0.5, "eyeWideLeft": 0.4,
-                 "eyeWideRight": 0.4, "jawOpen": 0.16},
+    "frown": {
+        "browDownLeft": 0.55,
+        "browDownRight": 0.55,
+        "mouthFrownLeft": 0.25,
+        "mouthFrownRight": 0.25,
+        "eyeSquintLeft": 0.15,
+        "eyeSquintRight": 0.15,
+    },
+    "surprise": {
+        "browInnerUp": 0.5,
+        "browOuterUpLeft": 0.5,
+        "browOuterUpRight": 0.5,
+        "eyeWideLeft": 0.4,
+        "eyeWideRight": 0.4,
+        "jawOpen": 0.16,
+    },
     "smirk": {"mouthSmileLeft": 0.55, "mouthDimpleLeft": 0.3, "browOuterUpLeft": 0.2},
     "sad": {"browInnerUp": 0.5, "mouthFrownLeft": 0.35, "mouthFrownRight": 0.35, "mouthShrugLower": 0.25},
     "pout": {"mouthPucker": 0.3, "mouthShrugUpper": 0.1},
 }
 EXPRESSION_ODDS = (0.3, 0.2, 0.13, 0.09, 0.1, 0.05, 0.03, 0.03, 0.04, 0.03)
-STYLES = ("bob", "bob side", "long", "ponytail", "short swept", "short quiff", "short parted", "short cropped", "buzz",
-          "afro", "curls", "crop", "shaved")
+STYLES = (
+    "bob",
+    "bob side",
+    "long",
+    "ponytail",
+    "short swept",
+    "short quiff",
+    "short parted",
+    "short cropped",
+    "buzz",
+    "afro",
+    "curls",
+    "crop",
+    "shaved",
+)
 WOMEN_CUTS = (0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 10, 9, 6)
 MEN_CUTS = (4, 4, 5, 5, 6, 6, 7, 7, 8, 11, 11, 9, 2)
 HATS = ("none", "beanie", "cap", "fedora")
@@ -44,7 +87,7 @@ class Scenes:
     """n scenes. values: field -> (n, ...) tensor on the CPU; `values["seed"]` decides whatever is left to chance.
 
     yaw, pitch, roll: degrees; yaw > 0 turns the face to the viewer's right, pitch > 0 down. units: (n, E) weights of
-    `UNITS`. gaze (n, 2): degrees right and down of straight ahead. frame: eye distance as a share of the picture's side.
+    `UNITS`. gaze (n, 2): degrees right and down of straight ahead. frame: eye distance as a share of the side.
     """
 
     values: dict[str, torch.Tensor]
@@ -72,14 +115,55 @@ class Scenes:
         return Scenes({k: torch.cat([p.values[k] for p in parts]) for k in parts[0].values})
 
 
-UNITS = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
-         "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight",
-         "eyeLookUpLeft", "eyeLookUpRight", "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward",
-         "jawLeft", "jawOpen", "jawRight", "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft",
-         "mouthFrownRight", "mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft",
-         "mouthPressRight", "mouthPucker", "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower",
-         "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight",
-         "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft", "noseSneerRight")
+UNITS = (
+    "browDownLeft",
+    "browDownRight",
+    "browInnerUp",
+    "browOuterUpLeft",
+    "browOuterUpRight",
+    "cheekPuff",
+    "cheekSquintLeft",
+    "cheekSquintRight",
+    "eyeBlinkLeft",
+    "eyeBlinkRight",
+    "eyeLookDownLeft",
+    "eyeLookDownRight",
+    "eyeLookUpLeft",
+    "eyeLookUpRight",
+    "eyeSquintLeft",
+    "eyeSquintRight",
+    "eyeWideLeft",
+    "eyeWideRight",
+    "jawForward",
+    "jawLeft",
+    "jawOpen",
+    "jawRight",
+    "mouthClose",
+    "mouthDimpleLeft",
+    "mouthDimpleRight",
+    "mouthFrownLeft",
+    "mouthFrownRight",
+    "mouthFunnel",
+    "mouthLeft",
+    "mouthLowerDownLeft",
+    "mouthLowerDownRight",
+    "mouthPressLeft",
+    "mouthPressRight",
+    "mouthPucker",
+    "mouthRight",
+    "mouthRollLower",
+    "mouthRollUpper",
+    "mouthShrugLower",
+    "mouthShrugUpper",
+    "mouthSmileLeft",
+    "mouthSmileRight",
+    "mouthStretchLeft",
+    "mouthStretchRight",
+    "mouthUpperUpLeft",
+    "mouthUpperUpRight",
+    "noseSneerLeft",
+    "noseSneerRight",
+)
 
 
 class _Dice:
@@ -115,8 +199,7 @@ def own_style(people: People) -> torch.Tensor:
     style = torch.where(people.trait("woman") > 0.5, torch.tensor(WOMEN_CUTS)[cut], torch.tensor(MEN_CUTS)[cut])
     curly = (people.trait("african") > 0.5) & (people.trait("curl") > 0.4)
     style = torch.where(curly & (cut % 2 == 0), torch.where(people.trait("woman") > 0.5, 10, 8), style)
-    style = torch.where((people.trait("bald") > 0.5), torch.where(cut % 2 == 0, 8, 12), style)
-    return style
+    return torch.where((people.trait("bald") > 0.5), torch.where(cut % 2 == 0, 8, 12), style)
 
 
 def expression(name: str, amount: float = 1.0) -> torch.Tensor:
@@ -145,10 +228,32 @@ def sample_scenes(n: int, generator: torch.Generator | None, people: People | No
     table = torch.stack([expression(name) for name in EXPRESSIONS])
     v["expression"] = kind
     units = table[kind] * d.uniform(0.45, 1.0)[:, None]
-    units = units + (d.normal(0.035, len(UNITS)) * torch.tensor(
-        [0.0 if u.startswith(("eyeBlink", "eyeLook", "jawRight", "jawLeft", "mouthClose", "mouthRoll", "cheekPuff", "mouthF", "noseS",
-                                          "browDown", "mouthUpper", "eyeWide"))
-         else 1.0 for u in UNITS])).clamp(min=0)
+    units = units + (
+        d.normal(0.035, len(UNITS))
+        * torch.tensor(
+            [
+                0.0
+                if u.startswith(
+                    (
+                        "eyeBlink",
+                        "eyeLook",
+                        "jawRight",
+                        "jawLeft",
+                        "mouthClose",
+                        "mouthRoll",
+                        "cheekPuff",
+                        "mouthF",
+                        "noseS",
+                        "browDown",
+                        "mouthUpper",
+                        "eyeWide",
+                    )
+                )
+                else 1.0
+                for u in UNITS
+            ]
+        )
+    ).clamp(min=0)
     blink = torch.where(d.chance(0.03), d.uniform(0.75, 1.0), d.normal(0.06).abs() + 0.12)
     v["gaze"] = torch.stack([-0.75 * v["yaw"] + v["azimuth"] * 0.6, -0.6 * v["pitch"] + v["elevation"] * 0.4], 1)
     v["gaze"] = v["gaze"].clamp(-24, 24) * torch.where(d.chance(0.85), 1.0, 0.2)[:, None] + d.normal(3.0, 2)
@@ -160,7 +265,9 @@ def sample_scenes(n: int, generator: torch.Generator | None, people: People | No
         units[:, UNITS.index("eyeLookUp" + side)] += up
         units[:, UNITS.index("eyeLookDown" + side)] += down
     v["units"] = units
-    crop = torch.full((n,), framing == "crop") | (d.chance(0.66) if framing == "mixed" else torch.zeros(n, dtype=torch.bool))
+    crop = torch.full((n,), framing == "crop") | (
+        d.chance(0.66) if framing == "mixed" else torch.zeros(n, dtype=torch.bool)
+    )
     v["cropped"] = crop
     v["frame"] = torch.where(crop, 0.25 * torch.exp(d.normal(0.05)), d.uniform(0.115, 0.19))
     v["shift"] = torch.where(crop[:, None], d.normal(0.012, 2), d.normal(0.035, 2) + torch.tensor([0.0, -0.03]))
@@ -180,13 +287,16 @@ def _sample_light(v: dict[str, torch.Tensor], d: _Dice) -> None:
     """Light: a key light (direction, colour, size), sky, ground and two wide fills, all linear."""
     kind = d.choose(LIGHT_ODDS)
     v["light"] = kind
+
     def pick(*values: float) -> torch.Tensor:
         return torch.tensor(values)[kind]
+
     side = torch.where(d.chance(0.5), 1.0, -1.0)
     angle = torch.deg2rad(side * (d.uniform() * pick(45, 60, 40, 65, 50, 80) + pick(10, 25, 0, 10, 5, 10)))
     height = torch.deg2rad(d.uniform() * pick(35, 25, 30, 30, 35, 40) + pick(15, 0, 40, 25, 30, 10))
-    v["key_direction"] = torch.stack([torch.sin(angle) * torch.cos(height), torch.sin(height),
-                                      torch.cos(angle) * torch.cos(height)], 1)
+    v["key_direction"] = torch.stack(
+        [torch.sin(angle) * torch.cos(height), torch.sin(height), torch.cos(angle) * torch.cos(height)], 1
+    )
     v["key_size"] = (pick(0.35, 0.5, 0.9, 0.06, 0.4, 0.25) * torch.exp(d.normal(0.2))).clamp(0.04, 0.95)
     power = pick(1.5, 1.45, 0.55, 2.3, 1.15, 1.5) * torch.exp(d.normal(0.15))
     warm = pick(0.02, -0.03, 0.0, 0.10, 0.14, 0.18) + d.normal(0.03)
@@ -218,14 +328,16 @@ def _sample_worn(v: dict[str, torch.Tensor], d: _Dice, people: People | None) ->
     else:
         own = own_style(people)
         woman = people.trait("woman") > 0.5
-        other = torch.where(woman, torch.tensor(WOMEN_CUTS)[d.choose([1.0] * 13)], torch.tensor(MEN_CUTS)[d.choose([1.0] * 13)])
+        other = torch.where(
+            woman, torch.tensor(WOMEN_CUTS)[d.choose([1.0] * 13)], torch.tensor(MEN_CUTS)[d.choose([1.0] * 13)]
+        )
         style = torch.where(d.chance(0.8) | (people.trait("bald") > 0.5), own, other)
         beard = (people.trait("beard") * torch.exp(d.normal(0.15))).clamp(0, 1.1)
         beard = torch.where(d.chance(0.12), 0.1 * d.uniform(), beard) * (~woman)
         glasses = d.chance(torch.where(people.trait("glasses") > 0.72, 0.7, 0.12))
         earring = d.chance(people.trait("earring") * 0.75)
     v["style"] = style
-    v["mirror"] = torch.where(d.chance(0.5), 1.0, -1.0)if people is None else people.trait("part").clone()
+    v["mirror"] = torch.where(d.chance(0.5), 1.0, -1.0) if people is None else people.trait("part").clone()
     v["beard"] = beard
     v["length"] = d.uniform(0.72, 1.0)
     v["messy"] = d.uniform(0.2, 1.0)
@@ -239,8 +351,18 @@ def _sample_worn(v: dict[str, torch.Tensor], d: _Dice, people: People | None) ->
     v["rim_square"] = torch.tensor([1.0, 0.72, 0.55])[shape] + d.normal(0.04)
     v["rim_width"], v["rim_height"] = d.normal(1.0).clamp(-1.5, 1.5), d.uniform(0.62, 0.95)
     v["rim_thick"] = torch.exp(d.uniform(-4.9, -3.6))
-    table = torch.tensor([(0.012, 0.011, 0.011), (0.07, 0.028, 0.012), (0.45, 0.33, 0.12), (0.25, 0.25, 0.27),
-                          (0.10, 0.012, 0.02), (0.02, 0.04, 0.09), (0.22, 0.12, 0.05), (0.55, 0.5, 0.45)])
+    table = torch.tensor(
+        [
+            (0.012, 0.011, 0.011),
+            (0.07, 0.028, 0.012),
+            (0.45, 0.33, 0.12),
+            (0.25, 0.25, 0.27),
+            (0.10, 0.012, 0.02),
+            (0.02, 0.04, 0.09),
+            (0.22, 0.12, 0.05),
+            (0.55, 0.5, 0.45),
+        ]
+    )
     v["rim_paint"] = table[d.choose([0.35, 0.15, 0.1, 0.12, 0.06, 0.08, 0.1, 0.04])]
     v["tint"] = d.uniform(0.0, 0.06)
     v["earring"] = earring

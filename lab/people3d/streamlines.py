@@ -61,8 +61,9 @@ class _Surface:
         return out
 
 
-def trace(vertices: np.ndarray, quads: np.ndarray, corners: np.ndarray, count: int, knots: int,
-          rng: np.random.Generator) -> np.ndarray:
+def trace(
+    vertices: np.ndarray, quads: np.ndarray, corners: np.ndarray, count: int, knots: int, rng: np.random.Generator
+) -> np.ndarray:
     """Lines (count, knots, 3) from low to high v, started evenly over the area.
 
     vertices: (V, 3). quads: (Q, 4). corners: (Q, 4, 2), texture points of the quads' corners.

@@ -33,8 +33,11 @@ def catmull_clark(quads: np.ndarray, count: int) -> tuple[sp.csr_matrix, np.ndar
     border_edge = at_edge @ sp.diags((~inner).astype(float))
     border = np.asarray(border_edge.sum(1)).ravel() > 0
     v = np.maximum(valence, 1)
-    smooth = (sp.diags(1 / (v * np.maximum(around, 1))) @ at_face @ to_face + sp.diags(2 / v**2) @ at_edge @ middle
-              + sp.diags((v - 3) / v))
+    smooth = (
+        sp.diags(1 / (v * np.maximum(around, 1))) @ at_face @ to_face
+        + sp.diags(2 / v**2) @ at_edge @ middle
+        + sp.diags((v - 3) / v)
+    )
     rim = 0.25 * border_edge @ middle + sp.diags(np.full(count, 0.5))
     keep = sp.diags((valence == 0).astype(float))
     to_vertex = sp.diags(((valence > 0) & ~border).astype(float)) @ smooth + sp.diags(border.astype(float)) @ rim + keep

@@ -68,8 +68,9 @@ class FrontView:
 
     @staticmethod
     def _project(points: np.ndarray) -> np.ndarray:
-        return np.stack([(points[:, 0] - LEFT) / SPAN * SIZE, (TOP - points[:, 1]) / SPAN * SIZE, 10 - points[:, 2]],
-                        1).astype(np.float32)
+        return np.stack(
+            [(points[:, 0] - LEFT) / SPAN * SIZE, (TOP - points[:, 1]) / SPAN * SIZE, 10 - points[:, 2]], 1
+        ).astype(np.float32)
 
     def at(self, places: np.ndarray) -> Points:
         """The mesh points in front at (P, 2) x, y in decimetres; an eyeball or the void takes the nearest skin."""

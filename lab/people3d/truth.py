@@ -7,8 +7,17 @@ import torch
 
 from .surface import FrontView, on
 
-JAW = ((0.655, 7.36), (0.652, 7.20), (0.640, 7.04), (0.618, 6.88), (0.572, 6.70), (0.492, 6.545), (0.372, 6.42),
-       (0.215, 6.335), (0.0, 6.312))
+JAW = (
+    (0.655, 7.36),
+    (0.652, 7.20),
+    (0.640, 7.04),
+    (0.618, 6.88),
+    (0.572, 6.70),
+    (0.492, 6.545),
+    (0.372, 6.42),
+    (0.215, 6.335),
+    (0.0, 6.312),
+)
 """Right half of the jaw on the template, from the ear to the chin (x outwards)."""
 BROW = ((0.115, 7.520), (0.205, 7.550), (0.315, 7.572), (0.425, 7.572), (0.535, 7.525))
 """A brow from its inner to its outer end."""
@@ -37,7 +46,7 @@ def landmark_places(view: FrontView) -> np.ndarray:
             rows.append((x[k] + (0.012 if share else -0.012) * width / 0.26, 0.5 * (upper[k] + lower[k])))
         else:
             rows.append((x[k], edge[k] + (0.006 if edge is upper else -0.008)))
-    left = np.array(rows)                       # the person's left eye, inner corner first, as 42..47
+    left = np.array(rows)  # the person's left eye, inner corner first, as 42..47
     out[42:48] = left
     out[36:42] = left[[3, 2, 1, 0, 5, 4]] * [-1, 1]
     x, upper, lower = view.lip_outline()

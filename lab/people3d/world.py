@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import torch
 
@@ -48,19 +48,24 @@ class World:
         """The person of each seed."""
         return people_of(seeds)
 
-    def scenes(self, n: int, generator: torch.Generator | None = None, people: People | None = None,
-               framing: str = "mixed") -> Scenes:
+    def scenes(
+        self, n: int, generator: torch.Generator | None = None, people: People | None = None, framing: str = "mixed"
+    ) -> Scenes:
         """n scenes at random, fitting the people."""
         return sample_scenes(n, generator or self.generator, people, framing)
 
     @torch.no_grad()
-    def draw(self, people: People, scenes: Scenes, size: int = 256, truth: bool = False, chunk: int | None = None) -> Drawn:
+    def draw(
+        self, people: People, scenes: Scenes, size: int = 256, truth: bool = False, chunk: int | None = None
+    ) -> Drawn:
         """Draw people in scenes. Raises ValueError when their numbers differ."""
         if len(people) != len(scenes):
             raise ValueError(f"{len(people)} people cannot be drawn in {len(scenes)} scenes.")
         step = chunk or max(1, round(CHUNK[self.device.type] * (256 / size) ** 2))
-        parts = [self.painter.draw(people[k:k + step], scenes[k:k + step], size, truth, self.samples, self.children)
-                 for k in range(0, len(people), step)]
+        parts = [
+            self.painter.draw(people[k : k + step], scenes[k : k + step], size, truth, self.samples, self.children)
+            for k in range(0, len(people), step)
+        ]
         pictures, landmarks = torch.cat([p.pictures for p in parts]), torch.cat([p.landmarks for p in parts])
         if not truth:
             return Drawn(pictures, landmarks, words(people, scenes))
@@ -79,6 +84,8 @@ def crop(pictures: torch.Tensor, landmarks68: torch.Tensor, size: int) -> tuple[
     place = torch.stack([x, y], -1).reshape(1, -1, 2) @ matrix[:, :, :2].transpose(1, 2) + matrix[:, None, :, 2]
     scale = torch.tensor([2 / width, 2 / height], device=pictures.device)
     grid = ((place + 0.5) * scale - 1).reshape(len(pictures), size, size, 2)
-    cropped = torch.nn.functional.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    cropped = torch.nn.functional.grid_sample(
+        pictures, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
     inverse = torch.linalg.inv(matrix[:, :, :2])
     return cropped, (landmarks68 - matrix[:, None, :, 2]) @ inverse.transpose(1, 2)
