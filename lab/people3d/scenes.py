@@ -254,7 +254,7 @@ def sample_scenes(n: int, generator: torch.Generator | None, people: People | No
             ]
         )
     ).clamp(min=0)
-    blink = torch.where(d.chance(0.03), d.uniform(0.75, 1.0), d.normal(0.06).abs() + 0.12)
+    blink = torch.where(d.chance(0.03), d.uniform(0.75, 1.0), d.normal(0.06).abs() + 0.10)
     v["gaze"] = torch.stack([-0.75 * v["yaw"] + v["azimuth"] * 0.6, -0.6 * v["pitch"] + v["elevation"] * 0.4], 1)
     v["gaze"] = v["gaze"].clamp(-24, 24) * torch.where(d.chance(0.85), 1.0, 0.2)[:, None] + d.normal(3.0, 2)
     v["gaze"][:, 1] = v["gaze"][:, 1].clamp(-14, 14)

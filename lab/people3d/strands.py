@@ -151,6 +151,7 @@ class Hair:
         width = width * torch.tensor([x != "shaved" for x in name], device=device)[:, None, None]
         place = lines[:, :, None].expand(-1, -1, children, -1, -1).reshape(n, -1, KNOTS, 3)
         edge = place[..., 1] - 7.90 - 0.70 * (place[..., 2] - 1.18)  # what lies on the bare forehead is left out
+        burns = (place[..., 2] > 0.5) & (place[..., 1] < 7.27) & (place[..., 0].abs() > 0.45)  # before the ears
         bare = (edge < -0.02) & (place[..., 1] > 7.6) & (place[..., 2] > 0.75)
         free = torch.tensor(
             [
@@ -160,6 +161,8 @@ class Hair:
             device=device,
         )
         width = width * (~bare | free[:, None, None])
+        short = torch.tensor([x.startswith("short") or x in ("crop", "buzz") for x in name], device=device)
+        width = width * ~(burns & short[:, None, None])
         width = self._thin(people, scenes, points, width, dice)
         colour = self._colours(people, width.shape[1], dice)
         return points, width, colour

@@ -56,7 +56,7 @@ SPECIAL = {
     "l-ear-shape": 0.0,
     "nose-greek": 0.35,
 }
-SPREAD = 0.78
+SPREAD = 0.92
 """All deviations are multiplied by this: more makes caricatures, less makes strangers alike."""
 LEFT_OUT = (
     "head-trans",
@@ -206,7 +206,9 @@ def make_traits(z: torch.Tensor) -> Row:
     red = (u[:, 17] > 0.88).float() * light
     t["hair_red"] = (0.25 + 0.15 * z[:, 18] + 0.75 * red).clamp(0, 1)
     t["hair_melanin"] = torch.where(red > 0.4, 0.5 + 0.2 * u[:, 16], t["hair_melanin"])
-    t["grey"] = (2.2 * old**1.3 + 0.25 * z[:, 19] - 0.3 - 0.3 * woman.float()).clamp(0, 1)
+    t["grey"] = (2.2 * ((t["age"] - 46) / 40).clamp(0, 1) ** 1.3 + 0.25 * z[:, 19] - 0.3 - 0.3 * woman.float()).clamp(
+        0, 1
+    )
     t["eye_light"] = (light * 1.15 * u[:, 20] - 0.05).clamp(0, 1)
     t["eye_hue"] = u[:, 21]
     t["brow_thick"] = (torch.where(woman, 0.34, 0.6) + 0.17 * z[:, 22]).clamp(0.08, 1)

@@ -8,21 +8,21 @@ import torch
 from .surface import FrontView, on
 
 JAW = (
-    (0.655, 7.36),
-    (0.652, 7.20),
-    (0.640, 7.04),
-    (0.618, 6.88),
-    (0.572, 6.70),
-    (0.492, 6.545),
-    (0.372, 6.42),
-    (0.215, 6.335),
-    (0.0, 6.312),
+    (0.655, 7.32),
+    (0.650, 7.145),
+    (0.635, 6.965),
+    (0.600, 6.79),
+    (0.530, 6.625),
+    (0.425, 6.49),
+    (0.300, 6.395),
+    (0.155, 6.33),
+    (0.0, 6.305),
 )
-"""Right half of the jaw on the template, from the ear to the chin (x outwards)."""
+"""Right half of the jaw on the template, in even steps from the ear to the chin (x outwards)."""
 BROW = ((0.115, 7.520), (0.205, 7.550), (0.315, 7.572), (0.425, 7.572), (0.535, 7.525))
 """A brow from its inner to its outer end."""
 NOSE = ((0.0, 7.375), (0.0, 7.265), (0.0, 7.155), (0.0, 7.045))
-NOSTRILS = ((0.125, 6.955), (0.065, 6.935), (0.0, 6.925))
+NOSTRILS = ((0.125, 6.935), (0.065, 6.910), (0.0, 6.902))
 SLIDE = (0.0, 0.05, 0.10, 0.16, 0.23, 0.31, 0.40)
 """Shares of the way to the middle of the face at which an outline's jaw point may lie."""
 
