@@ -16,7 +16,7 @@ from .people import People, people_of
 from .scenes import UNITS, Scenes
 from .surface import FrontView, Points
 from .triples import DRIFTS, SHARE, drift, edited_scenes, jittered, original_scenes
-from .truth import SLIDE, Landmarks
+from .truth import SLIDE, Landmarks, outline_share
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +77,10 @@ class LandmarkModel:
         )
         up = torch.linalg.cross(back, right)
         still = Camera(eye, right, up, -back, torch.eye(3)[:2].expand(n, 2, 3))
-        plane = still.plane(posed)[..., :2]
-        out, choice = plane[:, :68].clone(), plane[:, 68:].reshape(n, 17, len(SLIDE), 2)
-        start = choice[:, :, 0] - choice[:, :, 0].mean(1, keepdim=True)
-        best = (choice * torch.nn.functional.normalize(start, dim=-1)[:, :, None]).sum(-1).argmax(-1)
-        out[:, :17] = choice.gather(2, best[..., None, None].expand(-1, -1, 1, 2))[:, :, 0]
+        choice = posed[:, 68:].reshape(n, 17, len(SLIDE), 3)
+        share = outline_share(still.plane(choice)[..., :2])
+        marks = torch.cat([(choice * share[..., None]).sum(2), posed[:, 17:68]], 1)
+        out = still.plane(marks)[..., :2]
         frame = crop_matrix(five_points(out), size, scenes.frame, scenes.shift, scenes.cropped)
         return (out - frame[:, None, :, 2]) @ torch.linalg.inv(frame[:, :, :2]).transpose(1, 2)
 

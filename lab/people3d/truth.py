@@ -89,9 +89,18 @@ class Landmarks:
         x = (ray * right[:, None, None]).sum(-1) / depth
         y = (ray * upward[:, None, None]).sum(-1) / depth
         away = torch.stack([x, y], -1)
-        start = away[:, :, 0] - away[:, :, 0].mean(1, keepdim=True)
-        direction = torch.nn.functional.normalize(start, dim=-1)
-        reach = (away * direction[:, :, None]).sum(-1)
-        best = reach.argmax(-1)
-        out[:, :17] = choice.gather(2, best[..., None, None].expand(-1, -1, 1, 3))[:, :, 0]
+        share = outline_share(away)
+        out[:, :17] = (choice * share[..., None]).sum(2)
         return out
+
+
+def outline_share(away: torch.Tensor) -> torch.Tensor:
+    """(n, 17, K) shares of the jaw's candidates: those that lie farthest out in the picture, softly chosen.
+
+    away: (n, 17, K, 2) the candidates in the plane of the picture, any unit.
+    """
+    start = away[:, :, 0] - away[:, :, 0].mean(1, keepdim=True)
+    direction = torch.nn.functional.normalize(start, dim=-1)
+    reach = (away * direction[:, :, None]).sum(-1)
+    width = (away[:, 16, 0] - away[:, 0, 0]).norm(dim=-1)[:, None, None]
+    return torch.softmax(reach / (0.012 * width), dim=-1)
