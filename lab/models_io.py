@@ -107,6 +107,17 @@ def pack(tensors: dict[str, np.ndarray], path: Path, eight_bit: str, metadata: d
     write(path, stored, {**metadata, _LAYOUT: json.dumps(layout, separators=(",", ":"))})
 
 
+def extend(packed: Path, tensors: dict[str, np.ndarray], out: Path, metadata: dict[str, str]) -> None:
+    """Write a packed file with more tensors, which stay float16 (an autoencoder beside its diffusion model)."""
+    stored, kept = read(packed)
+    if _LAYOUT not in kept:
+        raise ValueError(f"{packed} is not a packed model of the lab")
+    layout = json.loads(kept[_LAYOUT])
+    layout |= {name: [list(value.shape), [[[0, n]] for n in value.shape]] for name, value in tensors.items()}
+    stored |= {name: np.asarray(value, np.float16) for name, value in tensors.items()}
+    write(out, stored, {**kept, **metadata, _LAYOUT: json.dumps(layout, separators=(",", ":"))})
+
+
 def _by_channel(scale: np.ndarray, axes: int) -> np.ndarray:
     return scale.reshape(-1, *([1] * (axes - 1)))
 

@@ -19,6 +19,8 @@ from .text import MIRRORED, WORDS, TextEncoder, prompt_ids
 SHOTS = 4
 PROMPTS = 4
 """Prompts kept of each picture and of its mirror image."""
+SURVEYED, IDENTITY = 1024, 64
+"""People that the ways in which people differ are measured on, and how many of these ways are kept."""
 OPENINGS = ("", "", "a photo of a", "portrait of a")
 TUNE = 10_000_000
 """Persons of the tune split, whose pictures measure; training has none of them."""
@@ -28,7 +30,7 @@ TUNE = 10_000_000
 class Block:
     """pictures uint8 (P*S,3,H,W), points float32 (P*S,68,2) in pixels, words of each; a person's shots side by side.
 
-    identity: (P, D) standardised coefficients where the world has them, else (P, 0).
+    identity: (P, D) the strongest ways in which people of the world differ, of mean square about one.
     """
 
     pictures: Tensor
@@ -55,6 +57,10 @@ class Rendered:
 
         self.world: Any = People3d(device, seed=seed)
         self.size, self.generator = size, torch.Generator().manual_seed(seed)
+        known = _coefficients(self.world.people(SURVEYED, torch.Generator().manual_seed(seed + 1)))
+        self.mean, self.deviation = known.mean(0), known.std(0).clamp(min=1e-6)
+        axes = torch.linalg.svd((known - self.mean) / self.deviation, full_matrices=False)
+        self.axes = axes.Vh[:IDENTITY].T * (SURVEYED / axes.S[:IDENTITY].square().mean()) ** 0.5
 
     def block(self, persons: int) -> Block:
         world, quarter = self.world, persons // 4
@@ -72,8 +78,7 @@ class Rendered:
                             for i in (0, 1))
         words = [line for person in range(persons) for _, _, lines, shots in parts
                  for line in lines[person * shots : (person + 1) * shots]]
-        vector = getattr(people, "vector", None)
-        identity = vector().float() if callable(vector) else torch.zeros(persons, 0)
+        identity = (_coefficients(people) - self.mean) / self.deviation @ self.axes
         return Block(pictures, points, words, identity.to(pictures.device))
 
     def unseen(self, count: int) -> Tensor:
@@ -81,6 +86,11 @@ class Rendered:
         people = self.world.people_of(range(TUNE, TUNE + count))
         scenes = self.world.scenes(count, torch.Generator().manual_seed(5), people, framing="crop")
         return _bytes(self.world.draw(people, scenes, size=self.size).pictures)
+
+
+def _coefficients(people: Any) -> Tensor:
+    """(P, K): everything that the world knows of who they are, marks' seeds aside."""
+    return torch.cat((people.shape, people.values), 1).float()
 
 
 class Drawn:

@@ -122,14 +122,11 @@ class RecogniserJob(JudgeJob):
 
     def loss(self) -> Tensor:
         bank, each = self.bank, SHOTS - 1
-        count, quarter = max(4, self.batch // each // 4 * 4), bank.persons // 4
+        count, quarter = max(4, self.batch // each), bank.persons // 4
         odd = self.kind == "b"
-        block = torch.randint(bank.filled // bank.rows, (count,), device=bank.device) * bank.persons
-        place = torch.randperm(quarter // 2, device=bank.device)[: count // 2] * 2 + odd
-        first = block[: len(place)] + place
+        first = self._some(count // 2, quarter // 2) * 2 + odd
         twins = first + bank.persons - quarter
-        rest = block[2 * len(place):] + (torch.randint((bank.persons - quarter) // 2, (count - 2 * len(place),),
-                                                       device=bank.device) * 2 + odd)
+        rest = self._some(count - 2 * len(first), (bank.persons - quarter) // 2) * 2 + odd
         person = torch.cat((first, twins, rest)).repeat_interleave(each)
         shot = torch.rand(len(person) // each, SHOTS, device=bank.device).argsort(1)[:, :each].flatten()
         rows = person * SHOTS + shot
@@ -145,6 +142,11 @@ class RecogniserJob(JudgeJob):
             return apart
         assert bank.identity is not None
         return F.mse_loss(output.float(), bank.identity[person]) + 0.3 * apart
+
+    def _some(self, count: int, places: int) -> Tensor:
+        """Half the numbers of `count` different persons at the first even places of their blocks."""
+        chosen = torch.randperm(self.bank.filled // self.bank.rows * places, device=self.bank.device)[:count]
+        return chosen // places * (self.bank.persons // 2) + chosen % places
 
 
 class LandmarksJob(JudgeJob):

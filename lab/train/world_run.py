@@ -40,9 +40,11 @@ class Effort:
 
     size: int = 256
     capacity: int = 40_960
-    persons: int = 64
-    first: int = 4_096
+    persons: int = 32
+    first: int = 1_536
     """Pictures that are drawn before anything else begins."""
+    enough: int = 32_000
+    """Pictures worth drawing: the wish for drawing follows the speed, between SHORTEST and LONGEST seconds."""
     batches: dict[str, int] = field(default_factory=lambda: {
         "ae16": 16, "ae4": 16, "flux": 128, "unet": 128, "recogniser_a": 128, "recogniser_b": 144, "critic": 64,
         "landmarks": 96, "detector": 24})
@@ -63,6 +65,7 @@ PATIENCE = 0.3
 """Share of the time after which nobody waits for compiling any more."""
 
 
+SHORTEST, LONGEST = 35.0, 120.0
 HASTE = {"draw": 4.0, "ae16": 8.0, "ae4": 5.0}
 """What others wait for has its time early: so many times as fast as the others."""
 CHANNELS = {"flux": 16, "unet": 4}
@@ -74,17 +77,26 @@ class DrawJob:
 
     name, haste = "draw", HASTE["draw"]
 
-    def __init__(self, bank: Bank, wish: float) -> None:
-        self.bank, self.wish = bank, wish
+    def __init__(self, bank: Bank, wish: float, enough: int) -> None:
+        self.bank, self.wish, self.enough, self.spent = bank, wish, enough, 0.0
 
     def ready(self) -> bool:
         return True
 
     def step(self, progress: float) -> None:
+        before = time.monotonic()
         self.bank.draw()
+        _wait(self.bank.device)
+        if self.bank.drawn > self.bank.rows:  # the first block builds kernels
+            self.spent += time.monotonic() - before
+            self.wish = min(LONGEST, max(SHORTEST, self.enough / self.speed()))
+
+    def speed(self) -> float:
+        """Pictures a second."""
+        return (self.bank.drawn - self.bank.rows) / max(self.spent, 1e-6)
 
     def told(self) -> str:
-        return f"{self.bank.drawn} drawn, {self.bank.filled} at hand"
+        return f"{self.bank.drawn} drawn, {self.bank.filled} at hand, {self.speed():.0f} a second"
 
 
 class Ahead:
@@ -229,7 +241,7 @@ def run(options: argparse.Namespace, effort: Effort) -> None:
     bank = Bank(world, effort.capacity, effort.persons, options.device, options.seed)
     print(f"{time.monotonic() - begun:.1f} s: world built", flush=True)
     wishes = {name: wish for name, wish in effort.wishes.items() if name not in options.without}
-    jobs: dict[str, Any] = {name: Waiting(name, wish, ahead, bank, effort) if name != "draw" else DrawJob(bank, wish)
+    jobs: dict[str, Any] = {name: Waiting(name, wish, ahead, bank, effort) if name != "draw" else DrawJob(bank, wish, effort.enough)
                             for name, wish in wishes.items()}
     files = Files(options.out, {k: v for k, v in jobs.items() if k != "draw"})
     events = [(share, files.write) for share in (0.4, 0.55, 0.7, 0.85)]
