@@ -95,7 +95,8 @@ class Shares:
         spent = time.monotonic() - before
         if self._pace.get(job.name) is not None or spent < 2:  # the first turn compiles
             self._pace[job.name] = spent / count
-        self.used[job.name] += spent * stretch
+        if self.steps[job.name]:  # the first turn prepares: it costs the clock, not the job
+            self.used[job.name] += spent * stretch
         self.steps[job.name] += count
 
     def _guarded(self, name: str, call: Callable[[], Any]) -> None:

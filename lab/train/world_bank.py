@@ -185,7 +185,7 @@ class Bank:
             self._encode(channels, slice(start, start + self.rows))
 
     @torch.no_grad()
-    def _encode(self, channels: int, place: slice, batch: int = 32) -> None:
+    def _encode(self, channels: int, place: slice, batch: int = 16) -> None:
         for start in range(place.start, place.stop, batch):
             stop = min(start + batch, place.stop)
             x = unit(self.pictures[start:stop])

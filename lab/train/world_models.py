@@ -106,7 +106,6 @@ class AutoencoderJob:
         with self.learner.averaged():
             kept = {k: v.clone() for k, v in self.encoder.state_dict().items()}
         self.encoder.load_state_dict(kept)
-        self.encoder.requires_grad_(False)
         self.fixed = True
         self.measure()
         self.bank.encode_all(self.channels, self.encoder)

@@ -114,12 +114,12 @@ class Ahead:
 
     def settled(self, name: str) -> bool:
         """Whether the model may begin: compiled ahead, failed, or nobody waits any longer."""
-        process = self.running.get(name)
+        process = self.running.get(name.replace("ae4", "ae16"))
         return process is None or process.poll() is not None or time.monotonic() - self.since > self.limit
 
     def compiled(self, name: str) -> bool:
         """Whether compiling here will find everything in the cache; if not, the model runs as it is."""
-        process = self.running.get(name)
+        process = self.running.get(name.replace("ae4", "ae16"))
         return process is not None and process.poll() == 0
 
     def close(self) -> None:
@@ -167,7 +167,8 @@ def make_job(name: str, bank: Bank, effort: Effort, compile_blocks: bool) -> Any
     return judge_job(name, bank, batch)
 
 
-COMPILED = ("ae16", "flux", "ae4", "unet")
+COMPILED = ("ae16", "flux", "unet")
+"""Compiled ahead; the small autoencoder's blocks are those of the large one."""
 
 
 def compile_ahead(name: str, device: str, effort: Effort) -> None:
@@ -273,7 +274,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--tiny", action="store_true", help="sizes for a test on a CPU")
     parser.add_argument("--no-compile", dest="compile", action="store_false", help="do not compile ahead")
     parser.add_argument("--compile", dest="compile", action="store_true", help="compile ahead (the default on a GPU)")
-    parser.add_argument("--without", nargs="*", default=[], choices=(*COMPILED, *JUDGES), help="jobs to leave out")
+    parser.add_argument("--without", nargs="*", default=[], choices=tuple(CUDA.wishes), help="jobs to leave out")
     parser.add_argument("--scratch", type=Path, default=Path("/tmp/world_run"), help="logs and the compiler's cache")
     parser.add_argument("--reserve", type=float, default=RESERVE, help="seconds kept for the last files")
     parser.add_argument("--threads", type=int, default=4)
