@@ -1,0 +1,180 @@
+"""How standard normal numbers become a person: which targets, how much, which colours.
+
+A person is one row of `SIZE` standard normals. Everything is made from it at once for a whole batch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+Row = dict[str, torch.Tensor]
+
+DEVIATION = {"nose": 0.5, "mouth": 0.38, "chin": 0.4, "head": 0.3, "forehead": 0.3, "eyebrows": 0.42, "l-eye": 0.42,
+             "l-cheek": 0.5, "l-ear": 0.4, "neck": 0.3}
+"""Standard deviation of a pair of opposite targets, by the first word of its name."""
+SPECIAL = {"head-scale-depth": 0.2, "head-scale-horiz": 0.3, "head-scale-vert": 0.2, "head-angle": 0.12, "head-fat": 0.4,
+           "head-age": 0.0, "forehead-nubian": 0.06, "forehead-scale-vert": 0.2, "mouth-trans-b": 0.2, "mouth-angles": 0.25,
+           "head-back-scale-depth": 0.15, "nose-point-down": 0.3, "chin-height": 0.38, "chin-prognathism": 0.25,
+           "chin-cleft": 0.35, "mouth-scale-depth": 0.25, "mouth-lowerlip-width": 0.25, "mouth-upperlip-width": 0.25,
+           "mouth-dimples": 0.2, "mouth-laugh-lines": 0.3, "eyebrows-trans-b": 0.25, "neck-double": 0.25,
+           "l-eye-height1": 0.3, "l-eye-height2": 0.3, "l-eye-height3": 0.3, "l-eye-bag": 0.35, "l-eye-epicanthus": 0.25,
+           "l-eye-trans-i": 0.4, "l-ear-shape": 0.0, "nose-greek": 0.35}
+SPREAD = 0.78
+"""All deviations are multiplied by this: more makes caricatures, less makes strangers alike."""
+LEFT_OUT = ("head-trans", "neck-trans", "neck-scale-vert", "neck-scale-depth", "measure-neck-height", "nose-trans-in",
+            "mouth-trans-in", "head-trans", "neck-back")
+OPPOSITES = (("decr", "incr"), ("down", "up"), ("in", "out"), ("backward", "forward"), ("concave", "convex"),
+             ("compress", "uncompress"))
+FORMS = ("head-oval", "head-round", "head-square", "head-rectangular", "head-triangular", "head-invertedtriangular",
+         "head-diamond", "chin-triangle")
+ANCESTRIES = ("african", "asian", "caucasian")
+TRAITS = ("woman", "age", "african", "asian", "caucasian", "melanin", "undertone", "blood", "freckles", "moles", "lines",
+          "oil", "lip_hue", "lip_dark", "hair_melanin", "hair_red", "grey", "eye_light", "eye_hue", "brow_thick",
+          "brow_arch", "brow_height", "brow_dense", "brow_gap", "brow_length", "brow_dark", "hairline", "bald", "curl",
+          "beard", "moustache", "cheek_beard", "make_up", "lashes", "circles", "ruddy", "pores", "part", "cut", "hair_long",
+          "hair_volume", "earring", "glasses", "teeth", "iris_size")
+SIZE = 420
+"""Numbers a person is made of; the unused ones are kept so that a new trait does not change old people."""
+
+
+def pairs(names: tuple[str, ...]) -> list[tuple[str, list[int], list[int], float]]:
+    """Pairs of opposite targets: name, targets of the negative side, of the positive side, standard deviation.
+
+    Both sides of the face move together; what differs between them comes from the asymmetry targets.
+    """
+    number = {name: k for k, name in enumerate(names)}
+    out = []
+    for name in names:
+        for low, high in OPPOSITES:
+            stem = name[: -len(low) - 1]
+            if not name.endswith("-" + low) or f"{stem}-{high}" not in number or name.startswith(("r-", "asym")):
+                continue
+            if any(stem.startswith(left.rsplit("-in", 1)[0]) and (not left.endswith("-in") or low == "in")
+                   for left in LEFT_OUT):
+                continue
+            deviation = next((v for k, v in DEVIATION.items() if stem.startswith(k)), 0.0)
+            deviation = next((v for k, v in SPECIAL.items() if f"{stem}-{low}".startswith(k)), deviation)
+            if not deviation:
+                continue
+            sides = [stem, "r" + stem[1:]] if stem.startswith("l-") else [stem]
+            out.append((f"{stem}-{low}", [number[f"{s}-{low}"] for s in sides], [number[f"{s}-{high}"] for s in sides],
+                        deviation))
+    return out
+
+
+def uniform(z: torch.Tensor) -> torch.Tensor:
+    """Standard normal to 0..1."""
+    return 0.5 * (1 + torch.erf(z / math.sqrt(2.0)))
+
+
+def make_traits(z: torch.Tensor) -> Row:
+    """Every trait of (n, SIZE) standard normals, each (n,). 0..1 where not said otherwise in the code."""
+    u = uniform(z)
+    t: Row = {}
+    t["woman"] = ((u[:, 0] < 0.5).float() * 0.92 + 0.04 + 0.03 * z[:, 1].clamp(-1.3, 1.3)).clamp(0, 1)
+    woman = t["woman"] > 0.5
+    t["age"] = (18 + 62 * u[:, 2] ** 1.5)                                   # years
+    old = ((t["age"] - 40) / 40).clamp(0, 1)
+    kind = (u[:, 3] * 3).clamp(0, 2.999)                                    # one ancestry leads, the others mix in
+    mixed = torch.stack([torch.exp(4.5 * torch.relu(1 - (kind - 0.5 - k).abs()) + 0.7 * z[:, 4 + k]) for k in range(3)], 1)
+    mixed = mixed / mixed.sum(1, keepdim=True)
+    for k, name in enumerate(ANCESTRIES):
+        t[name] = mixed[:, k]
+    t["melanin"] = (0.10 + 0.66 * mixed[:, 0] + 0.17 * mixed[:, 1] + 0.11 * z[:, 7]).clamp(0.02, 0.97)
+    t["undertone"] = z[:, 8].clamp(-2, 2)                                   # yellow to pink
+    t["blood"] = (0.5 + 0.2 * z[:, 9]).clamp(0, 1)
+    fair = (1 - t["melanin"] / 0.4).clamp(0, 1)
+    t["freckles"] = ((z[:, 10] - 0.7) * 0.8).clamp(0, 1) * fair
+    t["moles"] = u[:, 11] ** 2
+    t["lines"] = (((t["age"] - 30) / 42).clamp(0, 1) + 0.1 * z[:, 12]).clamp(0, 1)
+    t["oil"] = u[:, 13]
+    t["lip_hue"], t["lip_dark"] = z[:, 14].clamp(-2, 2), (0.4 + 0.2 * z[:, 15]).clamp(0, 1)
+    light = (mixed[:, 2] * 1.25 - 0.2).clamp(0, 1)
+    t["hair_melanin"] = (1 - light * (0.05 + 0.9 * u[:, 16])).clamp(0.08, 1)
+    red = (u[:, 17] > 0.88).float() * light
+    t["hair_red"] = (0.25 + 0.15 * z[:, 18] + 0.75 * red).clamp(0, 1)
+    t["hair_melanin"] = torch.where(red > 0.4, 0.5 + 0.2 * u[:, 16], t["hair_melanin"])
+    t["grey"] = (2.2 * old ** 1.3 + 0.25 * z[:, 19] - 0.3 - 0.3 * woman.float()).clamp(0, 1)
+    t["eye_light"] = (light * 1.15 * u[:, 20] - 0.05).clamp(0, 1)
+    t["eye_hue"] = u[:, 21]
+    t["brow_thick"] = (torch.where(woman, 0.34, 0.6) + 0.17 * z[:, 22]).clamp(0.08, 1)
+    t["brow_arch"] = torch.where(woman, 0.55, 0.2) + 0.3 * z[:, 23]
+    t["brow_height"] = torch.where(woman, 0.25, -0.1) + 0.4 * z[:, 24]
+    t["brow_dense"] = (torch.where(woman, 0.6, 0.75) + 0.17 * z[:, 25]).clamp(0.2, 1)
+    t["brow_gap"], t["brow_length"] = z[:, 26].clamp(-2, 2), z[:, 27].clamp(-2, 2)
+    t["brow_dark"] = u[:, 28]
+    t["hairline"] = (0.3 + 0.18 * z[:, 29] + torch.where(woman, 0.0, 0.4) * old).clamp(0, 1)
+    t["bald"] = (~woman & (u[:, 30] < 0.10 + 0.35 * old)).float()
+    t["curl"] = (0.12 + 0.25 * z[:, 31] + 0.8 * (mixed[:, 0] - 0.35).clamp(0, 1)).clamp(0, 1)
+    style = u[:, 32]                                                        # men: none, stubble, short, full
+    t["beard"] = torch.where(woman, 0.0, torch.where(style < 0.4, 0.12 * style, torch.where(
+        style < 0.6, 0.25, torch.where(style < 0.82, 0.55, 1.0)))) * torch.where(mixed[:, 1] > 0.55, 0.7, 1.0)
+    t["moustache"] = torch.where(woman, 0.0, (u[:, 33] > 0.9).float())
+    t["cheek_beard"] = u[:, 34]
+    t["make_up"] = torch.where(woman, ((u[:, 35] - 0.35) * 1.6).clamp(0, 1), 0.0)
+    t["lashes"] = (torch.where(woman, 0.75, 0.45) + 0.15 * z[:, 36]).clamp(0.2, 1)
+    t["circles"] = (0.35 + 0.2 * z[:, 37] + 0.3 * old).clamp(0, 1)
+    t["ruddy"] = u[:, 38] ** 2 * fair
+    t["pores"] = (0.5 + 0.2 * z[:, 39] + 0.2 * old - 0.15 * woman.float()).clamp(0, 1)
+    t["part"] = torch.where(u[:, 40] < 0.5, -1.0, 1.0)
+    t["cut"] = u[:, 41]                                                     # which haircut
+    t["hair_long"], t["hair_volume"] = u[:, 42], z[:, 43].clamp(-2, 2)
+    t["earring"] = torch.where(woman, (u[:, 44] < 0.45).float(), (u[:, 44] < 0.04).float())
+    t["glasses"] = u[:, 45]
+    t["teeth"], t["iris_size"] = u[:, 46], z[:, 47].clamp(-2, 2)
+    return t
+
+
+def make_shape(z: torch.Tensor, t: Row, names: tuple[str, ...]) -> torch.Tensor:
+    """Weights (n, K) of the targets of identity."""
+    number = {name: k for k, name in enumerate(names)}
+    out = torch.zeros(len(z), len(names))
+    woman, age = t["woman"], t["age"]
+    old = ((age - 25) / 65).clamp(0, 1)
+    build = uniform(z[:, 50] * 0.75 + 0.1 * old * 4)                        # thin to heavy
+    muscle = uniform(z[:, 51] * 0.5)
+    sides = {"female": woman, "male": 1 - woman}
+    ages = {"young": 1 - old, "old": old}
+    weights = {"minweight": (1 - 2 * build).clamp(0, 1), "averageweight": 1 - (2 * build - 1).abs(),
+               "maxweight": (2 * build - 1).clamp(0, 1)}
+    muscles = {"minmuscle": (1 - 2 * muscle).clamp(0, 1), "averagemuscle": 1 - (2 * muscle - 1).abs(),
+               "maxmuscle": (2 * muscle - 1).clamp(0, 1)}
+    for sex, a in sides.items():
+        for years, b in ages.items():
+            for ancestry in ANCESTRIES:
+                out[:, number[f"{ancestry}-{sex}-{years}"]] = a * b * t[ancestry]
+            for m, c in muscles.items():
+                for w, d in weights.items():
+                    key = f"universal-{sex}-{years}-{m}-{w}"
+                    if key in number:
+                        out[:, number[key]] = a * b * c * d
+    female = (woman - 0.5) * 2                                              # sexes differ more than the base targets say
+    for k, (name, low, high, deviation) in enumerate(pairs(names)):
+        calm = torch.where(female > 0, 0.75, 0.95) if name.startswith(("chin", "head", "forehead", "nose", "l-cheek", "neck")) else torch.full_like(female, 0.9)
+        x = z[:, 60 + k].clamp(-2.1, 2.1) * deviation * calm * SPREAD
+        for j in low:
+            out[:, j] += (-x).clamp(min=0)
+        for j in high:
+            out[:, j] += x.clamp(min=0)
+    for k, form in enumerate(FORMS):
+        out[:, number[form]] += 0.4 * (z[:, 250 + k] - 0.6).clamp(0, 1.4) * (0.4 if form == "chin-triangle" else 1.0)
+    left = [n for n in names if n.startswith("asym-") and n.endswith("-l") and "ear" not in n]
+    for k, name in enumerate(left):
+        x = 0.13 * z[:, 270 + k]
+        out[:, number[name]] += x.clamp(min=0)
+        out[:, number[name[:-1] + "r"]] += (-x).clamp(min=0)
+    for name, amount in (("chin-width-decr", 0.25), ("chin-bones-decr", 0.3), ("mouth-upperlip-volume-incr", 0.25),
+                         ("mouth-lowerlip-volume-incr", 0.25), ("nose-scale-horiz-decr", 0.25), ("nose-scale-vert-decr", 0.15),
+                         ("eyebrows-trans-backward", 0.3), ("head-scale-horiz-decr", 0.12), ("chin-height-decr", 0.15),
+                         ("forehead-trans-forward", 0.1), ("neck-scale-horiz-decr", 0.4), ("chin-prominent-decr", 0.1)):
+        out[:, number[name]] += amount * female.clamp(min=0)
+    for name, amount in (("chin-bones-incr", 0.25), ("chin-height-incr", 0.15), ("chin-prominent-incr", 0.15),
+                         ("nose-scale-horiz-incr", 0.15), ("measure-neck-circ-incr", 0.3)):
+        out[:, number[name]] += amount * (-female).clamp(min=0)
+    out[:, number["mouth-angles-up"]] += 0.2
+    for side in ("l", "r"):
+        out[:, number[f"{side}-eye-scale-incr"]] += 0.1 + 0.25 * female.clamp(min=0)
+        out[:, number[f"{side}-eye-height2-incr"]] += 0.05
+    return out
