@@ -90,6 +90,18 @@ def sample_sheet(jobs: dict[str, Any], bank: Bank, path: Path) -> None:
     """Rows of eight: tune people, round trips, then for each diffusion model samples without text, with the eight
     prompts, and (FLUX) with the first row's pictures of the bank as references under their row of references."""
     torch.manual_seed(7)
+    with torch.compiler.set_stance("force_eager"):  # these batches are of a size that nothing was compiled for
+        rows = _rows(jobs, bank)
+    if not rows:
+        return
+    sheet = torch.stack([row.contiguous() for row in rows]).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+    image = Image.fromarray((sheet.cpu().numpy() * 255 + 0.5).astype(np.uint8))
+    part = path.with_suffix(".part")
+    image.save(part, "JPEG", quality=92)
+    os.replace(part, path)
+
+
+def _rows(jobs: dict[str, Any], bank: Bank) -> list[Tensor]:
     device, cells = bank.device, bank.world.size // 8
     rows: list[Tensor] = []
     trained = {name: jobs[name].job for name in ("ae16", "ae4", "flux", "unet") if name in jobs and jobs[name].job}
@@ -126,10 +138,4 @@ def sample_sheet(jobs: dict[str, Any], bank: Bank, path: Path) -> None:
         with job.learner.averaged() as model:
             rows += [decode(unet_samples(model, job.noise.kept, noise, empty, empty, 1.0)),
                      decode(unet_samples(model, job.noise.kept, noise, context, empty, 3.0))]
-    if not rows:
-        return
-    sheet = torch.stack([row.contiguous() for row in rows]).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-    image = Image.fromarray((sheet.cpu().numpy() * 255 + 0.5).astype(np.uint8))
-    part = path.with_suffix(".part")
-    image.save(part, "JPEG", quality=92)
-    os.replace(part, path)
+    return rows
