@@ -165,7 +165,7 @@ class SingleBlock(nn.Module):
 class Flux(nn.Module):
     """(B,16,H,W) noisy latents, sigma*1000 (B,), text to the flow's velocity (noise minus picture). H, W even."""
 
-    def __init__(self, plan: FluxPlan = FluxPlan()) -> None:
+    def __init__(self, plan: FluxPlan) -> None:
         super().__init__()
         width, cell = plan.width, CHANNELS * PATCH * PATCH
         self.plan = plan

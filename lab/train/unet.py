@@ -37,6 +37,10 @@ class UNetPlan:
     text: bool = False
 
 
+DRAWN = UNetPlan()
+"""The drawn world's UNet."""
+
+
 @dataclass(frozen=True)
 class Space:
     """Which places of a stock axis are in use: runs (start, size) of `total`."""
@@ -208,7 +212,7 @@ class UNet(nn.Module):
     output_blocks: Any
     out: Any
 
-    def __init__(self, plan: UNetPlan = UNetPlan()) -> None:
+    def __init__(self, plan: UNetPlan = DRAWN) -> None:
         super().__init__()
         self.plan = plan
         widths, latents = plan.widths, whole(CHANNELS)
@@ -297,7 +301,7 @@ def _through(block: nn.ModuleList, x: Tensor, c: Tensor, context: Tensor | None)
     return x
 
 
-def stock_unet(state: dict[str, Tensor], plan: UNetPlan = UNetPlan()) -> dict[str, Tensor]:
+def stock_unet(state: dict[str, Tensor], plan: UNetPlan = DRAWN) -> dict[str, Tensor]:
     """A UNet's state dict in the stock layout: what is not in use, dead text included, is zeros."""
     model, stock = UNet(plan), {}
     for name, p in model.named_parameters():

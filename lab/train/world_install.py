@@ -27,7 +27,7 @@ from .judge_nets import Critic, DenseLandmarks, Detector, Embedder, Regressor
 from .onnx_file import save
 from .unet import UNet, UNetPlan
 from .world_export import write_results
-from .world_models import UNET_PLAN
+from .world_models import FLUX_PLAN, UNET_PLAN
 
 FLUX_SCALE, FLUX_SHIFT = 0.3611, 0.1159  # the host subtracts the shift from latents, then multiplies
 FILES = {"flux": ("people_dit.safetensors", "ae16", "vae."),
@@ -98,7 +98,7 @@ def _network(name: str, state: dict[str, Tensor]) -> torch.nn.Module:
     return {"recogniser_b": Embedder, "critic": Critic, "landmarks": DenseLandmarks, "detector": Detector}[name]()
 
 
-def untrained(run: Path, flux: FluxPlan = FluxPlan(), unet: UNetPlan = UNET_PLAN) -> None:
+def untrained(run: Path, flux: FluxPlan = FLUX_PLAN, unet: UNetPlan = UNET_PLAN) -> None:
     """The files of a run that never trained."""
     torch.manual_seed(0)
     results: dict[str, Any] = {}

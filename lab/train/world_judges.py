@@ -182,7 +182,7 @@ class LandmarksJob(JudgeJob):
 
 
 class DetectorJob(JudgeJob):
-    """Faces of 18 px to nearly the whole canvas, one to four on a canvas, each in its own picture or pasted over one."""
+    """Faces of 18 px to nearly the whole canvas, one to three on it, in a picture of their own or pasted over another."""
 
     def __init__(self, bank: Bank, batch: int) -> None:
         super().__init__(Detector(), bank, batch)
@@ -203,8 +203,7 @@ class DetectorJob(JudgeJob):
             if layer == 0:
                 canvas = part
             else:
-                inside = warp(torch.ones(count, 1, self.bank.world.size, self.bank.world.size, device=device), back, side)
-                inside = (inside > 0.99).float()
+                inside = (warp(torch.ones_like(self.pictures(rows)[:, :1]), back, side) > 0.99).float()
                 canvas = canvas + inside * (part - canvas)
                 for kind, old in zip(kinds, points):  # what a pasted picture covers is no face any more
                     kind[self._covered(old, inside)] = -1

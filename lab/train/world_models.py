@@ -28,6 +28,7 @@ SAID = 0.85
 GUIDED = 4
 """One in so many rows of a step learns to be guided, at scales evenly from 1 to MOST."""
 MOST = 5.0
+FLUX_PLAN = FluxPlan(width=256, double=2, single=8)
 UNET_PLAN = UNetPlan((160, 200, 160), (False, True, True), (True, True, True, True, False, False), text=True)
 
 

@@ -31,7 +31,7 @@ from .shares import Shares
 from .unet import UNetPlan
 from .world_bank import WORLDS, Bank
 from .world_judges import judge_job
-from .world_models import UNET_PLAN, AutoencoderJob, FluxJob, UNetJob
+from .world_models import FLUX_PLAN, UNET_PLAN, AutoencoderJob, FluxJob, UNetJob
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Effort:
     wishes: dict[str, float] = field(default_factory=lambda: {
         "draw": 70.0, "ae16": 38.0, "ae4": 38.0, "flux": 105.0, "unet": 80.0, "recogniser_b": 14.0,
         "recogniser_a": 14.0, "critic": 14.0, "landmarks": 12.0, "detector": 15.0})
-    flux: FluxPlan = FluxPlan()
+    flux: FluxPlan = FLUX_PLAN
     unet: UNetPlan = UNET_PLAN
 
 
