@@ -6,8 +6,10 @@
     python -m lab.train.make all --out RUNS --device cuda
     python -m lab.train.make people3d --out RUNS --device cuda --wall 420    all of the rendered world's, in that time
 
-`people3d` is a run of its own kind (lab.train.world_run, PEOPLE3D.md). Of the others, steps that do not wait for each other run side by side on a GPU and one after another on a CPU. Each writes RUNS/NAME.log and
-goes on where it was stopped when the command is given again. Results lie in RUNS/shipped, laid out as lab/models is.
+`people3d` is a run of its own kind (lab.train.world_run, PEOPLE3D.md). Of the others, steps
+that do not wait for each other run side by side on a GPU and one after another on a CPU. Each writes RUNS/NAME.log
+and goes on where it was stopped when the command is given again. Results lie in RUNS/shipped, laid out as lab/models
+is.
 """
 from __future__ import annotations
 
@@ -150,7 +152,8 @@ def main(arguments: list[str] | None = None) -> None:
     if given[:1] == ["people3d"]:
         from .world_run import main as world_run
 
-        return world_run(given[1:])
+        world_run(given[1:])
+        return
     parser = argparse.ArgumentParser(description="Train the lab's models from nothing to the shipped files")
     parser.add_argument("what", choices=(*MODELS, "all"), help="or people3d, which has options of its own")
     parser.add_argument("--out", type=Path, required=True)

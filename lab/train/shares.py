@@ -1,9 +1,9 @@
 """Several trainings on one device, in turns, inside a fixed time by the clock.
 
 Every job names how many seconds it wants. The jobs take turns of a fraction of a second, the one that has had the
-least of its wish first (a job in haste counts its time less); wishes stretch or shrink so that together they end at the deadline, and each job learns how
-far it is, so that its learning rate falls to zero in time. A job that fails three times is left out and the others
-share its time.
+least of its wish first (a job in haste counts its time less); wishes stretch or shrink so that
+together they end at the deadline, and each job learns how far it is, so that its learning rate falls to zero in time.
+A job that fails three times is left out and the others share its time.
 """
 from __future__ import annotations
 
@@ -112,5 +112,6 @@ class Shares:
         for job in self.jobs:
             if self.steps[job.name]:
                 pace = self._pace.get(job.name, float("nan"))
-                print(f"{self.passed():4.0f} s {job.name:10s} {self.steps[job.name]:6d} steps {self.used[job.name]:5.1f}"
-                      f" of {job.wish:.0f} s {pace * 1000:6.1f} ms/step {job.told()}", flush=True)
+                used, wish = self.used[job.name], job.wish
+                print(f"{self.passed():4.0f} s {job.name:12s} {self.steps[job.name]:6d} steps {used:5.1f} of {wish:.0f} s "
+                      f"{pace * 1000:6.1f} ms/step {job.told()}", flush=True)

@@ -1,8 +1,8 @@
 """Pictures of people on the device that trains: drawn in blocks, kept as bytes, overwritten oldest first.
 
 A block holds some persons with a few shots of each, the last one wider than the face crop; a quarter of the persons
-are look-alikes, blended from the block's first ones. Three worlds give blocks: `Rendered` (lab.people3d), `Drawn` (lab.portraits) and
-`Noise`, which tests and the compiling ahead of time use.
+are look-alikes, blended from the block's first ones. Three worlds give blocks: `Rendered` (lab.people3d), `Drawn`
+(lab.portraits) and `Noise`, which tests and the compiling ahead of time use.
 """
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _bytes(pictures: Tensor) -> Tensor:
 
 
 def some_prompt(words: Sequence[str], rng: np.random.Generator, mirrored: bool) -> list[int]:
-    """Token ids of a prompt that says part of what a picture shows, in any order; tags without an entry are left out."""
+    """Token ids of a prompt that says part of what a picture shows, in any order; tags without an entry stay out."""
     words = [MIRRORED.get(word, word) if mirrored else word for word in words]
     known = [word for word in words if word in WORDS]
     said = [word for word in known if rng.random() < rng.choice((0.3, 0.6, 0.9))]

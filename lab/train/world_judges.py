@@ -182,7 +182,7 @@ class LandmarksJob(JudgeJob):
 
 
 class DetectorJob(JudgeJob):
-    """Faces of 18 px to nearly the whole canvas, one to three on it, in a picture of their own or pasted over another."""
+    """Faces of 18 px to nearly the whole canvas, one to three of them, some pasted over others."""
 
     def __init__(self, bank: Bank, batch: int) -> None:
         super().__init__(Detector(), bank, batch)
