@@ -113,5 +113,5 @@ class Shares:
             if self.steps[job.name]:
                 pace = self._pace.get(job.name, float("nan"))
                 used, wish = self.used[job.name], job.wish
-                print(f"{self.passed():4.0f} s {job.name:12s} {self.steps[job.name]:6d} steps {used:5.1f} of {wish:.0f} s "
-                      f"{pace * 1000:6.1f} ms/step {job.told()}", flush=True)
+                print(f"{self.passed():4.0f} s {job.name:12s} {self.steps[job.name]:6d} steps "
+                      f"{used:5.1f} of {wish:.0f} s {pace * 1000:6.1f} ms/step {job.told()}", flush=True)

@@ -30,7 +30,8 @@ PLACED = 0.25
 
 WORDS: dict[str, tuple[int, ...]] = {
     "woman": (2308,), "man": (786,), "young": (1888,), "old": (896,), "dark hair": (3144, 2225),
-    "brown hair": (2866, 2225), "blond hair": (32426, 2225), "red hair": (736, 2225), "grey hair": (5046, 2225), "bald": (14875,),
+    "brown hair": (2866, 2225), "blond hair": (32426, 2225), "red hair": (736, 2225), "grey hair": (5046, 2225),
+    "bald": (14875,),
     "long hair": (1538, 2225), "short hair": (3005, 2225), "curly hair": (20795, 2225), "fringe": (10640,),
     "beard": (9052,), "stubble": (858, 5924), "moustache": (32795,), "glasses": (6116,), "sunglasses": (12906,),
     "hat": (3801,), "cap": (3938,), "scarf": (13365,), "earrings": (9136,), "smiling": (9200,), "laughing": (8301,),

@@ -1,7 +1,7 @@
 """Every model of the rendered world on one device inside a fixed time: what `lab.train.make people3d` runs.
 
     python -m lab.train.world_run --out RUN --device cuda --wall 420
-    python -m lab.train.world_run --out RUN --device cuda --smoke          every stage for a few steps, in 50 s
+    python -m lab.train.world_run --out RUN --device cuda --smoke          every stage for a few steps, in 45 s
 
 One process draws pictures and trains all models in turns (lab.train.shares); processes beside it compile each model's
 blocks ahead, so that compiling costs the device no time. RUN holds usable files from 40 % of the time on:
@@ -271,7 +271,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--wall", type=float, default=420, help="seconds by the clock, everything in them")
     parser.add_argument("--world", choices=tuple(WORLDS), default="people3d")
-    parser.add_argument("--smoke", action="store_true", help="every stage for a few steps, 50 s, speeds printed")
+    parser.add_argument("--smoke", action="store_true", help="every stage for a few steps, 45 s, speeds printed")
     parser.add_argument("--tiny", action="store_true", help="sizes for a test on a CPU")
     parser.add_argument("--no-compile", dest="compile", action="store_false", help="do not compile ahead")
     parser.add_argument("--compile", dest="compile", action="store_true", help="compile ahead (the default on a GPU)")
@@ -284,15 +284,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.set_defaults(compile=None)
     options = parser.parse_args(arguments)
     if options.compile is None:
-        options.compile = options.device != "cpu"
+        options.compile = options.device != "cpu" and not options.smoke
     options.scratch.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(options.scratch / "inductor"))
     os.environ.setdefault("TRITON_CACHE_DIR", str(options.scratch / "triton"))
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "4")
     effort = TINY if options.tiny else CUDA
     if options.smoke:
-        options.wall = min(options.wall, 50.0)
-        effort = replace(effort, first=min(effort.first, 1024))
+        options.wall, options.reserve = min(options.wall, 45.0), 8.0
+        effort = replace(effort, first=min(effort.first, 256), persons=min(effort.persons, 16))
     if options.ahead:
         prepare(options.threads, options.seed)
         compile_ahead(options.ahead, options.device, effort)
