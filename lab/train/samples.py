@@ -3,8 +3,8 @@
     python -m lab.train.samples --host COMFYUI --base FOLDER --checkpoint unet_lab.safetensors --cache CACHE --out PNG
     python -m lab.train.samples --host COMFYUI --base FOLDER --checkpoint people_dit.safetensors --prompt "" --out PNG
 
-The second is for the rendered world's models, whose text is live and whose held-out people are not in a cache.
-FOLDER is a ComfyUI base directory whose models/checkpoints holds the checkpoint. The first prints the round trip's PSNR.
+The second is for the rendered world's models: their text is live, and their held-out people are in no cache. FOLDER
+is a ComfyUI base directory whose models/checkpoints holds the checkpoint. The first prints the round trip's PSNR.
 """
 from __future__ import annotations
 
