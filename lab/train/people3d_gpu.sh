@@ -26,4 +26,5 @@ else
     timeout -k 5 $((wall + 20)) python3 -m lab.train.make people3d --out "$out" --device cuda --wall "$wall" "$@" 2>&1 \
         | tee "$out/run.log"
 fi
+rm -f "$out"/*.part
 ls -l "$out"

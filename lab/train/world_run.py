@@ -115,7 +115,10 @@ class Ahead:
     def settled(self, name: str) -> bool:
         """Whether the model may begin: compiled ahead, failed, or nobody waits any longer."""
         process = self.running.get(name.replace("ae4", "ae16"))
-        return process is None or process.poll() is not None or time.monotonic() - self.since > self.limit
+        if process is not None and process.poll() is None and time.monotonic() - self.since > self.limit:
+            process.kill()
+            process.wait()
+        return process is None or process.poll() is not None
 
     def compiled(self, name: str) -> bool:
         """Whether compiling here will find everything in the cache; if not, the model runs as it is."""
