@@ -214,13 +214,14 @@ class FluxJob(DiffusionJob):
         x, t, target = self.noise.corrupt(picked.latents)
         few = self.batch // GUIDED
         guidance = torch.ones(self.batch, device=x.device)
+        if few and references < 2:
+            guidance[:few] = 1 + (MOST - 1) * torch.rand(few, device=x.device)
+            empty, pooled = self.bank.text(self.bank.empty[None])
+            # in a cast of its own: weights that were cast without gradients would be kept for the step below
+            with mixed(x), torch.no_grad(), torch.compiler.set_stance("force_eager"):  # not worth compiling twice
+                plain = self.model(x[:few], t[:few], empty.expand(few, -1, -1), pooled.expand(few, -1),
+                                   torch.ones_like(guidance[:few]), [r[:few] for r in picked.references]).float()
         with mixed(x):
-            if few and references < 2:
-                guidance[:few] = 1 + (MOST - 1) * torch.rand(few, device=x.device)
-                empty, pooled = self.bank.text(self.bank.empty[None])
-                with torch.no_grad(), torch.compiler.set_stance("force_eager"):  # not worth compiling twice
-                    plain = self.model(x[:few], t[:few], empty.expand(few, -1, -1), pooled.expand(few, -1),
-                                       torch.ones_like(guidance[:few]), [r[:few] for r in picked.references]).float()
             made = self.model(x, t, picked.context, picked.pooled, guidance, picked.references).float()
         if few and references < 2:
             own = 1 / guidance[:few, None, None, None]
