@@ -40,7 +40,7 @@ def backdrops(scenes: Scenes, size: int, device: torch.device) -> torch.Tensor:
     y, x = torch.meshgrid(*[(torch.arange(SIDE, device=device) + 0.5) / SIDE] * 2, indexing="ij")
 
     def tint(share: float, level: torch.Tensor) -> torch.Tensor:
-        hue = dice.uniform(3)
+        hue = dice.uniform(3) + torch.tensor([0.35, 0.22, 0.05], device=device)
         hue = hue / hue.mean(1, keepdim=True)
         return level[:, None] * (1 + share * (hue - 1))
 
@@ -49,7 +49,7 @@ def backdrops(scenes: Scenes, size: int, device: torch.device) -> torch.Tensor:
     night = kind == LIGHTS.index("night")
     light = torch.where(night, 0.02, torch.where(outside, 0.30, 0.18)) * torch.exp(0.6 * dice.normal())
     light = torch.where(studio, 0.02 * torch.exp(3.3 * dice.uniform()), light)
-    wall = tint(0.35, light)
+    wall = tint(0.28, light)
     image = wall[:, :, None, None].expand(n, 3, SIDE, SIDE).clone()
     falloff = 1.25 - 0.9 * ((x - dice.uniform()[:, None, None]) ** 2 + (y - 0.4 * dice.uniform()[:, None, None]) ** 2).sqrt()
     image = image * falloff.clamp(0.25, 1.4)[:, None]
@@ -69,7 +69,7 @@ def backdrops(scenes: Scenes, size: int, device: torch.device) -> torch.Tensor:
         round_ = ((x - cx) ** 2 + (y - cy) ** 2).sqrt() < small
         square = ((x - cx).abs() < a) & ((y - cy).abs() < b)
         inside = torch.where((tall | night)[:, None, None], round_, square)
-        colour = tint(0.7, light * torch.exp(1.0 * dice.normal()))
+        colour = tint(0.30, light * torch.exp(1.0 * dice.normal()))
         green = torch.tensor([0.10, 0.17, 0.05], device=device) * torch.exp(0.9 * dice.normal())[:, None] * (1 + 0.25 * dice.normal(3))
         lamp = torch.tensor([1.3, 0.85, 0.45], device=device) * (0.3 + 2.0 * dice.uniform()[:, None]) * (1 + 0.45 * dice.normal(3)).clamp(0.1, 2)
         colour = torch.where(tall[:, None], green, torch.where((night & (dice.uniform() < 0.5))[:, None], lamp, colour))

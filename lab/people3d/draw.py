@@ -21,7 +21,6 @@ from .scenes import CLOTHES, Scenes
 from .skin import cloth, iris, skin, smooth
 from .strands import Hair, Strands, hair_colour
 from .surface import FrontView
-from .traits import TRAITS
 from .truth import Landmarks
 
 MASKS = ("face", "lips", "nose", "eyes", "brows", "mouth", "hair", "beard", "glasses", "hat", "clothes", "neck_ears")
@@ -30,6 +29,10 @@ PROP = 10
 SHADOW, SHADOW_SPAN = 512, 5.0
 """Side of a shadow map in samples and in decimetres."""
 TAPS = 10
+PAINTED = ("melanin", "undertone", "blood", "freckles", "moles", "lines", "oil", "lip_hue", "lip_dark", "eye_light", "eye_hue",
+           "brow_thick", "brow_arch", "brow_height", "brow_dense", "make_up", "lashes", "circles", "ruddy", "pores", "teeth",
+           "iris_size")
+"""Traits that colours depend on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +93,7 @@ class Painter:
 
     def _open_sky(self) -> torch.Tensor:
         """(V,) share of the surroundings that each vertex of the template sees, by depth maps from many sides."""
-        count = 72
+        count = 48
         k = torch.arange(count, device=self.device) + 0.5
         z = 1 - 2 * k / count
         phi = k * 2.399963
@@ -98,7 +101,7 @@ class Painter:
         basis = torch.stack(_basis(direction), 1)                       # (count, 2, 3)
         centre = torch.tensor([0.0, 6.7, 0.4], device=self.device)
         p = self.template - centre
-        side = 400
+        side = 320
         xy = torch.einsum("vd,cbd->cvb", p, basis) * (side / 6.4) + side / 2
         depth = 20 - p @ direction.T
         points = torch.cat([xy, depth.T[..., None]], -1)
@@ -282,7 +285,7 @@ class Painter:
             return sum(share[:, k] * values[i, c[:, k]] for k in range(3))  # type: ignore[return-value]
 
         place_t, masks = mix(self.template), mix(self.masks)
-        traits = {name: people.values[:, k].to(device)[i] for k, name in enumerate(TRAITS)}
+        traits = {name: people.trait(name).to(device)[i] for name in PAINTED}
         marks = people.marks.to(device)[i].int()
         result = self._surfaces(scenes, people, shape, mesh, i, face, place_t, masks, traits, marks, normal, view[at], world[at],
                                 lit[at], open_sky[at] * torch.where(face == 0, mix(self.open).clamp(0, 1) ** 1.25, torch.ones_like(lit[at][:, 0]))[:, None],

@@ -114,6 +114,7 @@ def make_guides(head: Head) -> Guides:
     head_tree = tree if len(body) == len(vertices) else cKDTree(np.where(np.isin(np.arange(len(vertices)), body)[:, None],
                                                                          vertices, 1e6))
     base = scalp(vertices) * (1 - np.clip(2 * head.masks[:, 2], 0, 1))
+    grown = np.flatnonzero(base > 0)
     for name in STYLES:
         if name in SOURCE:
             guide = head.guides[SOURCE[name]]
@@ -127,7 +128,8 @@ def make_guides(head: Head) -> Guides:
         lines.append(line[rng.permutation(len(line))])
         _, j = head_tree.query(lines[-1].reshape(-1, 3))
         near.append(j)
-        distance, _ = cKDTree(lines[-1].reshape(-1, 3)).query(vertices)
+        distance = np.full(len(vertices), 9.0)
+        distance[grown], _ = cKDTree(lines[-1].reshape(-1, 3)).query(vertices[grown])
         reach = 0.30 if name in SOURCE else 0.25
         cover.append(base * (1 - smooth(distance, 0.10, reach)) if name not in ("bob", "bob side", "curls", "long") else base)
     handles = _far_apart(vertices, np.flatnonzero((head.turn > 0.9) & (vertices[:, 1] > 6.3)), 56)
@@ -161,7 +163,8 @@ def _far_apart(vertices: np.ndarray, pool: np.ndarray, count: int) -> np.ndarray
 
 def handle_weights(points: np.ndarray, handles: np.ndarray) -> np.ndarray:
     """(P, H) weights, summing to one, with which points (P, 3) follow the handles (H, 3)."""
-    distance = ((points[:, None] - handles[None]) ** 2).sum(-1)
+    points, handles = points.astype(np.float32), handles.astype(np.float32)
+    distance = (points ** 2).sum(1, keepdims=True) - 2 * points @ handles.T + (handles ** 2).sum(1)
     nearest = distance.min(1, keepdims=True)
     weight = np.exp(-(distance - nearest) / (2 * 0.30**2))
     return (weight / weight.sum(1, keepdims=True)).astype(np.float32)

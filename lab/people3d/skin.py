@@ -9,7 +9,7 @@ import torch
 
 from .native import noise
 
-MELANIN = (2.0, 2.75, 3.25)
+MELANIN = (1.92, 2.30, 2.78)
 HAEMOGLOBIN = (0.06, 0.62, 0.50)
 PALE = (0.80, 0.56, 0.44)
 """Skin without melanin and with little blood, linear."""

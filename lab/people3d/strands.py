@@ -129,13 +129,13 @@ class Hair:
         keep = dice.uniform(crown.shape[1]) > 0.985 * crown
         return width * keep[..., None]
 
-    def _colours(self, people: People, count: int, dice: Dice) -> torch.Tensor:
+    def _colours(self, people: People, count: int, dice: Dice, greying: float = 1.0) -> torch.Tensor:
         """(n, count, 3): each strand a little different; grey comes strand by strand."""
         device, n = self.body.device, len(people)
         trait = {k: people.trait(k).to(device)[:, None].expand(n, count) for k in ("hair_melanin", "hair_red", "grey")}
         noise = dice.normal(count)
         melanin = (trait["hair_melanin"] * (1 + 0.05 * noise)).clamp(0.03, 1)
-        grey = (dice.uniform(count) < trait["grey"] * 0.95).float() * (0.75 + 0.25 * trait["grey"])
+        grey = (dice.uniform(count) < trait["grey"] * 0.95 * greying).float() * (0.75 + 0.25 * trait["grey"])
         return hair_colour(melanin, trait["hair_red"], grey) * torch.exp(0.11 * dice.normal(count, 1))
 
     def lying(self, root: torch.Tensor, normal: torch.Tensor, direction: torch.Tensor, length: torch.Tensor,
@@ -171,7 +171,7 @@ class Hair:
         points = self.lying(root, up, direction, length, 0.25)
         t = torch.linspace(0, 1, KNOTS, device=device)
         width = 0.0019 * (1 - 0.7 * t) * keep[..., None]
-        colour = self._colours(people, len(share), dice)
+        colour = self._colours(people, len(share), dice, 0.4)
         dark = 0.85 - 0.35 * trait["brow_dark"][..., None]
         return points, width, colour * dark
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 
 from .head import PARTS, Head
 from .native import Raster
 
-SIZE, LEFT, TOP, SPAN = 1500, -1.0, 8.0, 2.0
+SIZE, LEFT, TOP, SPAN = 1200, -1.0, 8.0, 2.0
 """The front view: SIZE samples over SPAN decimetres from LEFT and TOP."""
 
 
@@ -62,6 +63,7 @@ class FrontView:
         corner = self.tris[self.number[seen]]
         w = self.weight[seen]
         mask[seen] = (head.masks[corner] * np.stack([1 - w.sum(1), w[:, 0], w[:, 1]], 1)[..., None]).sum(1)
+        self.nearest = distance_transform_edt((self.number < 0) | self.eye, return_distances=False, return_indices=True)
         self.lips = (mask[..., 0] > 0.5) & ~self.eye
 
     @staticmethod
@@ -71,13 +73,9 @@ class FrontView:
 
     def at(self, places: np.ndarray) -> Points:
         """The mesh points in front at (P, 2) x, y in decimetres; an eyeball or the void takes the nearest skin."""
-        from scipy.ndimage import distance_transform_edt
-
-        good = (self.number >= 0) & ~self.eye
-        nearest = distance_transform_edt(~good, return_distances=False, return_indices=True)
         x = np.clip(((places[:, 0] - LEFT) / SPAN * SIZE).astype(int), 0, SIZE - 1)
         y = np.clip(((TOP - places[:, 1]) / SPAN * SIZE).astype(int), 0, SIZE - 1)
-        y, x = nearest[0, y, x], nearest[1, y, x]
+        y, x = self.nearest[0, y, x], self.nearest[1, y, x]
         w = self.weight[y, x]
         return Points(self.tris[self.number[y, x]], np.stack([1 - w.sum(1), w[:, 0], w[:, 1]], 1))
 
