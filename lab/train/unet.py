@@ -217,12 +217,15 @@ class UNet(nn.Module):
         self.plan = plan
         widths, latents = plan.widths, whole(CHANNELS)
         self.time_embed = nn.Sequential(linear(whole(STOCK), EMBEDDED), nn.SiLU(), linear(EMBEDDED, EMBEDDED))
-        blocks, kept, width = [[conv(latents, main(widths[0]))]], [widths[0]], widths[0]
+        blocks: list[list[nn.Module]] = [[conv(latents, main(widths[0]))]]
+        kept, width = [widths[0]], widths[0]
         for level, own in enumerate(widths):
             if level:
                 blocks.append([nn.ModuleDict({"op": conv(main(width), main(own), stride=2)})])
                 kept.append(own)
-            blocks.append([Residual(main(own), own), *([Transformer(own, plan.text)] if plan.down[level] else [])])
+            blocks.append([Residual(main(own), own)])
+            if plan.down[level]:
+                blocks[-1].append(Transformer(own, plan.text))
             kept.append(own)
             width = own
         self.input_blocks = _numbered(blocks)

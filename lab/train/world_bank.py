@@ -68,7 +68,7 @@ class Rendered:
         share = torch.rand(quarter, generator=self.generator) * 0.5 + 0.2
         alike = own[:quarter].blend(own[quarter : 2 * quarter], share)
         people = type(own).cat([own, alike])
-        parts = []
+        parts: list[Any] = []
         for shots, framing in ((SHOTS - 1, "crop"), (1, "portrait")):
             each = people[torch.arange(persons).repeat_interleave(shots)]
             scenes = world.scenes(persons * shots, self.generator, each, framing=framing)

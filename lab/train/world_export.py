@@ -30,8 +30,8 @@ def stock_state(result: dict[str, Any]) -> dict[str, Tensor]:
     """A diffusion model's tensors in the host's names, under `model.diffusion_model.`."""
     state = result["state"]
     if result["kind"] == "unet":
-        plan = result["plan"]
-        state = stock_unet(state, UNetPlan(**{k: tuple(v) if isinstance(v, list) else v for k, v in plan.items()}))
+        plan: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in result["plan"].items()}
+        state = stock_unet(state, UNetPlan(**plan))
     return {EIGHT_BIT + name: value for name, value in state.items()}
 
 
@@ -104,7 +104,8 @@ def sample_sheet(jobs: dict[str, Any], bank: Bank, path: Path) -> None:
 def _rows(jobs: dict[str, Any], bank: Bank) -> list[Tensor]:
     device, cells = bank.device, bank.world.size // 8
     rows: list[Tensor] = []
-    trained = {name: jobs[name].job for name in ("ae16", "ae4", "flux", "unet") if name in jobs and jobs[name].job}
+    trained: dict[str, Any] = {name: job.job for name, job in jobs.items()
+                               if name in ("ae16", "ae4", "flux", "unet") and job.job}
     texts = torch.from_numpy(np.stack([bank.text.rows(prompt_ids(words)) for words in PROMPTS])).to(device)
     context, pooled = bank.text(texts)
     empty, hollow = (part.expand(ROW, *part.shape[1:]) for part in bank.text(bank.empty[None]))

@@ -192,7 +192,9 @@ class DetectorJob(JudgeJob):
         count = max(2, round(self.batch * (320 / side) ** 1.4))
         device = self.bank.device
         canvas = torch.zeros(count, 3, side, side, device=device)
-        boxes, points, kinds = [], [], []
+        boxes: list[Tensor] = []
+        points: list[Tensor] = []
+        kinds: list[Tensor] = []
         layers = 1 + int(torch.randint(3, ()))
         for layer in range(layers):
             rows = torch.randint(self.bank.filled, (count,), device=device)
