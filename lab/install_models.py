@@ -1,7 +1,7 @@
 """Puts the lab's shipped models where a host finds them: `python lab/install_models.py TARGET`.
 
-TARGET is laid out as ComfyUI's `models` folder: packed checkpoints are expanded into `checkpoints`, the face pack
-goes into `insightface`.
+TARGET is laid out as ComfyUI's `models` folder: packed checkpoints are expanded into `checkpoints`, the face packs go
+into `insightface`, and the text encoder of the rendered world's models is made in `text_encoders` when they are there.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ def install(target: Path, shipped: Path = SHIPPED) -> None:
         expanded = target / "checkpoints" / packed.name
         if _stale(expanded, packed):
             models_io.expand(packed, expanded)
+    if any(shipped.glob("people_*.safetensors")):
+        from lab.train import text  # needs torch, which whoever expands the older models may not have
+
+        encoder = target / "text_encoders" / text.FILE
+        if _stale(encoder, Path(text.__file__)):
+            text.write_file(encoder)
     for model in sorted(shipped.glob("insightface/*/*.onnx")):
         copy = target / model.relative_to(shipped)
         if _stale(copy, model):

@@ -57,7 +57,11 @@ def write(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str] |
         file.write(struct.pack("<Q", len(text)))
         file.write(text)
         for value in tensors.values():
-            file.write(np.ascontiguousarray(value).tobytes())
+            if value.size > _WORTH_A_SCALE and not value.any():
+                file.seek(value.nbytes, os.SEEK_CUR)  # a hole: zeros that take no room on most file systems
+            else:
+                file.write(np.ascontiguousarray(value).tobytes())
+        file.truncate()
     os.replace(part, path)
 
 
@@ -101,6 +105,17 @@ def pack(tensors: dict[str, np.ndarray], path: Path, eight_bit: str, metadata: d
         stored[name] = np.rint(part / _by_channel(scale, part.ndim)).astype(np.int8)
         stored[name + _SCALE] = scale
     write(path, stored, {**metadata, _LAYOUT: json.dumps(layout, separators=(",", ":"))})
+
+
+def extend(packed: Path, tensors: dict[str, np.ndarray], out: Path, metadata: dict[str, str]) -> None:
+    """Write a packed file with more tensors, which stay float16 (an autoencoder beside its diffusion model)."""
+    stored, kept = read(packed)
+    if _LAYOUT not in kept:
+        raise ValueError(f"{packed} is not a packed model of the lab")
+    layout = json.loads(kept[_LAYOUT])
+    layout |= {name: [list(value.shape), [[[0, n]] for n in value.shape]] for name, value in tensors.items()}
+    stored |= {name: np.asarray(value, np.float16) for name, value in tensors.items()}
+    write(out, stored, {**kept, **metadata, _LAYOUT: json.dumps(layout, separators=(",", ":"))})
 
 
 def _by_channel(scale: np.ndarray, axes: int) -> np.ndarray:

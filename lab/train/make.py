@@ -4,10 +4,12 @@
     python -m lab.train.make dit --out RUNS             the SD3-format checkpoint
     python -m lab.train.make judges --out RUNS          detector, landmarks, recognisers, critic
     python -m lab.train.make all --out RUNS --device cuda
+    python -m lab.train.make people3d --out RUNS --device cuda --wall 420    all of the rendered world's, in that time
 
-Steps that do not wait for each other run side by side on a GPU and one after another on a CPU. Each writes
-RUNS/NAME.log and goes on where it was stopped when the command is given again. Results lie in RUNS/shipped, laid out
-as lab/models is.
+`people3d` is a run of its own kind (lab.train.world_run, PEOPLE3D.md). Of the others, steps
+that do not wait for each other run side by side on a GPU and one after another on a CPU. Each writes RUNS/NAME.log
+and goes on where it was stopped when the command is given again. Results lie in RUNS/shipped, laid out as lab/models
+is.
 """
 from __future__ import annotations
 
@@ -146,11 +148,17 @@ def run(steps: list[Step], out: Path, at_once: int) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line; see the module's text."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["people3d"]:
+        from .world_run import main as world_run
+
+        world_run(given[1:])
+        return
     parser = argparse.ArgumentParser(description="Train the lab's models from nothing to the shipped files")
-    parser.add_argument("what", choices=(*MODELS, "all"))
+    parser.add_argument("what", choices=(*MODELS, "all"), help="or people3d, which has options of its own")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     effort = CUDA if options.device == "cuda" else CPU
     run(steps_of(options.what, options.out, options.device, effort), options.out, effort.at_once)
     print(f"shipped files in {options.out / 'shipped'}")

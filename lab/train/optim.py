@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -96,3 +97,47 @@ class Average:
 def rate(progress: float, step: int, warmup: int) -> float:
     """Share of the full learning rate: linear warm-up over `warmup` steps, then a cosine to zero at progress 1."""
     return min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+class Learner:
+    """A module, its two optimisers (Muon for matrices, AdamW for the rest) and the average of its weights."""
+
+    def __init__(self, module: nn.Module, groups: list[dict], speed: float, warmup: int, decay: float = 0.999,
+                 weight_decay: float = 0.01) -> None:
+        chosen = {id(p) for group in groups for p in group["params"]}
+        others = [p for p in module.parameters() if id(p) not in chosen]
+        self.module, self.warmup, self.steps = module, warmup, 0
+        self.speeds = (speed, speed * 0.05)
+        self.optimisers = [Muon(groups, lr=speed, weight_decay=weight_decay),
+                           torch.optim.AdamW(others, lr=self.speeds[1], betas=(0.9, 0.98), weight_decay=0.0)]
+        self.average = Average(module, decay)
+
+    def learn(self, loss: torch.Tensor, progress: float) -> torch.Tensor:
+        """One step down `loss` at a share of the time, 0 to 1; the loss, detached."""
+        share = rate(progress, self.steps, self.warmup)
+        for optimiser, full in zip(self.optimisers, self.speeds):
+            for group in optimiser.param_groups:
+                group["lr"] = full * share
+            optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.steps += 1
+        self.average.update(self.steps)
+        return loss.detach()
+
+    @contextmanager
+    def averaged(self) -> Iterator[nn.Module]:
+        """The module with its averaged weights, for as long as the block lasts."""
+        self.average.swap()
+        try:
+            yield self.module
+        finally:
+            self.average.swap()
+
+    def averaged_state(self) -> dict[str, torch.Tensor]:
+        """The averaged weights and the buffers, copied to the CPU in float32 (whole numbers as they are)."""
+        with self.averaged() as module:
+            return {k: v.detach().float().cpu() if v.is_floating_point() else v.cpu()
+                    for k, v in module.state_dict().items()}
