@@ -7,6 +7,8 @@ import math
 import torch
 
 _MASK = 0xFFFFFFFF
+_MANY = 1 << 19
+"""Numbers from which hashing pays on a graphics card; fewer are hashed here, since each step would be a kernel launch."""
 
 
 def _scramble(x: torch.Tensor) -> torch.Tensor:
@@ -16,22 +18,27 @@ def _scramble(x: torch.Tensor) -> torch.Tensor:
 
 
 class Dice:
-    """A stream of random tensors for each of n seeds (n,); every call gives new numbers."""
+    """A stream of random tensors for each of n seeds (n,); every call gives new numbers, the same on every device."""
 
     def __init__(self, seeds: torch.Tensor, device: torch.device, salt: int = 0) -> None:
-        self.seeds = _scramble(seeds.to(device).long() & _MASK)
+        self.seeds = _scramble(seeds.cpu().long() & _MASK)
         self.device, self.salt = device, salt * 7919
 
     def uniform(self, *shape: int) -> torch.Tensor:
         """(n, *shape) in 0..1."""
-        self.salt += 1
-        count = math.prod(shape)
-        key = _scramble(self.seeds ^ (self.salt * 0x9E3779B1 & _MASK))
-        index = _scramble(torch.arange(count, device=self.device) + 0x51ED27)
-        value = _scramble(key[:, None] ^ index[None])
-        return ((value >> 8).float() * (1.0 / 16777216)).reshape(len(self.seeds), *shape)
+        return self._here(*shape).to(self.device, non_blocking=True)
 
     def normal(self, *shape: int) -> torch.Tensor:
         """(n, *shape) standard normal."""
-        a, b = self.uniform(*shape), self.uniform(*shape)
-        return torch.sqrt(-2 * torch.log(a.clamp(min=1e-7))) * torch.cos(2 * math.pi * b)
+        a, b = self._here(*shape), self._here(*shape)
+        return (torch.sqrt(-2 * torch.log(a.clamp(min=1e-7))) * torch.cos(2 * math.pi * b)).to(self.device,
+                                                                                              non_blocking=True)
+
+    def _here(self, *shape: int) -> torch.Tensor:
+        self.salt += 1
+        count = math.prod(shape)
+        where = self.device if count * len(self.seeds) >= _MANY else torch.device("cpu")
+        key = _scramble(self.seeds ^ (self.salt * 0x9E3779B1 & _MASK)).to(where)
+        index = _scramble(torch.arange(count, device=where) + 0x51ED27)
+        value = _scramble(key[:, None] ^ index[None])
+        return ((value >> 8).float() * (1.0 / 16777216)).reshape(len(self.seeds), *shape)

@@ -19,7 +19,7 @@ MOVED_UNIT = 0.06
 
 
 def crop_maps(five: Tensor, size: int) -> Tensor:
-    """Maps (B,2,3) from crop to picture: `editedid_core.faces.align.crop_frame` in batches."""
+    """Maps (B,2,3) from crop to picture: `editedid_core.geometry.affine.crop_frame` in batches."""
     eyes, mouth = five[:, :2].mean(1), five[:, 3:].mean(1)
     across, down = five[:, 1] - five[:, 0], mouth - eyes
     side = 2 * torch.maximum(2.0 * across.norm(dim=1), 1.8 * down.norm(dim=1)).clamp(min=2)

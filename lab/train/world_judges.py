@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from editedid_core.faces.landmarks import MIRRORED
+from editedid_core.geometry.landmarks import MIRRORED
 
 from .detector import detector_loss
 from .judge_data import Faces

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from editedid_core.faces.align import crop_frame
-from editedid_core.faces.align import invert as invert_map
+from editedid_core.geometry.affine import crop_frame
+from editedid_core.geometry.affine import inverse_affine as invert_map
 from lab.people3d import SPLITS, People, World, crop
 from lab.people3d.camera import crop_matrix, five_points
 from lab.people3d.geometry_only import LandmarkModel
