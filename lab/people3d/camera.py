@@ -69,7 +69,7 @@ def crop_matrix(
 ) -> torch.Tensor:
     """(n, 2, 3): from the pixels of the pack's face crop to the plane of the five points (n, 5, 2).
 
-    The rule is that of `editedid_core.geometry.affine.crop_frame`. share 0.25 gives its size, less shows more around it;
+    The rule is that of `editedid_core/geometry/affine.py`. share 0.25 gives its size, less shows more around it;
     shift (n, 2) moves it by shares of its side; level (n,) bool: whether the line of the eyes is level (always there).
     """
     eyes, mouth = five[:, :2].mean(1), five[:, 3:5].mean(1)

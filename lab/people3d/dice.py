@@ -8,7 +8,7 @@ import torch
 
 _MASK = 0xFFFFFFFF
 _MANY = 1 << 19
-"""Numbers from which hashing pays on a graphics card; fewer are hashed here, since each step would be a kernel launch."""
+"""Numbers from which hashing pays on a graphics card; fewer are hashed on the CPU, where a step is no kernel launch."""
 
 
 def _scramble(x: torch.Tensor) -> torch.Tensor:
