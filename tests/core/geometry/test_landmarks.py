@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editedid_core.geometry.affine import apply
-from editedid_core.geometry.landmarks import COUNT, as_68, five_of_68, openness
+from editedid_core.geometry.landmarks import COUNT, MIRRORED, as_68, five_of_68, openness
 from lab.portraits import Placement, Scene, render, triple_identity
 
 
@@ -25,6 +25,24 @@ def test_every_layout_gives_68_of_its_own_points(count: int) -> None:
     chosen = found[:, 0].astype(int)
     assert len(set(chosen)) == COUNT
     assert np.array_equal(found, dense[chosen])
+
+
+# vertices of the face mesh that are each other's mirror, and those on the middle line
+TWINS = {
+    162: 389, 234: 454, 93: 323, 58: 288, 172: 397, 136: 365, 149: 378, 148: 377, 70: 300, 63: 293, 105: 334, 66: 296,
+    107: 336, 75: 305, 97: 326, 33: 263, 160: 387, 158: 385, 133: 362, 153: 380, 144: 373, 61: 291, 39: 269, 37: 267,
+    181: 405, 84: 314, 78: 308, 82: 312, 87: 317,
+}
+MIDDLE = 152, 168, 197, 5, 4, 2, 0, 17, 13, 14
+
+
+def test_the_mesh_puts_twins_where_the_mirror_expects_them() -> None:
+    twin = TWINS | {right: left for left, right in TWINS.items()} | {point: point for point in MIDDLE}
+    dense = np.column_stack([np.arange(468), np.zeros(468)])
+    found = as_68(dense)
+    assert found is not None
+    chosen = found[:, 0].astype(int)
+    assert [twin[point] for point in chosen.tolist()] == chosen[MIRRORED].tolist()
 
 
 def test_the_mesh_with_irises_is_the_mesh_without() -> None:
