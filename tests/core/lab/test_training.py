@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from lab import models_io
-from lab.train import dataset, export, measure, train_autoencoder, train_diffusion, unet
+from lab.train import dataset, export, measure, train_autoencoder, train_diffusion
 from lab.train.autoencoder import ENLARGED, Decoder, Encoder, Principal, cells_of, enlarge, start_from_principal
 from lab.train.dit import DiT
 from lab.train.optim import Average, orthogonalise, rate
+from lab.train.unet import UNet, UNetPlan
 
 QUICK = ["--device", "cpu", "--seed", "3", "--batch", "2"]
 CHANNELS = {"unet": 4, "dit": 16}
@@ -36,8 +37,7 @@ def _autoencoder(channels: int, cache: Path, out: Path, *more: str) -> Path:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both diffusion models with a fraction of their weights: Muon's step on the whole ones takes seconds."""
-    for name, value in (("WIDTH", 64), ("HEAD", 16)):
-        monkeypatch.setattr(unet, name, value)
+    monkeypatch.setattr(train_diffusion.Eps, "build", lambda self: UNet(UNetPlan(widths=(40, 40))))
     monkeypatch.setattr(train_diffusion.Flow, "build", lambda self: DiT(depth=1))
 
 
