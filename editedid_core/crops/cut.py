@@ -28,6 +28,7 @@ from ..geometry.thin_plate import bend
 from ..masks.disagreement import disagreement, whole_features
 from ..masks.elements import automatic_elements
 from ..masks.outline import face_mask
+from ..masks.part_weights import PartWeights, weighted
 from ..masks.parts import face_parts, features_in_one_state
 from ..pictures import check_found_in, check_pictures, checked_element_mask, to_rgb
 from ..records import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
@@ -37,6 +38,7 @@ _LIGHT = 0.03
 """Standard deviation, in parts of a crop's side, of the low-pass in which the original takes the edit's light: as fine
 as shading, so that the original keeps its skin, brows and eyes."""
 
+BY_THE_MASKS = PartWeights()
 Alignment = Literal["features", "own frames", "none"]
 
 
@@ -52,7 +54,8 @@ _ALIGNMENTS: dict[Alignment, Callable[[ArrayLike, ArrayLike], Matrix]] = {
 def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
                element_mask: torch.Tensor | None = None, relight: float = 1.0, auto_elements: float = 1.0,
                piecewise: bool = False, keep_elements: bool = True, alignment: Alignment = "features",
-               whole: bool = True, sharpen: bool = True, tick: Tick = nothing) -> CropResult:
+               whole: bool = True, sharpen: bool = True, tick: Tick = nothing,
+               parts: PartWeights = BY_THE_MASKS) -> CropResult:
     """Cut the edited face of every pair upright, and warp the original of the same person onto it.
 
     original_image: (B, H, W, C), edited_image: (B', H', W', C'), the pictures in which the faces were found.
@@ -63,7 +66,7 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
     expression. keep_elements: leave elements out of the paste, so they stay the edit's own pixels. alignment: how the
     original is laid over the edit where it is not bent: by "features" (the five points), by the two faces' "own
     frames", or not at all ("none"). whole: give each feature wholly to the photo or to the edit. sharpen: make the
-    original as sharp as the edit. tick: called for each pair.
+    original as sharp as the edit. tick: called for each pair. parts: how much of each part is the photo's.
     Crops over the border of a picture are filled by reflection; those parts are never pasted.
     Returns tensors on the CPU; N = 0 when there is no pair. Raises ValueError for input that does not fit together.
     """
@@ -78,7 +81,7 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
     for pair in pairs.pairs:
         tick()
         rows.append(_crop_pair(pair, original_image, edited_image, mask, size, relight, auto_elements,
-                               piecewise or pair.shaped, alignment, whole, sharpen))
+                               piecewise or pair.shaped, alignment, whole, sharpen, parts))
     if not rows:
         empty = torch.zeros(0, size, size)
         pictures = torch.zeros(0, size, size, 3)
@@ -93,7 +96,7 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
 
 def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch.Tensor, mask: torch.Tensor | None,
                size: int, relight: float, auto_elements: float, bent: bool, alignment: Alignment, whole: bool,
-               sharpen: bool,
+               sharpen: bool, weights: PartWeights,
                ) -> tuple[FaceCrop, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Record, original (S, S, 3), edited (S, S, 3), face mask (S, S) and element mask (S, S) of one pair."""
     to_image = crop_frame(pair.edited.points, size)
@@ -129,6 +132,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     apart = disagreement(in_light, edited, face, alike, auto_elements)
     apart = whole_features(apart, parts) if whole else apart
     elements = torch.maximum(elements, face * apart)
+    elements = weighted(elements, torch.maximum(given, found), face, points, weights)
     if sharpen:
         original = match_sharpness(original, edited, face * (1 - elements) * parts.together())
     crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)
