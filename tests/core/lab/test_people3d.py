@@ -16,8 +16,8 @@ from lab.people3d.geometry_only import LandmarkModel
 from lab.people3d.head import load_head
 from lab.people3d.native import Raster, noise
 from lab.people3d.people import people_of
-from lab.people3d.subdivide import catmull_clark
 from lab.people3d.split import PARTS, make_split
+from lab.people3d.subdivide import catmull_clark
 from lab.people3d.triples import drift, edited_scenes, hard_scenes, original_scenes
 from lab.people3d.words import words
 from lab.photos import folder
