@@ -67,8 +67,8 @@ class CropConfig:
     how readily things over a face are found, 0 to 2 (drawn). keep_elements: leave them out of the paste.
 
     For comparison: piecewise: bend the original to the edit's landmarks where there is no mesh. alignment: of the
-    original onto the edit; "mesh" is "features" where a face has no mesh. whole_features: keep each feature wholly the edit's or wholly the person's. match_sharpness: make the
-    original as sharp as the edit.
+    original onto the edit; "mesh" is "features" where a face has no mesh. whole_features: keep each feature wholly the
+    edit's or wholly the person's. match_sharpness: make the original as sharp as the edit.
     """
 
     size: int = 512
@@ -84,7 +84,7 @@ class CropConfig:
 @dataclass(frozen=True)
 class GuardConfig:
     """enabled: keep the edit's face where the restored one is no better. least_gain: likeness (cosine) that a face must
-    gain: below 0.05 it is chance (46 pairs of photographs, 2026-11: of faces that two other recognisers found further
+    gain: below 0.05 it is chance (38 pairs of photographs, 2026-10: of faces that two other recognisers found further
     from the person, three of four had gained less).
     most_moved: landmark error in eye distances above which a restoration has come apart (drawn). retry_shapes: shares
     of the new shape that are tried if the guard refuses all of it. retry_gain: likeness that a retry must gain, because

@@ -65,7 +65,8 @@ def _by_frames(source: ArrayLike, target: ArrayLike) -> Matrix:
 
 
 _ALIGNMENTS: dict[Alignment, Callable[[ArrayLike, ArrayLike], Matrix]] = {
-    "mesh": face_to_face, "features": face_to_face, "own frames": _by_frames, "none": lambda source, target: np.eye(2, 3)}
+    "mesh": face_to_face, "features": face_to_face, "own frames": _by_frames,
+    "none": lambda source, target: np.eye(2, 3)}
 
 
 def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
@@ -81,8 +82,9 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
     where both faces have dense ones; pairs of Shape Faces are always bent, because they differ only in pose and
     expression. keep_elements: leave elements out of the paste, so they stay the edit's own pixels. alignment: how the
     original is laid over the edit: by the two faces' "mesh", with pose and expression removed; by "features" (the five
-    points), also where a mesh is missing and nothing is bent; by the two faces' "own frames", or not at all ("none"). whole: give each feature wholly to the photo or to the edit. sharpen: make the
-    original as sharp as the edit. tick: called for each pair.
+    points), also where a mesh is missing and nothing is bent; by the two faces' "own frames", or not at all ("none").
+    whole: give each feature wholly to the photo or to the edit. sharpen: make the original as sharp as the edit. tick:
+    called for each pair.
     Crops over the border of a picture are filled by reflection; those parts are never pasted.
     Returns tensors on the CPU; N = 0 when there is no pair. Raises ValueError for input that does not fit together.
     """

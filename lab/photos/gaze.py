@@ -1,8 +1,6 @@
 """Where the eyes look, from a mesh with irises, against the truth; and what no measure was found for."""
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
