@@ -27,7 +27,7 @@ from .show import match_map, preview
 
 CATEGORY = "image/identity restoration"
 DEFAULTS = RestoreConfig()
-DETECTORS = ("own", "face mesh")
+DETECTORS = ("auto", "face mesh", "own")
 
 
 def pairs_input() -> io.String.Input:
@@ -55,9 +55,10 @@ class LoadFaceAnalyzer(io.ComfyNode):
                                tooltip="insightface model pack, a folder of .onnx files in models/insightface/models. "
                                "Ignored by dlib. 'lab' knows drawn portraits only, so auto never takes it."),
                 io.Combo.Input("detector", options=list(DETECTORS), default=DETECTORS[0], optional=True, advanced=True,
-                               tooltip="own: the backend finds the faces itself. face mesh: MediaPipe's networks find "
-                               "them, 478 points each, faster on large pictures and in any turn; the backend only "
-                               "recognises. Needs mediapipe_face.safetensors in models/editedid (run.py weights)."),
+                               tooltip="auto: face mesh where its weights are at hand, else own. face mesh: "
+                               "MediaPipe's networks find the faces with 478 points each, in any turn; the backend "
+                               "only recognises. own: the backend does both. The mesh needs "
+                               "mediapipe_face.safetensors in models/editedid (run.py weights)."),
                 io.Int.Input("detection_size", default=640, min=128, max=2048, step=32, advanced=True,
                              tooltip="Side in pixels at which the detector sees the picture. Larger finds smaller "
                              "faces and takes longer."),
@@ -87,8 +88,8 @@ class LoadFaceAnalyzer(io.ComfyNode):
             pack = one_of(pack, (AUTO_PACK, *sorted(insightface_packs())), "pack")
         stop_if_asked()
         chosen = default_pack() if pack == AUTO_PACK and backend != "dlib" else pack
-        mesh = mesh_weights() if one_of(detector, DETECTORS, "detector") == DETECTORS[1] else None
-        if detector == DETECTORS[1] and mesh is None:
+        mesh = None if one_of(detector, DETECTORS, "detector") == "own" else mesh_weights()
+        if detector == "face mesh" and mesh is None:
             raise ValueError("detector: the face mesh's networks are not at hand; run `python run.py weights --comfyui "
                              "PATH` from the pack's folder, or choose own.")
         analyzer = load_analyzer(backend, insightface_packs(), chosen, detection_size, mesh)
