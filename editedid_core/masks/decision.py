@@ -32,8 +32,8 @@ _HIDDEN = 0.35  # share of a part that the photo does not show, above which all 
 class Decision:
     """(S, S) float32 in [0, 1] each. edit: what stays the edit's in any case. person: what is the person's however much
     the two pictures differ there. hair: the lower face where one of the two carries hair, else 0. bent: the parts that
-    may differ, since photo and edit are in one state or bent to it. things: glasses that stay the edit's. read: whether the faces were read; else nothing is
-    known but `bent`."""
+    may differ, since photo and edit are in one state or bent to it. things: glasses that stay the edit's. read: whether
+    the faces were read; else nothing is known but `bent`."""
 
     edit: torch.Tensor
     person: torch.Tensor

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from door.paths import ROOT
@@ -109,3 +110,5 @@ def test_every_control_has_a_name_and_can_be_reached_by_key(server, front_end):
     assert len(names) == 7 and len(set(names)) == 7 and all(names)
     assert all(controls.nth(i).evaluate("(one) => one.tabIndex") == 0 for i in range(7))
     assert all(image.get_attribute("alt") is not None for image in page.locator(".efm img").all())
+    found = Axe().run(page, context=".efm").response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
