@@ -50,7 +50,7 @@ class PartWeights:
 
 NAMES = tuple(field.name for field in fields(PartWeights))
 PRESETS: Mapping[str, PartWeights] = MappingProxyType({
-    "keep the new smile": PartWeights(mouth=0.0),
+    "keep the new smile": PartWeights(eyes=1.0, brows=1.0, nose=1.0, mouth=0.0),
     "keep the make-up": PartWeights(eyes=0.0, brows=0.0, mouth=0.0),
     "keep the beard": PartWeights(mouth=0.0, beard=0.0),
     "keep the eyes": PartWeights(eyes=0.0, brows=0.0),

@@ -94,7 +94,7 @@ def test_what_covers_the_face_stays_at_any_weight(face: Face, pictures: tuple[to
 def test_the_text_is_read_and_written() -> None:
     assert read_parts("") == PartWeights() and str(PartWeights()) == ""
     assert read_parts(" Mouth = 0 , eyes=.5") == PartWeights(mouth=0.0, eyes=0.5)
-    assert read_parts("keep the new smile, nose=1") == PartWeights(mouth=0.0, nose=1.0)
+    assert read_parts("keep the eyes, nose=1") == PartWeights(eyes=0.0, brows=0.0, nose=1.0)
     assert read_parts("keep the beard; mouth=1") == PartWeights(mouth=1.0, beard=0.0)
     for weights in PRESETS.values():
         assert read_parts(str(weights)) == weights
