@@ -22,6 +22,7 @@ from ..editedid_core.masks.outline import faces_mask
 from ..editedid_core.records import Faces
 from ..editedid_core.restore.stages import require_faces
 from . import types
+from .given import checked
 from .show import preview
 
 CATEGORY = "image/identity restoration"
@@ -72,6 +73,7 @@ class LoadFaceAnalyzer(io.ComfyNode):
                 f"models/insightface/models/{pack}, or choose auto.")
 
     @classmethod
+    @checked
     def execute(cls, backend: Backend, pack: str, detection_size: int,
                 detector: str = DETECTORS[0]) -> io.NodeOutput:
         backend = one_of(backend, BACKENDS, "backend")
@@ -131,13 +133,15 @@ class DetectFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image: torch.Tensor, threshold: float, min_size: int, order: str, no_face: str,
                 analyzer: FaceAnalyzer | None = None, face_landmarks: Any = None, bounding_box: Any = None,
                 reference_image: torch.Tensor | None = None) -> io.NodeOutput:
         order, missing = one_of(order, ORDERS, "order"), one_of(no_face, NO_FACE, "no_face")
         reference = None
         if order == "reference" and reference_image is not None:
-            reference = find_faces(reference_image, analyzer, threshold=threshold, on_frame=stop_if_asked)
+            reference = find_faces(reference_image, analyzer, threshold=threshold, on_frame=stop_if_asked,
+                                   name="reference_image")
         faces = find_faces(image, analyzer, face_landmarks, bounding_box, threshold, min_size, order, reference,
                            step_counter(image.shape[0]))
         require_faces(faces, "image", missing)
@@ -179,6 +183,7 @@ class MatchFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, original: Faces, edited: Faces, min_similarity: float, position_weight: float,
                 same_person: float, photos: str = DEFAULTS.match.photos) -> io.NodeOutput:
         chosen = one_of(photos, CHOICES[:2], "photos")
@@ -217,6 +222,7 @@ class FaceSimilarity(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image: torch.Tensor, reference: torch.Tensor, analyzer: FaceAnalyzer,
                 before: torch.Tensor | None = None) -> io.NodeOutput:
         result = compare(image, reference, analyzer, before, stop_if_asked)

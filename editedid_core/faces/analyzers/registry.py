@@ -122,7 +122,7 @@ def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None)
                 opened = row.open(packs, pack, size, mesh is not None)
             except AnalyzerError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 # installed, and it cannot be imported: a missing system library, another numpy, a broken wheel
                 raise AnalyzerError(
                     f"The face analyzer {backend} is installed but does not start ({error}): run `{row.install} "
