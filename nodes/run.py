@@ -12,7 +12,7 @@ import torch
 
 from ..editedid_core.comfy import vae as host_vae
 from ..editedid_core.comfy.crop_conditioning import crop_conditioning
-from ..editedid_core.comfy.folders import default_pack, insightface_packs
+from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
 from ..editedid_core.comfy.model_profile import check_latent, check_prompt
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
@@ -33,7 +33,7 @@ NO_MODEL = ("model and vae are not both connected: the photo's face was put in w
 
 def best_analyzer() -> FaceAnalyzer:
     """The best analyzer on this machine, for nodes whose analyzer input is not connected."""
-    return load_analyzer("auto", insightface_packs(), default_pack())
+    return load_analyzer("auto", insightface_packs(), default_pack(), mesh=mesh_weights())
 
 
 def with_gates(model: Any, config: RestoreConfig) -> Any:

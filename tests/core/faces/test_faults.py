@@ -154,6 +154,18 @@ def test_the_mesh_s_file_is_told_missing_or_damaged(tmp_path: Path) -> None:
             open_networks(file)
 
 
+def test_a_mesh_that_nobody_asked_for_and_that_does_not_open_leaves_the_backend(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "mediapipe_face.safetensors").write_bytes(b"x" * 100)
+    mesh = tmp_path / "mediapipe_face.safetensors"
+    with pytest.raises(AnalyzerError, match="is damaged"):
+        registry.load_analyzer("dlib", {}, mesh=mesh, mesh_needed=True)
+    with caplog.at_level("WARNING"):
+        assert registry.load_analyzer("auto", {}, mesh=mesh).name == "dlib"
+    assert caplog.text.count("own detector is used instead") == 1
+
+
 def test_a_module_that_another_pack_left_half_made_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     stub = ModuleType("insightface")
     stub.__spec__ = None
