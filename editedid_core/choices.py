@@ -23,8 +23,9 @@ def one_of(value: object, options: Sequence[T], name: str) -> T:
 def number_in(value: object, low: float, high: float, whole: bool, name: str) -> float:
     """`value` as a number between `low` and `high`; an int where it is to be `whole`. Raises ValueError, naming the
     input `name` and what it takes, for anything else."""
-    if isinstance(value, Real) and math.isfinite(value) and low <= value <= high and not (whole and value % 1):
-        return int(value) if whole else float(value)
+    number = float(value) if isinstance(value, Real) else math.nan
+    if low <= number <= high and not (whole and number % 1):
+        return int(number) if whole else number
     kind = "a whole number" if whole else "a number"
     raise ValueError(f"{name} is {shown(value)}: give {kind} from {low:g} to {high:g}.")
 

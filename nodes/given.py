@@ -19,9 +19,9 @@ PICTURES = {"IMAGE": "a picture", "MASK": "a mask"}
 def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
     """A node's `execute` that first checks what it was given: choices, then numbers, switches and texts, then sockets.
 
-    Choices must be among their options, numbers in the range of their widget; pictures, masks and latents must be there,
-    and pictures and masks must hold numbers alone. An input that the node's `validate_inputs` names is the node's own
-    to check where it is a text. Raises ValueError, one sentence that names the input, for anything else.
+    Choices must be among their options, numbers in the range of their widget; pictures, masks and latents must be
+    there, and pictures and masks must hold numbers alone. An input that the node's `validate_inputs` names is the
+    node's own to check where it is a text. Raises ValueError, one sentence that names the input, for anything else.
     """
     signature = inspect.signature(execute)
     of_class, *_ = signature.parameters

@@ -31,8 +31,8 @@ def decode(vae: Any, latent: Tensor) -> Tensor:
         own = getattr(vae, "latent_channels", latent.shape[1])
         if own == latent.shape[1]:
             raise
-        raise ValueError(f"vae: it reads latents of {own} channels, not of {latent.shape[1]}; connect the VAE that made "
-                         "the latents.") from error
+        raise ValueError(f"vae: it reads latents of {own} channels, not of {latent.shape[1]}; connect the VAE that "
+                         "made the latents.") from error
     picture = require_finite(decoded, "vae: the decoded crop", VAE_REMEDY)
     return picture.reshape(-1, *picture.shape[-3:]).clamp(0, 1)
 

@@ -68,7 +68,7 @@ def _listed(value: Mapping[str, Any]) -> Any:
     boxes = next((found for name in _LISTS if (found := _plain(value.get(name))) is not None), None)
     if not isinstance(boxes, Sequence) or isinstance(boxes, str) or _is_box(boxes):
         return value
-    scores = next((found for name in _LISTS_OF_SCORES if (found := _plain(value.get(name))) is not None), [])
+    scores: Any = next((found for name in _LISTS_OF_SCORES if (found := _plain(value.get(name))) is not None), ())
     if len(scores) != len(boxes) or not all(_is_box(box) for box in boxes):
         return boxes
     return [[*box[:4], score] for box, score in zip(boxes, scores)]

@@ -51,8 +51,8 @@ def _sound(face: Face, analyzer: FaceAnalyzer) -> Face:
     given = (face.box, face.points, face.embedding, face.dense)
     if all(values is None or bool(np.isfinite(values).all()) for values in given):
         return face
-    raise ValueError(f"analyzer: {analyzer.name} gave a face with values that are not numbers (NaN or infinite): choose "
-                     "another backend, or another pack.")
+    raise ValueError(f"analyzer: {analyzer.name} gave a face with values that are not numbers (NaN or infinite): "
+                     "choose another backend, or another pack.")
 
 
 def central_face(picture: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5) -> Face | None:

@@ -10,7 +10,8 @@ import torch
 
 from lab.inprocess import Host
 
-SOCKETS = {"IMAGE": torch.zeros(1, 4, 4, 3), "MASK": torch.zeros(1, 4, 4), "LATENT": {"samples": torch.zeros(1, 4, 4, 4)}}
+SOCKETS = {"IMAGE": torch.zeros(1, 4, 4, 3), "MASK": torch.zeros(1, 4, 4),
+           "LATENT": {"samples": torch.zeros(1, 4, 4, 4)}}
 
 
 @pytest.fixture(scope="module")

@@ -69,8 +69,8 @@ def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detecti
     insightface packs on this machine, name to folder. pack: a name among them, or "auto". detection_size: pixels;
     larger finds smaller faces and takes longer. mesh: the face mesh's file, which then finds the faces while the
     backend only recognises them; None for the backend's own detector, which also stands in, with a warning, for a mesh
-    that does not open, unless it is needed. The lab's pack always finds its drawn people itself. Raises AnalyzerError with the command that helps when nothing is installed or the pack is missing,
-    ValueError for another backend.
+    that does not open, unless it is needed. The lab's pack always finds its drawn people itself. Raises AnalyzerError
+    with the command that helps when nothing is installed or the pack is missing, ValueError for another backend.
     """
     chosen = one_of(backend, BACKENDS, "backend")
     if not isinstance(pack, str):

