@@ -157,7 +157,8 @@ def test_hints_and_masks_follow_a_face_that_was_brought_to_another_shape(place: 
 
 @pytest.mark.parametrize(("area", "kept"), [
     ((4, 4, 0, 0), True), ((4, 4, 4, 7), True), ((4, 4, 8, 0), False), ((4, 4, 0, 200), False),
-    ((1, 2, 2, 0, 8, 0), False), (("percentage", 0.5, 0.5, 0.9, 0.5), True), (("percentage", 0.1, 0.1, 0.5, 0.99), False),
+    ((1, 2, 2, 0, 8, 0), False), (("percentage", 0.5, 0.5, 0.9, 0.5), True),
+    (("percentage", 0.1, 0.1, 0.5, 0.99), False),
 ])
 def test_an_area_that_begins_beyond_the_latent_is_left_out(area: Any, kept: bool) -> None:
     prompt = [[TOKENS, {}], [TOKENS + 1, {"area": area}]]
