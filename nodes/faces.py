@@ -23,6 +23,7 @@ from ..editedid_core.masks.outline import faces_mask
 from ..editedid_core.records import Faces, Matching
 from ..editedid_core.restore.stages import match, require_faces
 from . import types
+from .given import checked
 from .show import match_map, preview
 
 CATEGORY = "image/identity restoration"
@@ -81,6 +82,7 @@ class LoadFaceAnalyzer(io.ComfyNode):
                 f"models/insightface/models/{pack}, or choose auto.")
 
     @classmethod
+    @checked
     def execute(cls, backend: Backend, pack: str, detection_size: int,
                 detector: str = DETECTORS[0]) -> io.NodeOutput:
         backend = one_of(backend, BACKENDS, "backend")
@@ -92,7 +94,8 @@ class LoadFaceAnalyzer(io.ComfyNode):
         if detector == "face mesh" and mesh is None:
             raise ValueError("detector: the face mesh's networks are not at hand; run `python run.py weights --comfyui "
                              "PATH` from the pack's folder, or choose own.")
-        analyzer = load_analyzer(backend, insightface_packs(), chosen, detection_size, mesh)
+        analyzer = load_analyzer(backend, insightface_packs(), chosen, detection_size, mesh,
+                                 mesh_needed=detector == "face mesh")
         return io.NodeOutput(analyzer, analyzer.licence, ui=ui.PreviewText(f"{analyzer.name}\n{analyzer.licence}"))
 
 
@@ -140,13 +143,15 @@ class DetectFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image: torch.Tensor, threshold: float, min_size: int, order: str, no_face: str,
                 analyzer: FaceAnalyzer | None = None, face_landmarks: Any = None, bounding_box: Any = None,
                 reference_image: torch.Tensor | None = None) -> io.NodeOutput:
         order, missing = one_of(order, ORDERS, "order"), one_of(no_face, NO_FACE, "no_face")
         reference = None
         if order == "reference" and reference_image is not None:
-            reference = find_faces(reference_image, analyzer, threshold=threshold, on_frame=stop_if_asked)
+            reference = find_faces(reference_image, analyzer, threshold=threshold, on_frame=stop_if_asked,
+                                   name="reference_image")
         faces = find_faces(image, analyzer, face_landmarks, bounding_box, threshold, min_size, order, reference,
                            step_counter(image.shape[0]))
         require_faces(faces, "image", missing)
@@ -191,6 +196,7 @@ class MatchFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, original: Faces, edited: Faces, min_similarity: float, position_weight: float,
                 same_person: float, photos: str = DEFAULTS.match.photos,
                 pairs: str = DEFAULTS.match.pairs) -> io.NodeOutput:
@@ -231,6 +237,7 @@ class FaceSimilarity(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image: torch.Tensor, reference: torch.Tensor, analyzer: FaceAnalyzer,
                 before: torch.Tensor | None = None) -> io.NodeOutput:
         result = compare(image, reference, analyzer, before, stop_if_asked)

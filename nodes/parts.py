@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from ..editedid_core.choices import one_of
 from ..editedid_core.masks.part_weights import NAMES, PRESETS, PartWeights
 from .faces import CATEGORY
+from .given import checked
 
 AUTO = -1.0
 """The value of a part's input that leaves the part to the preset, and there to the masks."""
@@ -51,6 +52,7 @@ class FaceParts(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, preset: str, **weights: Any) -> io.NodeOutput:
         chosen = one_of(preset, (NO_PRESET, *PRESETS), "preset")
         base = PRESETS.get(chosen, PartWeights())

@@ -15,6 +15,7 @@ from ..editedid_core.masks.part_weights import read_parts
 from ..editedid_core.restore.overlay import origin_overlay
 from .crops import face_shape_input, skin_tone_input
 from .faces import pairs_input
+from .given import checked
 from .parts import parts_input
 from .run import run_restoration
 from .sampling import CATEGORY, late_inputs, make_settings, mode_input, settings_inputs
@@ -102,6 +103,7 @@ class RestoreIdentity(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, original: torch.Tensor, edited: torch.Tensor, mode: str, model: Any = None, vae: Any = None,
                 analyzer: Any = None, positive: Any = None, negative: Any = None,
                 element_mask: torch.Tensor | None = None, crop_size: int = DEFAULTS.crop.size,
