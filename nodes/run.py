@@ -25,7 +25,11 @@ from ..editedid_core.engines.protocol import Engine, FaceJob, FaceResult
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import load_analyzer
 from ..editedid_core.restore.report import Restoration
+from ..editedid_core.restore.resume import FinishedFaces
 from ..editedid_core.restore.runner import restore
+
+FINISHED = FinishedFaces()
+"""What an interrupted batch has restored; closed at the end of each run."""
 
 NO_MODEL = ("model and vae are not both connected: the photo's face was put in without diffusion. Connect both to "
             "restore with the model.")
@@ -111,7 +115,10 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
             check_prompt(model, prompt, name)
         config, notes = fitting_crop(config, model, vae)
     engine = make_engine(config, model, vae, positive, negative)
+    if edited.shape[0] > 1:
+        engine = FINISHED.engine(engine, config, (model, vae, positive, negative))
     done = restore(original, edited, analyzer or best_analyzer(), engine, config, element_mask, stop_if_asked)
+    FINISHED.close()
     done = replace(done, notes=notes + done.notes)
     for warning in done.warnings():
         logging.warning("Restore Identity: %s", warning)
