@@ -109,7 +109,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     sigmas = torch.tensor([space.sigma(r) for r in reversed(grid.rhos)] + [0.0])
     guider = comfy.samplers.CFGGuider(clone)
     positive = positive or empty_conditioning(clone)
-    # without guidance nobody looks at the negative one
+    # without guidance the negative one is not evaluated
     guider.set_conds(positive, negative or (positive if settings.cfg == 1.0 else empty_conditioning(clone)))
     guider.set_cfg(settings.cfg)
     generator = torch.Generator().manual_seed(settings.noise_seed)
@@ -187,8 +187,9 @@ class PairSampler(comfy.samplers.Sampler):
     def noise_grid(self, model: Any) -> NoiseGrid:
         """The levels of this run on a model, object patches included."""
         s, highest = self.settings, float(model.get_model_object("model_sampling").sigma_max)
+        jumps = self.run.plan.windows if self.run is not None and not is_paper(self.mode) else ()
         return make_noise_grid(noise_space(model), highest, s.steps, s.strength, s.sigma_floor,
-                               Window(*s.solver_window))
+                               Window(*s.solver_window), jumps)
 
     def sample(self, model_wrap: Any, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, noise: Tensor,
                latent_image: Tensor, denoise_mask: Any = None, disable_pbar: bool = False) -> Tensor:
@@ -208,7 +209,7 @@ class PairSampler(comfy.samplers.Sampler):
             sigma_row = x.new_full((x.shape[0],), sigma)
             denoised = model_wrap(x, sigma_row, model_options=extra_args["model_options"], seed=extra_args.get("seed"))
             if self.run is not None:
-                self.run.rows = ()  # whatever else evaluates the model is none of the gates' business
+                self.run.rows = ()  # the gates leave all other evaluations of the model alone
             if rows is Rows.SOURCES and callback is not None:
                 callback(step - 1, denoised[1:2], x[1:2], 2 * grid.steps)
             return denoised
