@@ -18,6 +18,7 @@ class FaceJob:
     photos of the person, likewise; M may be 0. face_mask, element_mask: (S, S) in [0, 1], the face and what covers it.
     pose: how differently the two faces hold themselves, in eye distances. drift: 1 - cosine of the two faces. place:
     where the crop lies in the edit, for what is told in the edit's own coordinates; None where there is no such thing.
+    attempt: which try at this face it is, from 0; an engine that uses a network does something else in each.
     """
 
     original: Tensor
@@ -28,6 +29,7 @@ class FaceJob:
     pose: float
     drift: float
     place: FaceCrop | None = None
+    attempt: int = 0
 
     @property
     def weight(self) -> Tensor:
@@ -38,11 +40,12 @@ class FaceJob:
 @dataclass(frozen=True, eq=False)
 class FaceResult:
     """What an engine made of a job. crop: (1, S, S, 3) in [0, 1]. evaluations: samples that went through a network.
-    mode: what ran, in a word or two, for the report."""
+    mode: what ran, in a word or two, for the report. notes: sentences about the run."""
 
     crop: Tensor
     evaluations: int
     mode: str
+    notes: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

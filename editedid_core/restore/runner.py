@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,15 +12,16 @@ from ..appearance.skin_tone import OTHER_LIGHT, UNSURE
 from ..config import RestoreConfig
 from ..crops.cut import cut_crops
 from ..crops.paste import paste, paste_mask
-from ..engines.protocol import Engine
+from ..engines.protocol import Engine, FaceJob, FaceResult
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..pictures import check_pictures
 from ..records import CropResult, FacePair, FacePairs, Faces, PasteRecord
 from ..ticks import Tick, nothing
 from .caution import cautions
 from .guard import judge
+from .rank import rank
 from .report import Decision, FaceReport, PictureReport, Restoration
-from .stages import Prepared, cut, find, job, left_alone, match, shape_and_tone
+from .stages import Prepared, cut, find, job, left_alone, match, shape_and_tone, with_crop_size
 
 
 def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: Engine, config: RestoreConfig,
@@ -35,6 +37,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     photos = find(original, "original", analyzer, config.find, tick)
     faces_of_edit = find(edited, "edited", analyzer, config.find, tick)
     pairs = match(photos, faces_of_edit, config.match, tick)
+    config = with_crop_size(config.resolved(), pairs)
     run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick)
     attempts = run.attempts()
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
@@ -45,8 +48,9 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     return Restoration(
         image, mask, faces, left_alone(pairs, config.match), pictures, len(pairs.unmatched_original),
         int(changed.sum()), sum(attempt.evaluations for attempt in attempts), attempts[0].mode if attempts else "none",
-        tuple(f"No face was found in photo {frame + 1} of original; it is not used." for frame in
-              range(photos.frames) if not photos.in_frame(frame)),
+        tuple(dict.fromkeys(note for attempt in attempts for note in attempt.notes))
+        + tuple(f"No face was found in photo {frame + 1} of original; it is not used." for frame in
+                range(photos.frames) if not photos.in_frame(frame)),
     )
 
 
@@ -61,6 +65,7 @@ class _Attempt:
     record: PasteRecord
     evaluations: int
     mode: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +104,8 @@ class _Run:
         before = cut_crops(self.edited, crops.record)
         attempts = []
         for i, pair in enumerate(pairs.pairs):
-            result = self.engine.run(job(self.original, prepared, crops, i, self.config))
-            report = self._judge(crops, i, before[i : i + 1], result.crop, least_gain)
+            face = job(self.original, prepared, crops, i, self.config)
+            result, report = self._best(face, crops, i, before[i : i + 1], least_gain)
             shaped = prepared.shaped.pairs.pairs[i].shaped
             if not report.accepted and shaped:
                 unmixed = self._judge(crops, i, before[i : i + 1], crops.edited[i : i + 1], least_gain)
@@ -108,9 +113,27 @@ class _Run:
             shape = share if shaped else 0.0
             report = replace(report, warnings=self._warnings(prepared, crops, i, pair), shape=shape)
             record = replace(crops.record, crops=crops.record.crops[i : i + 1], masks=crops.record.masks[i : i + 1])
-            attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode))
+            attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode,
+                                     result.notes))
             self.tick()
         return attempts
+
+    def _best(self, face: FaceJob, crops: CropResult, i: int, before: Tensor,
+              least_gain: float | None) -> tuple[FaceResult, FaceReport]:
+        """The best of the tries at a face, and what the guard says of it; the evaluations of all of them count."""
+        best, spent, highest = None, 0, -math.inf
+        for attempt in range(self.config.tries):
+            result = self.engine.run(replace(face, attempt=attempt))
+            spent += result.evaluations
+            report = self._judge(crops, i, before, result.crop, least_gain)
+            figure = rank(report, crops.record.masks[i], face.edited, result.crop) if self.config.tries > 1 else 0.0
+            if figure > highest:
+                best, highest = (result, report), figure
+            # without a network each try gives the same
+            if not result.evaluations or spent + result.evaluations > self.config.most_evaluations:
+                break
+        assert best is not None
+        return replace(best[0], evaluations=spent), best[1]
 
     def _judge(self, crops: CropResult, i: int, before: Tensor, restored: Tensor,
                least_gain: float | None) -> FaceReport:

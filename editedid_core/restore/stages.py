@@ -11,7 +11,7 @@ from torch import Tensor
 from ..appearance.skin_tone import retone_faces
 from ..choices import one_of
 from ..config import NO_FACE, CropConfig, FindConfig, MatchConfig, RestoreConfig
-from ..crops.cut import crop_pairs
+from ..crops.cut import crop_pairs, natural_size
 from ..engines.protocol import FaceJob
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..faces.detect import detect
@@ -79,9 +79,15 @@ def shape_and_tone(original: Tensor, edited: Tensor, pairs: FacePairs, shares: S
     return Prepared(both, moved, toned.certainty)
 
 
+def with_crop_size(config: RestoreConfig, pairs: FacePairs) -> RestoreConfig:
+    """The configuration with a side for the crops, where it leaves that to the faces."""
+    return config if config.crop.size is not None else config.changed({"crop.size": natural_size(pairs)})
+
+
 def cut(original: Tensor, prepared: Prepared, config: CropConfig, tick: Tick = nothing) -> CropResult:
     """The crops of all pairs, in order."""
-    return crop_pairs(original, prepared.shaped.image, prepared.shaped.pairs, config.size, prepared.element_mask,
+    size = config.size if config.size is not None else natural_size(prepared.shaped.pairs)
+    return crop_pairs(original, prepared.shaped.image, prepared.shaped.pairs, size, prepared.element_mask,
                       config.relight, config.auto_elements, config.piecewise, config.keep_elements, config.alignment,
                       config.whole_features, config.match_sharpness, tick)
 
