@@ -113,8 +113,8 @@ class RestoreConfig:
     engine: what restores a crop. sampling, entangle, disentangle: EditedID's run. strength_by_drift: how far strength
     follows the drift of a face, 0 to 1. detail: share of the autoencoder's lost detail that is given back, 0 to 1.
     prompt: words for every face where no conditioning is given; "" is the model's true empty prompt. quality: one
-    choice that sets others (`resolved`). tries: different runs of each face, of which the best is taken; most_evaluations: a
-    face gets no further try that would lead past so many.
+    choice that sets others (`resolved`). tries: different runs of each face, of which the best is taken;
+    most_evaluations: a face gets no further try that would lead past so many.
     """
 
     engine: EngineName = "edited id"

@@ -32,21 +32,23 @@ once for each host version.
 _PROFILES = """## How each model is run
 
 The pack runs a model as its makers do. Tests look at what every row of the network is given
-(`tests/host/method/test_profiles.py`). The first row that fits counts. Facts marked *assumed* have no public source yet.
+(`tests/host/method/test_profiles.py`). The first row that fits counts. Facts marked *assumed* have no public source
+yet.
 
 * **Told by**: the host's class of the model, words of its file's name, channels of its input. Other loaders than the
   host's may not say which file it was: an edit model then counts as the plain model, and a distilled one as not
   distilled.
 * **Size**: side in pixels of a crop with `crop_size` *auto*.
-* **No prompt**: *encoded* is what the text encoder makes of an empty prompt, with the family's template; without `clip`
-  zeros stand for it, and the report says so. *Zeros* were trained.
-* **Guidance**: the embedded guidance of the sources and of the target. A prompt's own (*FluxGuidance*) is the target's.
-* **References**: the original sees itself and the edit itself, twice each; the target sees the original and then the edit.
-  A prompt's own references are left as they are.
-* **Steps**: a distilled model is run in lock-step on its own noise levels, as far as *strength* reaches. A file name with
-  *turbo*, *lightning*, *lcm*, *hyper*, *dmd* or *distill* counts as well, and LCM sampling. The model's own shift of its
-  schedule, and that of the *ModelSampling* nodes, is kept; elsewhere the levels are even in the logarithm of the
-  noise-to-signal ratio, which no shift moves.
+* **No prompt**: *encoded* is what the text encoder makes of an empty prompt, with the family's template; without
+  `clip` zeros stand for it, and the report says so. *Zeros* were trained.
+* **Guidance**: the embedded guidance of the sources and of the target. A prompt's own (*FluxGuidance*) is the
+  target's.
+* **References**: the original sees itself and the edit itself, twice each; the target sees the original and then the
+  edit. A prompt's own references are left as they are.
+* **Steps**: a distilled model is run in lock-step on its own noise levels, as far as *strength* reaches. A file name
+  with *turbo*, *lightning*, *lcm*, *hyper*, *dmd* or *distill* counts as well, and LCM sampling. The model's own
+  shift of its schedule, and that of the *ModelSampling* nodes, is kept; elsewhere the levels are even in the
+  logarithm of the noise-to-signal ratio, which no shift moves.
 
 | model | told by | size | no prompt | guidance | references | beside the noise | steps | source |
 |---|---|---|---|---|---|---|---|---|

@@ -18,7 +18,8 @@ from lab.toys import TOYS, Toy
 pytestmark = pytest.mark.every_host
 
 NAMED = {"flux": "flux1-kontext-dev.safetensors", "qwen": "qwen_image_edit_2511_bf16.safetensors",
-         "longcat": "longcat_image_edit_bf16.safetensors", "zimage": "z-image-omni.safetensors", "krea2": "krea2_identity_edit.safetensors"}
+         "longcat": "longcat_image_edit_bf16.safetensors", "zimage": "z-image-omni.safetensors",
+         "krea2": "krea2_identity_edit.safetensors"}
 """Files whose names tell an edit model of a toy's family."""
 
 

@@ -49,8 +49,8 @@ class AttentionRun:
 
     `rows`: names of the batch's rows: sources only (record), target only (replay) or all three; `position`: of the step
     in the run, 0 at its noisiest level, 1 at the clean picture; `face_share` in [0, 1]: what pose leaves of the gates'
-    strength in the face; `unreached`: evaluations in which no attention call came by; `others`: features of further photos of the
-    person, whose face keys join the original's in the detail gate.
+    strength in the face; `unreached`: evaluations in which no attention call came by; `others`: features of further
+    photos of the person, whose face keys join the original's in the detail gate.
     """
 
     plan: Plan
