@@ -26,7 +26,7 @@ def chosen_size(value: Any, name: str) -> int | None:
     if value == AUTO:
         return None
     try:
-        size = int(value)
+        size = 0 if isinstance(value, bool) else int(value)
     except (TypeError, ValueError):
         size = 0
     if not LEAST <= size <= MOST:

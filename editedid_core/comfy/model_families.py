@@ -43,6 +43,7 @@ class Family:
     just before self-attention; `patch`: path of the network's patch size, or the size; `image`: where the image
     tokens stand among text and references; `references`: reference tokens stand `behind` the image tokens and are
     counted, or only where the host says how many (`announced`), or they do not move the image tokens (`apart`);
+    `whole`: its patches must divide the latent, which others fill up;
     `padded`: path of the number that image tokens are padded to a multiple of; `unmapped`: inputs of the model
     under which the map does not hold; `empty`: zeros for no prompt; `auto`: what the mode `auto` means; `refusal`: why
     no gate can act, for rows that are here to say so; `profiles`: how its models are run, the last for any of them.
@@ -55,6 +56,7 @@ class Family:
     patch: str | int = "patch_size"
     image: Literal["first", "last"] = "last"
     references: Literal["behind", "announced", "apart"] = "apart"
+    whole: bool = False
     padded: str = ""
     unmapped: tuple[str, ...] = ()
     empty: Empty | None = None
@@ -141,7 +143,7 @@ FAMILIES: tuple[Family, ...] = (
            empty=Empty(("txt_in.in_features",), pooled=("params.vec_in_dim", _ANY_POOLED)),
            profiles=_FLUXES),
     Family("Hunyuan Image 2.1, Hunyuan Video as one frame", "HunyuanVideo", _DOUBLE_SINGLE,
-           unmapped=("guiding_frame_index",),
+           whole=True, unmapped=("guiding_frame_index",),
            empty=Empty(("txt_in.input_embedder.in_features",), pooled=("params.vec_in_dim",)),
            profiles=(Profile("Hunyuan Image 2.1", 2048, "its model card", config="HunyuanImage21", guidance=_UNGUIDED),
                      Profile("Hunyuan Video as one frame", 960, "arXiv 2412.03603: the area of 720p",
@@ -197,7 +199,7 @@ FAMILIES: tuple[Family, ...] = (
            profiles=(Profile("Anima", 1024, "the host's blueprint", config="Anima"),
                      Profile("Cosmos-Predict 2 image", 960, "the area of 720p, the host's largest grid"))),
     Family("Kandinsky 5 image", "Kandinsky5", (Blocks("visual_transformer_blocks", "double", ("image", "other")),),
-           image="first", unmapped=("time_dim_replace",),
+           image="first", whole=True, unmapped=("time_dim_replace",),
            empty=Empty(("text_embeddings.in_layer.in_features",),
                        pooled=("pooled_text_embeddings.in_layer.in_features",)),
            profiles=(Profile("Kandinsky 5 image", 1024, "its model card"),)),

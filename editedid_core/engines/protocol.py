@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from ..geometry.thin_plate import Bend
 from ..records import FaceCrop
 
 
@@ -18,6 +19,7 @@ class FaceJob:
     photos of the person, likewise; M may be 0. face_mask, element_mask: (S, S) in [0, 1], the face and what covers it.
     pose: how differently the two faces hold themselves, in eye distances. drift: 1 - cosine of the two faces. place:
     where the crop lies in the edit, for what is told in the edit's own coordinates; None where there is no such thing.
+    bent: how the face was brought to the person's shape before; None where it was not.
     attempt: which try at this face it is, from 0; an engine that uses a network does something else in each.
     """
 
@@ -29,6 +31,7 @@ class FaceJob:
     pose: float
     drift: float
     place: FaceCrop | None = None
+    bent: Bend | None = None
     attempt: int = 0
 
     @property

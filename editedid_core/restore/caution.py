@@ -41,6 +41,9 @@ def cautions(pair: FacePair, covered: float = 0.0) -> tuple[str, ...]:
     if pair.similarity is not None and pair.similarity < LEAST_LIKE:
         found.append(f"The face in the edit hardly resembles the person any more (likeness {pair.similarity:.2f}): "
                      "check that it is meant to be this person.")
+    if pair.rival is not None:
+        found.append(f"Who is who is doubtful: another face is as like ({pair.rival.likeness:.2f} against "
+                     f"{pair.similarity:.2f}). Look at the face map, and name the pair in pairs.")
     return tuple(found)
 
 

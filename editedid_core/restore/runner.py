@@ -48,7 +48,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     return Restoration(
         image, mask, faces, left_alone(pairs, config.match), pictures, len(pairs.unmatched_original),
         int(changed.sum()), sum(attempt.evaluations for attempt in attempts), attempts[0].mode if attempts else "none",
-        tuple(dict.fromkeys(note for attempt in attempts for note in attempt.notes))
+        pairs.notes + tuple(dict.fromkeys(note for attempt in attempts for note in attempt.notes))
         + tuple(f"No face was found in photo {frame + 1} of original; it is not used." for frame in
                 range(photos.frames) if not photos.in_frame(frame)),
     )

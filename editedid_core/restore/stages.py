@@ -46,9 +46,9 @@ def require_faces(faces: Faces, name: str, no_face: str) -> None:
 
 
 def match(originals: Faces, edited: Faces, config: MatchConfig, tick: Tick = nothing) -> FacePairs:
-    """Who is who, by likeness and place."""
+    """Who is who: as the user chose, else by likeness and place."""
     return match_faces(originals, edited, config.min_similarity, config.position_weight, config.same_person,
-                       config.photos, tick)
+                       config.photos, tick, config.pairs, config.doubt)
 
 
 def left_alone(pairs: FacePairs, config: MatchConfig) -> tuple[LeftAlone, ...]:
@@ -56,7 +56,7 @@ def left_alone(pairs: FacePairs, config: MatchConfig) -> tuple[LeftAlone, ...]:
     refused: dict[tuple[int, Box], float | None] = {
         (pair.edited.frame, box_of(pair.edited.box)): pair.similarity for pair in pairs.refused}
     return tuple(LeftAlone(face.frame, box_of(face.box), refused.get((face.frame, box_of(face.box))),
-                           config.min_similarity) for face in pairs.unmatched_edited)
+                           config.min_similarity, face in pairs.skipped) for face in pairs.unmatched_edited)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,4 +101,4 @@ def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config:
     others = cut(original, replace(prepared, shaped=further), config.crop).original
     drift = 1 - person_similarity(pair.originals, pair.as_found)
     return FaceJob(crops.original[one], crops.edited[one], others, crops.face_mask[i], crops.element_mask[i],
-                   pose_distance(pair.original, pair.as_found), drift, crops.record.crops[i])
+                   pose_distance(pair.original, pair.as_found), drift, crops.record.crops[i], prepared.shaped.bends[i])

@@ -64,7 +64,7 @@ class EditedIDEngine:
         settings = replace(self.settings, pose=job.pose, strength=min(1.0, factor * strength),
                            noise_seed=self.settings.noise_seed + pattern)
         run = self.sample(*latents, job.face_mask, job.element_mask, settings, others)
-        require_finite(run.latent, "sampling: the restored latent", SAMPLE_REMEDY)
+        require_finite(run.latent, "model: the restored latent", SAMPLE_REMEDY)
         crop, of_original, of_edited = (self._decoded(z).to(job.edited) for z in (run.latent, *latents))
         crop = return_detail(crop, job.original, job.edited, of_original, of_edited, job.weight, self.detail)
         return FaceResult(crop, run.evaluations, run.mode, run.notes)
