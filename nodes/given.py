@@ -21,7 +21,8 @@ def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutpu
 
     Choices must be among their options, numbers in the range of their widget; pictures, masks and latents must be
     there, and pictures and masks must hold numbers alone. An input that the node's `validate_inputs` names is the
-    node's own to check where it is a text, or a number beside choices that are numbers. Raises ValueError, one sentence that names the input, for anything else.
+    node's own to check where it is a text, or a number beside choices that are numbers. Raises ValueError, one
+    sentence that names the input, for anything else.
     """
     signature = inspect.signature(execute)
     of_class, *_ = signature.parameters

@@ -76,8 +76,9 @@ class RestoreIdentity(io.ComfyNode):
                 skin_tone_input(DEFAULTS.shape.skin_tone, optional=True),
                 io.Combo.Input("quality", options=list(QUALITIES), default=DEFAULTS.quality, optional=True,
                                advanced=True, tooltip="fast: one step, about three evaluations of the model for a "
-                               "face. standard: what the other inputs say. best: up to four different runs, at most 60 evaluations; "
-                               "the one with the most likeness and the least change of place and rim is taken."),
+                               "face. standard: what the other inputs say. best: up to four different runs, at most "
+                               "60 evaluations; the one with the most likeness and the least change of place and rim "
+                               "is taken."),
                 clip_input(),
                 io.String.Input("prompt", default=DEFAULTS.prompt, optional=True, advanced=True, tooltip="Needs clip. "
                                 "A few words for every face, such as: a portrait photo. Empty is the model's own "
