@@ -18,10 +18,12 @@ from ..editedid_core.crops.paste import paste as paste_crops
 from ..editedid_core.crops.paste import paste_mask
 from ..editedid_core.crops.preview import crop_sheet
 from ..editedid_core.geometry.reshape import reshape_faces
+from ..editedid_core.masks.part_weights import read_parts
 from ..editedid_core.records import FacePairs, PasteRecord
 from . import types
 from .faces import CATEGORY
 from .given import checked
+from .parts import parts_input
 from .show import for_host, preview
 from .sizes import AUTO, chosen_size, size_fault, size_input
 
@@ -143,6 +145,7 @@ class CropFacePairs(io.ComfyNode):
                               tooltip="Mask on the edited picture of things that must stay as they are over the face."),
                 io.Vae.Input("vae", optional=True, tooltip="The VAE that will encode the crops: their side becomes a "
                              "multiple of its factor, so that it cuts nothing off."),
+                parts_input(),
                 io.Model.Input("model", optional=True, tooltip="The model that will work on the crops: size auto then "
                                "is the size that it was made for."),
             ],
@@ -165,7 +168,9 @@ class CropFacePairs(io.ComfyNode):
     @checked
     def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: str | int,
                 relight: float, auto_elements: float, piecewise: bool, keep_elements: bool,
-                element_mask: torch.Tensor | None = None, vae: Any = None, model: Any = None) -> io.NodeOutput:
+                element_mask: torch.Tensor | None = None, vae: Any = None, parts: str = str(DEFAULTS.parts),
+                model: Any = None) -> io.NodeOutput:
+        weights = read_parts(parts)
         native = None if model is None else native_size(model)
         side = chosen_size(size, "size") or native or natural_size(pairs)
         multiple = crop_multiple(vae, model)
@@ -174,7 +179,7 @@ class CropFacePairs(io.ComfyNode):
             logging.warning("Crop Face Pairs: size %d became %d, a multiple of %d: a VAE would cut the rest off, and "
                             "the faces would move.", side, fitting, multiple)
         crops = crop_pairs(original_image, edited_image, pairs, fitting, element_mask, relight, auto_elements,
-                           piecewise, keep_elements, tick=stop_if_asked)
+                           piecewise, keep_elements, tick=stop_if_asked, parts=weights)
         shown = with_placeholder(crops, edited_image, fitting)
         return io.NodeOutput(shown.original, shown.edited, shown.face_mask, shown.element_mask, shown.record,
                              ui=preview(crop_sheet(shown), cls))

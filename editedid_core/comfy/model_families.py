@@ -235,7 +235,7 @@ def find_family(network: Any) -> Family | None:
     classes = {c.__name__: depth for depth, c in enumerate(type(network).__mro__)}
     fits = [f for f in FAMILIES if (not f.network or f.network in classes)
             and (not f.needs or follow(network, f.needs)) and all(hasattr(network, b.attribute) for b in f.blocks)]
-    # of two rows the one of the nearer class counts; rows told by structure alone come last
+    # of two rows the one of the nearer class counts; rows known by structure alone come last
     return min(fits, key=lambda f: classes.get(f.network, len(classes)), default=None)
 
 

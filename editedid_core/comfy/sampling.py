@@ -120,7 +120,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     sigmas = torch.tensor([space.sigma(r) for r in reversed(grid.rhos)] + [0.0])
     guider = comfy.samplers.CFGGuider(clone)
     positive = positive or empty_conditioning(clone)
-    # without guidance nobody looks at the negative one
+    # without guidance the negative one is not evaluated
     negative = negative or (positive if settings.cfg == 1.0 else empty_conditioning(clone))
     generator = torch.Generator().manual_seed(settings.noise_seed)
     noise = torch.randn(edited.shape, generator=generator)
@@ -211,8 +211,8 @@ class PairSampler(comfy.samplers.Sampler):
             scheduler = "simple" if space.flow else "sgm_uniform"
             sigmas = comfy.samplers.calculate_sigmas(sampling, scheduler, self.own_steps).tolist()
             return make_own_grid(space, sigmas, s.strength, s.sigma_floor, s.steps)
-        return make_noise_grid(space, highest, s.steps, s.strength, s.sigma_floor,
-                               Window(*s.solver_window))
+        jumps = self.run.plan.windows if self.run is not None and not is_paper(self.mode) else ()
+        return make_noise_grid(space, highest, s.steps, s.strength, s.sigma_floor, Window(*s.solver_window), jumps)
 
     def sample(self, model_wrap: Any, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, noise: Tensor,
                latent_image: Tensor, denoise_mask: Any = None, disable_pbar: bool = False) -> Tensor:
@@ -233,7 +233,7 @@ class PairSampler(comfy.samplers.Sampler):
             sigma_row = x.new_full((x.shape[0],), sigma)
             denoised = model_wrap(x, sigma_row, model_options=extra_args["model_options"], seed=extra_args.get("seed"))
             if self.run is not None:
-                self.run.rows = ()  # whatever else evaluates the model is none of the gates' business
+                self.run.rows = ()  # the gates leave all other evaluations of the model alone
             if rows is Rows.SOURCES and callback is not None:
                 callback(step - 1, denoised[1:2], x[1:2], 2 * grid.steps)
             return denoised
