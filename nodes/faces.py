@@ -18,12 +18,13 @@ from ..editedid_core.faces.compare import compare
 from ..editedid_core.faces.detect import ORDERS
 from ..editedid_core.faces.find import find_faces
 from ..editedid_core.faces.match import CHOICES
-from ..editedid_core.faces.preview import numbered_boxes, side_by_side
+from ..editedid_core.faces.preview import numbered_boxes, side_by_side, with_thumbnails
 from ..editedid_core.masks.outline import faces_mask
-from ..editedid_core.records import Faces
+from ..editedid_core.records import Faces, Matching
 from ..editedid_core.restore.stages import match, require_faces
 from . import types
-from .show import preview
+from .given import checked
+from .show import match_map, preview
 
 CATEGORY = "image/identity restoration"
 DEFAULTS = RestoreConfig()
@@ -81,6 +82,7 @@ class LoadFaceAnalyzer(io.ComfyNode):
                 f"models/insightface/models/{pack}, or choose auto.")
 
     @classmethod
+    @checked
     def execute(cls, backend: Backend, pack: str, detection_size: int,
                 detector: str = DETECTORS[0]) -> io.NodeOutput:
         backend = one_of(backend, BACKENDS, "backend")
@@ -92,7 +94,8 @@ class LoadFaceAnalyzer(io.ComfyNode):
         if detector == "face mesh" and mesh is None:
             raise ValueError("detector: the face mesh's networks are not at hand; run `python run.py weights --comfyui "
                              "PATH` from the pack's folder, or choose own.")
-        analyzer = load_analyzer(backend, insightface_packs(), chosen, detection_size, mesh)
+        analyzer = load_analyzer(backend, insightface_packs(), chosen, detection_size, mesh,
+                                 mesh_needed=detector == "face mesh")
         return io.NodeOutput(analyzer, analyzer.licence, ui=ui.PreviewText(f"{analyzer.name}\n{analyzer.licence}"))
 
 
@@ -140,16 +143,19 @@ class DetectFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image: torch.Tensor, threshold: float, min_size: int, order: str, no_face: str,
                 analyzer: FaceAnalyzer | None = None, face_landmarks: Any = None, bounding_box: Any = None,
                 reference_image: torch.Tensor | None = None) -> io.NodeOutput:
         order, missing = one_of(order, ORDERS, "order"), one_of(no_face, NO_FACE, "no_face")
         reference = None
         if order == "reference" and reference_image is not None:
-            reference = find_faces(reference_image, analyzer, threshold=threshold, on_frame=stop_if_asked)
+            reference = find_faces(reference_image, analyzer, threshold=threshold, on_frame=stop_if_asked,
+                                   name="reference_image")
         faces = find_faces(image, analyzer, face_landmarks, bounding_box, threshold, min_size, order, reference,
                            step_counter(image.shape[0]))
         require_faces(faces, "image", missing)
+        faces = with_thumbnails(image, faces)
         boxes = numbered_boxes(image, faces, stop_if_asked)
         return io.NodeOutput(faces, boxes, faces_mask(faces), len(faces.faces), ui=preview(boxes, cls))
 
@@ -164,6 +170,7 @@ class MatchFaces(io.ComfyNode):
             description="Finds who is who: pairs the faces of the original photos with those of the edited picture. "
             "Several photos of one person count together. Faces without a partner are reported and left alone.",
             search_aliases=["pair faces", "same person", "who is who", "multiple people", "editedid"],
+            is_output_node=True,
             inputs=[
                 types.Faces.Input("original", tooltip="Faces of the original photo or photos (Detect Faces)."),
                 types.Faces.Input("edited", tooltip="Faces of the edited picture or pictures (Detect Faces)."),
@@ -189,6 +196,7 @@ class MatchFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, original: Faces, edited: Faces, min_similarity: float, position_weight: float,
                 same_person: float, photos: str = DEFAULTS.match.photos,
                 pairs: str = DEFAULTS.match.pairs) -> io.NodeOutput:
@@ -196,7 +204,8 @@ class MatchFaces(io.ComfyNode):
                          same_person=same_person, photos=one_of(photos, CHOICES[:2], "photos"), pairs=pairs)
         matched = match(original, edited, config, stop_if_asked)
         report = matched.report(original, edited)
-        return io.NodeOutput(matched, len(matched.pairs), report, ui=ui.PreviewText(report))
+        shown = {**ui.PreviewText(report).as_dict(), **match_map(Matching(original, edited, matched), config)}
+        return io.NodeOutput(matched, len(matched.pairs), report, ui=shown)
 
 
 class FaceSimilarity(io.ComfyNode):
@@ -228,6 +237,7 @@ class FaceSimilarity(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image: torch.Tensor, reference: torch.Tensor, analyzer: FaceAnalyzer,
                 before: torch.Tensor | None = None) -> io.NodeOutput:
         result = compare(image, reference, analyzer, before, stop_if_asked)

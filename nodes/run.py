@@ -13,7 +13,7 @@ import torch
 from ..editedid_core.comfy import vae as host_vae
 from ..editedid_core.comfy.crop_conditioning import crop_conditioning
 from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
-from ..editedid_core.comfy.model_profile import check_prompt
+from ..editedid_core.comfy.model_profile import check_latent, check_prompt
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
 from ..editedid_core.config import RestoreConfig
@@ -66,16 +66,22 @@ class _OnHost:
     config: RestoreConfig
 
     def run(self, job: FaceJob) -> FaceResult:
+        def encode(picture: torch.Tensor) -> torch.Tensor:
+            latent = host_vae.encode(self.vae, picture)
+            check_latent(self.model, latent, "vae")
+            return latent
+
         def sample(original: torch.Tensor, edited: torch.Tensor, face_mask: torch.Tensor, element_mask: torch.Tensor,
                    settings: SampleSettings, others: torch.Tensor | None) -> Sampled:
             cells = (edited.shape[-2], edited.shape[-1])
-            positive, negative = (crop_conditioning(one, job.place, cells) for one in (self.positive, self.negative))
+            positive, negative = (crop_conditioning(one, job.place, cells, job.bent)
+                                  for one in (self.positive, self.negative))
             done = sample_pair(self.model, positive, negative, original, edited, face_mask, element_mask, settings,
                                others)
             return Sampled(done.latent, done.evaluations, done.mode)
 
         c = self.config
-        return EditedIDEngine(partial(host_vae.encode, self.vae), sample, partial(host_vae.decode, self.vae),
+        return EditedIDEngine(encode, sample, partial(host_vae.decode, self.vae),
                               c.sampling, c.strength_by_drift, c.detail).run(job)
 
 

@@ -61,7 +61,7 @@ class _Forward:
 
     `size`: of the latent; `halves`: which half of the batch each chunk of `rows` rows is; `references`: tokens of the
     reference pictures behind the image tokens, as counted here; `order`: the calls to come, for networks whose calls
-    are told by their order; `projected`: the call whose output is on its way through the output projection.
+    are known by their order; `projected`: the call whose output is on its way through the output projection.
     """
 
     map: _Map
@@ -88,7 +88,7 @@ class _Forward:
                              projection_follows=told_by_patch)
 
     def _unet(self, q: Tensor, axis: int, options: dict[str, Any]) -> tuple[Layer, tuple[int, int], int] | None:
-        # told by the attn1 patch: by shape, 77 text tokens and a 7x11 grid could not be told apart
+        # known from the attn1 patch: 77 text tokens and a 7x11 grid have the same shape
         mine, self.self_attention_next = self.self_attention_next, False
         if not mine or "block" not in options:
             return None

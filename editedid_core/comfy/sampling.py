@@ -25,6 +25,7 @@ from ..engines.edited_id.settings import Mode, SampleSettings
 from ..engines.edited_id.trajectory import Denoise, Rows
 from ..pictures import SAMPLE_REMEDY, require_finite
 from .attention_hook import install
+from .crop_conditioning import within
 from .hook_keyframes import HookKeyframes
 from .model_profile import (
     answers_with_the_end,
@@ -88,6 +89,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
             f"original_latent: its size {tuple(original.shape)} differs from edited_latent {tuple(edited.shape)}; "
             "encode both crops of Crop Face Pairs with the same VAE."
         )
+    positive, negative = (within(prompt, (edited.shape[-2], edited.shape[-1])) for prompt in (positive, negative))
     weight, support = _latent_masks(face_mask, element_mask, edited)
     if not settings.hold_surroundings:
         support = torch.ones_like(support)
@@ -107,7 +109,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     sigmas = torch.tensor([space.sigma(r) for r in reversed(grid.rhos)] + [0.0])
     guider = comfy.samplers.CFGGuider(clone)
     positive = positive or empty_conditioning(clone)
-    # without guidance nobody looks at the negative one
+    # without guidance the negative one is not evaluated
     guider.set_conds(positive, negative or (positive if settings.cfg == 1.0 else empty_conditioning(clone)))
     guider.set_cfg(settings.cfg)
     generator = torch.Generator().manual_seed(settings.noise_seed)
@@ -123,7 +125,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
             for record in (run.record, *run.others):
                 record.clear()  # not when the garbage is next collected: it is most of what the run holds
     latent = latent.to(comfy.model_management.intermediate_device())
-    require_finite(latent, "sampling: the restored latent", SAMPLE_REMEDY)
+    require_finite(latent, "model: the restored latent", SAMPLE_REMEDY)
     return SampleResult(latent, sampler.curve, sum(evaluations), mode, sampler.source_error)
 
 
@@ -185,8 +187,9 @@ class PairSampler(comfy.samplers.Sampler):
     def noise_grid(self, model: Any) -> NoiseGrid:
         """The levels of this run on a model, object patches included."""
         s, highest = self.settings, float(model.get_model_object("model_sampling").sigma_max)
+        jumps = self.run.plan.windows if self.run is not None and not is_paper(self.mode) else ()
         return make_noise_grid(noise_space(model), highest, s.steps, s.strength, s.sigma_floor,
-                               Window(*s.solver_window))
+                               Window(*s.solver_window), jumps)
 
     def sample(self, model_wrap: Any, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, noise: Tensor,
                latent_image: Tensor, denoise_mask: Any = None, disable_pbar: bool = False) -> Tensor:
@@ -206,7 +209,7 @@ class PairSampler(comfy.samplers.Sampler):
             sigma_row = x.new_full((x.shape[0],), sigma)
             denoised = model_wrap(x, sigma_row, model_options=extra_args["model_options"], seed=extra_args.get("seed"))
             if self.run is not None:
-                self.run.rows = ()  # whatever else evaluates the model is none of the gates' business
+                self.run.rows = ()  # the gates leave all other evaluations of the model alone
             if rows is Rows.SOURCES and callback is not None:
                 callback(step - 1, denoised[1:2], x[1:2], 2 * grid.steps)
             return denoised

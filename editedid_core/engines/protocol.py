@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from ..geometry.thin_plate import Bend
 from ..records import FaceCrop
 
 
@@ -16,8 +17,9 @@ class FaceJob:
 
     original, edited: (1, S, S, 3) in [0, 1], aligned, the original in the edit's light. others: (M, S, S, 3), further
     photos of the person, likewise; M may be 0. face_mask, element_mask: (S, S) in [0, 1], the face and what covers it.
-    pose: how differently the two faces hold themselves, in eye distances. drift: 1 - cosine of the two faces. place:
-    where the crop lies in the edit, for what is told in the edit's own coordinates; None where there is no such thing.
+    pose: how far pose and expression of the two faces differ, in eye distances. drift: 1 - cosine of the two faces.
+    place: where the crop lies in the edit, for what is given in the edit's own coordinates; None if nothing is.
+    bent: how the face was brought to the person's shape before; None where it was not.
     """
 
     original: Tensor
@@ -28,6 +30,7 @@ class FaceJob:
     pose: float
     drift: float
     place: FaceCrop | None = None
+    bent: Bend | None = None
 
     @property
     def weight(self) -> Tensor:

@@ -7,6 +7,7 @@ and of the solver are positions, so they act in the same part of a run at any st
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 
@@ -80,12 +81,15 @@ def strength_for_drift(strength: float, drift: float, share: float) -> float:
 
 
 def make_noise_grid(space: NoiseSpace, sigma_max: float, steps: int, strength: float = 1.0,
-                    sigma_floor: float = SIGMA_FLOOR, second_order: Window | None = None) -> NoiseGrid:
+                    sigma_floor: float = SIGMA_FLOOR, second_order: Window | None = None,
+                    jumps: Sequence[Window] = ()) -> NoiseGrid:
     """The lowest `strength` share of a model's lambda, divided as evenly as the whole would be by `steps`.
 
     `sigma_max`: the model's highest sigma, capped as `NoiseSpace.highest_rho` says; `steps` >= 1; `strength` in
     (0, 1]; `sigma_floor`: rho of the known noise the trajectories start with, small and positive; steps in
-    `second_order` use the 2M rule, except the last one down (the history ends there). Raises ValueError.
+    `second_order` use the 2M rule, except the last one down (the history ends there) and the first one down inside or
+    past each of `jumps`: the model answers otherwise in those windows, so the step before says nothing of the slope.
+    Raises ValueError.
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}.")
@@ -97,8 +101,11 @@ def make_noise_grid(space: NoiseSpace, sigma_max: float, steps: int, strength: f
     used = max(1, round(steps * strength))
     ratio = strength * math.log(highest / sigma_floor) / used
     rhos = tuple(sigma_floor * math.exp(ratio * i) for i in range(used + 1))
-    order = tuple(
-        1.0 if second_order is not None and i > 0 and step_position(i + 1, used) in second_order else 0.0
-        for i in range(used)
-    )
-    return NoiseGrid(rhos, order)
+    places = [step_position(i + 1, used) for i in range(used)]
+    inside = [[place in window for window in jumps] for place in places]
+
+    def order(i: int) -> float:
+        jumped = i + 1 < used and inside[i] != inside[i + 1]
+        return float(second_order is not None and places[i] in second_order and i > 0 and not jumped)
+
+    return NoiseGrid(rhos, tuple(map(order, range(used))))

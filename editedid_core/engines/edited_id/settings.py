@@ -25,8 +25,8 @@ class SampleSettings:
     `solver_window`: positions between which DPM-Solver++ steps are taken, 0 the run's noisiest level, 1 the clean
     picture; `sigma_floor`: rho of the known noise both pictures start with; `freedom` in [0, 1]: how far the model may
     leave the two pictures inside the face (at its rim it is always free); `null_text`: updates of each null-text
-    embedding in a guided run of the paper, at `null_text_rate`; 0 for none; `pose`: how differently the two faces hold
-    themselves, in eye distances (`faces.similarity.pose_distance`).
+    embedding in a guided run of the paper, at `null_text_rate`; 0 for none; `pose`: how far pose and
+    expression of the two faces differ, in eye distances (`faces.similarity.pose_distance`).
 
     For comparison: `inversion`: how the pictures are carried up; `hold_surroundings`: keep the edit outside the masks
     at every step (else it is only pasted back); `recompute_sources`: record no features, evaluate the sources beside
