@@ -39,7 +39,7 @@ WHOLE_RUN = Window()
 
 @dataclass(frozen=True)
 class NoiseGrid:
-    """Noise levels of one run, ascending and uniform in lambda.
+    """Noise levels of one run, ascending, and uniform in lambda unless they are a distilled model's own.
 
     `rhos` has N + 1 entries, from the known noise (`sigma_floor`), which stands for the clean picture, to the top;
     `order[i]` in [0, 1] is the weight of the second-order term in step i + 1 (0 is DDIM/Euler, 1 is
@@ -109,3 +109,23 @@ def make_noise_grid(space: NoiseSpace, sigma_max: float, steps: int, strength: f
         return float(second_order is not None and places[i] in second_order and i > 0 and not jumped)
 
     return NoiseGrid(rhos, tuple(map(order, range(used))))
+
+
+def make_own_grid(space: NoiseSpace, sigmas: Sequence[float], strength: float = 1.0,
+                  sigma_floor: float = SIGMA_FLOOR, most: int = 200) -> NoiseGrid:
+    """A distilled model's own levels, as far as they lie in the lowest `strength` share of lambda, at least one.
+
+    `sigmas`: of its whole schedule, in any order. It was taught to step between these; DDIM leads from each to the
+    next. `most`: how many of them at most, the noisiest always among them. `strength` and `sigma_floor` as in
+    `make_noise_grid`. Raises ValueError where no sigma lies above the floor.
+    """
+    highest = space.highest_rho(max(sigmas))
+    rhos = sorted({min(highest, space.highest_rho(sigma)) for sigma in sigmas if sigma > 0})
+    rhos = [rho for rho in rhos if rho > sigma_floor]
+    if not rhos:
+        raise ValueError("The model's own schedule has no noise level above sigma_floor.")
+    top = sigma_floor * (highest / sigma_floor) ** strength
+    used = [rho for rho in rhos if rho <= top * (1 + 1e-6)] or rhos[:1]
+    kept = min(most, len(used))
+    used = [used[round((i + 1) * len(used) / kept) - 1] for i in range(kept)]
+    return NoiseGrid((sigma_floor, *used), (0.0,) * len(used))

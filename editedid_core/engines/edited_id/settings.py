@@ -30,7 +30,8 @@ class SampleSettings:
 
     For comparison: `inversion`: how the pictures are carried up; `hold_surroundings`: keep the edit outside the masks
     at every step (else it is only pasted back); `recompute_sources`: record no features, evaluate the sources beside
-    the target; `word_sources`: where the maps of marked words come from in the paper's run.
+    the target; `references`: show the original and the edit to a model that takes reference pictures; `word_sources`:
+    where the maps of marked words come from in the paper's run.
     """
 
     mode: Mode = "auto"
@@ -48,6 +49,7 @@ class SampleSettings:
     inversion: InversionKind = "velocity reuse"
     hold_surroundings: bool = True
     recompute_sources: bool = False
+    references: bool = True
     word_sources: WordSources = "both"
 
     def resolved(self) -> SampleSettings:
