@@ -17,10 +17,11 @@ from .choices import one_of
 from .crops.cut import Alignment
 from .engines.edited_id.attention.settings import Disentangle, Entangle
 from .engines.edited_id.settings import SampleSettings
+from .engines.super_resolution.settings import SuperResolution
 from .faces.detect import Order
 from .faces.match import SAME_PERSON, Choice
 
-EngineName = Literal["edited id", "composite"]
+EngineName = Literal["edited id", "composite", "super resolution"]
 NoFace = Literal["error", "pass through"]
 NO_FACE: tuple[NoFace, ...] = get_args(NoFace)
 
@@ -105,8 +106,9 @@ class PasteConfig:
 class RestoreConfig:
     """Everything that a restoration depends on, except its pictures, its model and its analyzer.
 
-    engine: what restores a crop. sampling, entangle, disentangle: EditedID's run. strength_by_drift: how far strength
-    follows the drift of a face, 0 to 1. detail: share of the autoencoder's lost detail that is given back, 0 to 1.
+    engine: what restores a crop. sampling, entangle, disentangle: EditedID's run. super_resolution: that engine's.
+    strength_by_drift: how far strength follows the drift of a face, 0 to 1. detail: share of the autoencoder's lost
+    detail that is given back, 0 to 1.
     """
 
     engine: EngineName = "edited id"
@@ -117,6 +119,7 @@ class RestoreConfig:
     sampling: SampleSettings = field(default_factory=SampleSettings)
     entangle: Entangle = field(default_factory=Entangle)
     disentangle: Disentangle = field(default_factory=Disentangle)
+    super_resolution: SuperResolution = field(default_factory=SuperResolution)
     strength_by_drift: float = 0.0
     detail: float = 1.0
     guard: GuardConfig = field(default_factory=GuardConfig)
@@ -197,3 +200,11 @@ def _fitted(value: Any, kind: Any, path: str) -> Any:
     if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):
         raise ValueError(f"{path} must be {kind.__name__}, got {value!r}.")
     return value
+
+
+SMALL_FACE = RestoreConfig().changed({
+    "engine": "super resolution", "match.photos": "all together", "crop.relight": 0.0, "crop.auto_elements": 0.0,
+    "crop.piecewise": True, "crop.whole_features": False, "crop.match_sharpness": False,
+})
+"""The preset of a super-resolution: photos are laid over the small face as they are, for there is nothing in it to
+compare them with."""

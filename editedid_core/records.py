@@ -78,6 +78,16 @@ class Faces:
 
 
 @dataclass(frozen=True, eq=False)
+class Placement:
+    """How a face that is too small to be found was laid out by its photos. spread: uncertainty of its points, one
+    standard deviation in eye distances. explained: share of its contrast that the best photo explains, up to 1; a
+    stranger's photo explains less."""
+
+    spread: float
+    explained: float
+
+
+@dataclass(frozen=True, eq=False)
 class FacePair:
     """A face of the edited picture and the same person in the original.
 
@@ -85,6 +95,7 @@ class FacePair:
     originals: all photos of that person, best first; originals[0] is original.
     shaped: whether the edited face has taken the person's shape (reshape.py), so that the two
     faces' landmarks differ only in pose and expression. found: the edited face before it was shaped, if it was.
+    placement: how the edited face was placed by the photos; None for a face that the analyzer found.
     """
 
     original: Face
@@ -93,6 +104,7 @@ class FacePair:
     originals: tuple[Face, ...]
     shaped: bool = False
     found: Face | None = None
+    placement: Placement | None = None
 
     @property
     def as_found(self) -> Face:

@@ -15,6 +15,7 @@ from ..editedid_core.comfy.crop_conditioning import crop_conditioning
 from ..editedid_core.comfy.folders import default_pack, insightface_packs
 from ..editedid_core.comfy.model_profile import check_prompt
 from ..editedid_core.comfy.progress import stop_if_asked
+from ..editedid_core.comfy.region_sampling import sample_regions
 from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.engines.composite import CompositeEngine
@@ -22,6 +23,7 @@ from ..editedid_core.engines.edited_id.engine import EditedIDEngine, Sampled
 from ..editedid_core.engines.edited_id.presets import PAPER_PRESETS
 from ..editedid_core.engines.edited_id.settings import SampleSettings
 from ..editedid_core.engines.protocol import Engine, FaceJob, FaceResult
+from ..editedid_core.engines.super_resolution.engine import Network, RegionTask, SuperResolutionEngine
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import load_analyzer
 from ..editedid_core.restore.report import Restoration
@@ -52,6 +54,8 @@ def make_engine(config: RestoreConfig, model: Any, vae: Any, positive: Any = Non
     """The engine that `config` names. `positive`, `negative` None means an empty conditioning."""
     if config.engine == "composite":
         return CompositeEngine()
+    if config.engine == "super resolution" and (model is None or vae is None):
+        return SuperResolutionEngine(config.super_resolution)
     return _OnHost(with_gates(model, config), vae, positive, negative, config)
 
 
@@ -75,8 +79,18 @@ class _OnHost:
             return Sampled(done.latent, done.evaluations, done.mode)
 
         c = self.config
+        if c.engine == "super resolution":
+            return self._super_resolution().run(job)
         return EditedIDEngine(partial(host_vae.encode, self.vae), sample, partial(host_vae.decode, self.vae),
                               c.sampling, c.strength_by_drift, c.detail).run(job)
+
+
+    def _super_resolution(self) -> SuperResolutionEngine:
+        def sample(task: RegionTask) -> tuple[torch.Tensor, int]:
+            return sample_regions(self.model, self.positive, self.negative, task)
+
+        network = Network(partial(host_vae.encode, self.vae), partial(host_vae.decode, self.vae), sample)
+        return SuperResolutionEngine(self.config.super_resolution, network)
 
 
 def fitting_crop(config: RestoreConfig, model: Any, vae: Any) -> tuple[RestoreConfig, tuple[str, ...]]:
@@ -91,22 +105,25 @@ def fitting_crop(config: RestoreConfig, model: Any, vae: Any) -> tuple[RestoreCo
 
 def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch.Tensor, model: Any = None,
                     vae: Any = None, analyzer: FaceAnalyzer | None = None, positive: Any = None, negative: Any = None,
-                    element_mask: torch.Tensor | None = None) -> tuple[Restoration, float]:
+                    element_mask: torch.Tensor | None = None, box: Any = None) -> tuple[Restoration, float]:
     """Run the runner on a node's inputs; returns the result and the seconds it took.
 
-    Without a model or without a VAE the composite runs, with a note in the report.
+    Without a model or without a VAE the composite runs, and a super-resolution composes its bands alone, with a note
+    in the report. `box`: as of `restore`.
     """
     started = time.perf_counter()
     notes: tuple[str, ...] = ()
-    if config.engine != "composite" and (model is None or vae is None):
+    if config.engine == "super resolution" and (model is None or vae is None):
+        config, notes = config.changed({"super_resolution.surroundings": "keep"}), (NO_MODEL,)
+    elif config.engine != "composite" and (model is None or vae is None):
         config, notes = replace(config, engine="composite"), (NO_MODEL,)
     elif config.engine != "composite":
         for prompt, name in ((positive, "positive"), (negative, "negative")):
             check_prompt(model, prompt, name)
         config, notes = fitting_crop(config, model, vae)
     engine = make_engine(config, model, vae, positive, negative)
-    done = restore(original, edited, analyzer or best_analyzer(), engine, config, element_mask, stop_if_asked)
+    done = restore(original, edited, analyzer or best_analyzer(), engine, config, element_mask, stop_if_asked, box)
     done = replace(done, notes=notes + done.notes)
     for warning in done.warnings():
-        logging.warning("Restore Identity: %s", warning)
+        logging.warning("EditedID: %s", warning)
     return done, time.perf_counter() - started

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..faces.similarity import pose_distance
-from ..records import Face, FacePair
+from ..geometry.affine import scale_of
+from ..records import Face, FaceCrop, FacePair, Faces
 
 SMALLEST = 20.0
 """Pixels between the eyes."""
@@ -18,6 +19,15 @@ MOST_COVERED = 0.5
 
 LEAST_LIKE = 0.3
 """Likeness (cosine) below which recognisers hardly take two faces for one person."""
+
+LEAST_EXPLAINED = 0.05
+"""Share of a small face's contrast below which its photos hardly explain it (drawn)."""
+
+MOST_SPREAD = 0.2
+"""Uncertainty of a small face's place, in eye distances, above which its features may sit wrong (drawn)."""
+
+LEAST_ROOM = 0.5
+"""Pixels of the picture for one of the crop, below which the picture has no room for what the crop holds."""
 
 
 def cautions(pair: FacePair, covered: float = 0.0) -> tuple[str, ...]:
@@ -42,6 +52,32 @@ def cautions(pair: FacePair, covered: float = 0.0) -> tuple[str, ...]:
         found.append(f"The face in the edit hardly resembles the person any more (likeness {pair.similarity:.2f}): "
                      "check that it is meant to be this person.")
     return tuple(found)
+
+
+def small_cautions(pair: FacePair, crop: FaceCrop) -> tuple[str, ...]:
+    """One sentence with a remedy for each difficulty of a super-resolution; empty if there is none."""
+    found = []
+    if scale_of(crop.to_image) < LEAST_ROOM:
+        times = 1 / scale_of(crop.to_image)
+        found.append(f"The picture has too few pixels for what the face's crop holds: enlarge the picture first, up to "
+                     f"{times:.0f} times.")
+    placement = pair.placement
+    if placement is not None and placement.explained < LEAST_EXPLAINED:
+        found.append(f"The photos hardly explain the small face ({placement.explained:.0%} of its contrast): check "
+                     "that they show this person, and draw a box round the face.")
+    if placement is not None and pair.edited.embedding is None and placement.spread > MOST_SPREAD:
+        found.append(f"The place of the face is uncertain (by {placement.spread:.2f} eye distances): draw a box round "
+                     "it, from the brows to the chin.")
+    if len(pair.originals) == 1:
+        found.append("Only one photo shows the person: its expression and its light stay. Two to five photos are "
+                     "better.")
+    return tuple(found)
+
+
+def strangers_note(photos: Faces, strangers: tuple[Face, ...]) -> tuple[str, ...]:
+    """A sentence for each face in the photos that shows somebody else than most of them."""
+    return tuple(f"{photos.label(face).capitalize()} of the photos shows another person than most of them; it is not "
+                 "used." for face in strangers)
 
 
 def eye_distance(face: Face) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,25 +17,26 @@ from ..faces.analyzers.protocol import FaceAnalyzer
 from ..pictures import check_pictures
 from ..records import CropResult, FacePair, FacePairs, Faces, PasteRecord
 from ..ticks import Tick, nothing
-from .caution import cautions
+from .caution import cautions, small_cautions, strangers_note
 from .guard import judge
 from .report import Decision, FaceReport, PictureReport, Restoration
+from .small_face import find_small, pair_small, whole_crop
 from .stages import Prepared, cut, find, job, left_alone, match, shape_and_tone
 
 
 def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: Engine, config: RestoreConfig,
-            element_mask: Tensor | None = None, tick: Tick = nothing) -> Restoration:
+            element_mask: Tensor | None = None, tick: Tick = nothing, box: Any = None) -> Restoration:
     """Restore every matched face of `edited` (B, H, W, C) from the photos in `original` (P, h, w, C).
 
     `element_mask`: (B or 1, H, W) in [0, 1], what of the edit must stay. `tick`: called for each unit of work: a
-    picture searched, a face moved, cut, restored or pasted. Raises ValueError where a picture does not fit, or holds no
+    picture searched, a face moved, cut, restored or pasted. `box`: where a face is that may be too small to be found,
+    for the engine "super resolution". Raises ValueError where a picture does not fit, or holds no
     face and `find.no_face` is "error".
     """
     check_pictures(original, "original")
     check_pictures(edited, "edited")
     photos = find(original, "original", analyzer, config.find, tick)
-    faces_of_edit = find(edited, "edited", analyzer, config.find, tick)
-    pairs = match(photos, faces_of_edit, config.match, tick)
+    faces_of_edit, pairs, strangers = _paired(original, edited, photos, analyzer, config, tick, box)
     run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick)
     attempts = run.attempts()
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
@@ -46,8 +48,19 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
         image, mask, faces, left_alone(pairs, config.match), pictures, len(pairs.unmatched_original),
         int(changed.sum()), sum(attempt.evaluations for attempt in attempts), attempts[0].mode if attempts else "none",
         tuple(f"No face was found in photo {frame + 1} of original; it is not used." for frame in
-              range(photos.frames) if not photos.in_frame(frame)),
+              range(photos.frames) if not photos.in_frame(frame)) + strangers,
     )
+
+
+def _paired(original: Tensor, edited: Tensor, photos: Faces, analyzer: FaceAnalyzer, config: RestoreConfig, tick: Tick,
+            box: Any) -> tuple[Faces, FacePairs, tuple[str, ...]]:
+    """The faces of the edit, who they are, and a sentence for each photo that shows somebody else."""
+    if config.engine != "super resolution":
+        faces = find(edited, "edited", analyzer, config.find, tick)
+        return faces, match(photos, faces, config.match, tick), ()
+    faces = find_small(edited, analyzer, config.find, box, tick)
+    small = pair_small(original, edited, photos, faces, config, tick)
+    return faces, small.pairs, strangers_note(photos, small.strangers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +108,7 @@ class _Run:
             return []
         pairs = self._some(chosen)
         prepared = self._prepared(pairs, [share] * len(chosen))
-        crops = cut(self.original, prepared, self.config.crop, self.tick)
+        crops = self._cut(prepared)
         before = cut_crops(self.edited, crops.record)
         attempts = []
         for i, pair in enumerate(pairs.pairs):
@@ -112,6 +125,14 @@ class _Run:
             self.tick()
         return attempts
 
+    def _cut(self, prepared: Prepared) -> CropResult:
+        """The crops. Where a super-resolution draws the surroundings anew, all of a crop is pasted."""
+        crops, c = cut(self.original, prepared, self.config.crop, self.tick), self.config
+        if c.engine != "super resolution" or c.super_resolution.surroundings == "keep":
+            return crops
+        whole = whole_crop(c.crop.size).expand_as(crops.record.masks)
+        return replace(crops, record=replace(crops.record, masks=whole))
+
     def _judge(self, crops: CropResult, i: int, before: Tensor, restored: Tensor,
                least_gain: float | None) -> FaceReport:
         c = self.config
@@ -122,6 +143,8 @@ class _Run:
         face = crops.face_mask[i]
         covered = float((face * crops.element_mask[i]).sum() / face.sum().clamp_min(1e-6))
         unsure = self.config.shape.skin_tone > 0 and prepared.certainty[i] < UNSURE
+        if self.config.engine == "super resolution":
+            return small_cautions(pair, crops.record.crops[i])
         return cautions(pair, covered) + ((OTHER_LIGHT,) if unsure else ())
 
     def pasted(self, attempts: list[_Attempt], accepted: list[int]) -> tuple[Tensor, Tensor]:
