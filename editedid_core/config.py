@@ -19,7 +19,7 @@ from .engines.edited_id.attention.settings import Disentangle, Entangle
 from .engines.edited_id.settings import SampleSettings
 from .engines.super_resolution.settings import SuperResolution
 from .faces.detect import Order
-from .faces.match import SAME_PERSON, Choice
+from .faces.match import DOUBT, SAME_PERSON, Choice
 
 EngineName = Literal["edited id", "composite", "super resolution"]
 NoFace = Literal["error", "pass through"]
@@ -41,12 +41,15 @@ class FindConfig:
 class MatchConfig:
     """min_similarity: least likeness (cosine) of a pair, -1 to 1. position_weight: how much place counts beside
     likeness when faces are paired, 0 to 1 (drawn groups). same_person: likeness from which two photos show one person.
-    photos: which of several photos of a person is used."""
+    photos: which of several photos of a person is used. pairs: the user's own choice of who is who (pairs_text.py).
+    doubt: likeness by which a pair must be ahead of its rivals, or it is marked (drawn)."""
 
     min_similarity: float = 0.2
     position_weight: float = 0.25
     same_person: float = SAME_PERSON
     photos: Choice = "likest"
+    pairs: str = ""
+    doubt: float = DOUBT
 
 
 @dataclass(frozen=True)

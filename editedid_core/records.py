@@ -88,6 +88,15 @@ class Placement:
 
 
 @dataclass(frozen=True, eq=False)
+class Rival:
+    """A face that could stand in a pair nearly as well: of another person, or another face of the edit. likeness:
+    cosine to the other side of the pair."""
+
+    face: Face
+    likeness: float
+
+
+@dataclass(frozen=True, eq=False)
 class FacePair:
     """A face of the edited picture and the same person in the original.
 
@@ -95,7 +104,8 @@ class FacePair:
     originals: all photos of that person, best first; originals[0] is original.
     shaped: whether the edited face has taken the person's shape (reshape.py), so that the two
     faces' landmarks differ only in pose and expression. found: the edited face before it was shaped, if it was.
-    placement: how the edited face was placed by the photos; None for a face that the analyzer found.
+    placement: how the photos explain the edited face, in a super-resolution alone.
+    chosen: whether the user named this pair. rival: who makes the pair doubtful, or None.
     """
 
     original: Face
@@ -105,6 +115,8 @@ class FacePair:
     shaped: bool = False
     found: Face | None = None
     placement: Placement | None = None
+    chosen: bool = False
+    rival: Rival | None = None
 
     @property
     def as_found(self) -> Face:
@@ -117,12 +129,15 @@ class FacePairs:
     """The result of matching, in the order of the edited faces. Later stages leave unmatched faces alone.
 
     refused: pairs that were given up because the two are too unlike; their faces are also in the unmatched ones.
+    skipped: faces of the edit that the user wants left alone, likewise. notes: sentences about choices that do not fit.
     """
 
     pairs: tuple[FacePair, ...]
     unmatched_original: tuple[Face, ...]
     unmatched_edited: tuple[Face, ...]
     refused: tuple[FacePair, ...] = ()
+    skipped: tuple[Face, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def report(self, originals: Faces, edited: Faces) -> str:
         """A line for the user per pair and per face left alone; numbers are those of the detection previews."""
@@ -131,16 +146,27 @@ class FacePairs:
             score = "by place" if pair.similarity is None else f"similarity {pair.similarity:.3f}"
             photos = "" if len(pair.originals) == 1 else f", {len(pair.originals)} photos"
             names = f"Edited {edited.label(pair.edited)} is original {originals.label(pair.original)}"
-            lines.append(f"{names} ({score}{photos})")
+            chosen = ", as chosen" if pair.chosen else ""
+            lines.append(f"{names} ({score}{photos}{chosen}){_doubt(pair, originals, edited)}")
         unlike = {id(pair.edited): pair for pair in self.refused}
         for face in self.unmatched_edited:
             other = unlike.get(id(face))
-            why = "no partner, left alone" if other is None else (
+            none = "left alone, as chosen" if face in self.skipped else "no partner, left alone"
+            why = none if other is None else (
                 f"left alone, likely another person than original {originals.label(other.original)}" +
                 ("" if other.similarity is None else f" (similarity {other.similarity:.3f})"))
             lines.append(f"Edited {edited.label(face)}: {why}")
         lines += [f"Original {originals.label(face)}: no partner, not used" for face in self.unmatched_original]
+        lines += self.notes
         return "\n".join(lines) or "No faces to match"
+
+
+def _doubt(pair: FacePair, originals: Faces, edited: Faces) -> str:
+    """What makes a pair doubtful, in words; empty where nothing does."""
+    if pair.rival is None:
+        return ""
+    side, faces = ("edited", edited) if pair.rival.face in edited.faces else ("original", originals)
+    return f"; doubtful: {side} {faces.label(pair.rival.face)} is as like ({pair.rival.likeness:.3f})"
 
 
 @dataclass(frozen=True, eq=False)

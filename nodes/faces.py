@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,17 +17,24 @@ from ..editedid_core.faces.analyzers.registry import AUTO_PACK, BACKENDS, Backen
 from ..editedid_core.faces.compare import compare
 from ..editedid_core.faces.detect import ORDERS
 from ..editedid_core.faces.find import find_faces
-from ..editedid_core.faces.match import CHOICES, match_faces
+from ..editedid_core.faces.match import CHOICES
 from ..editedid_core.faces.preview import numbered_boxes, side_by_side
 from ..editedid_core.masks.outline import faces_mask
 from ..editedid_core.records import Faces
-from ..editedid_core.restore.stages import require_faces
+from ..editedid_core.restore.stages import match, require_faces
 from . import types
 from .show import preview
 
 CATEGORY = "image/identity restoration"
 DEFAULTS = RestoreConfig()
 DETECTORS = ("own", "face mesh")
+
+
+def pairs_input() -> io.String.Input:
+    return io.String.Input("pairs", default=DEFAULTS.match.pairs, optional=True, advanced=True,
+                           tooltip="Your own choice of who is who, such as 1=2, 3=skip: face 1 of the edit is face 2 "
+                           "of the photos, face 3 stays as it is; 1=2+3 names several photos of one person. Faces that "
+                           "it does not name are matched by likeness. The face map writes it for you.")
 
 
 class LoadFaceAnalyzer(io.ComfyNode):
@@ -170,6 +178,7 @@ class MatchFaces(io.ComfyNode):
                 io.Combo.Input("photos", options=list(CHOICES[:2]), default=DEFAULTS.match.photos, optional=True,
                                advanced=True, tooltip="Which of several photos of a person is used: the one most like "
                                "the edited face (likest), or the one in the nearest pose and expression."),
+                pairs_input(),
             ],
             outputs=[
                 types.Pairs.Output(display_name="pairs", tooltip="For Crop Face Pairs or Shape Faces."),
@@ -180,12 +189,13 @@ class MatchFaces(io.ComfyNode):
 
     @classmethod
     def execute(cls, original: Faces, edited: Faces, min_similarity: float, position_weight: float,
-                same_person: float, photos: str = DEFAULTS.match.photos) -> io.NodeOutput:
-        chosen = one_of(photos, CHOICES[:2], "photos")
-        pairs = match_faces(original, edited, min_similarity, position_weight, same_person, chosen,
-                            stop_if_asked)
-        report = pairs.report(original, edited)
-        return io.NodeOutput(pairs, len(pairs.pairs), report, ui=ui.PreviewText(report))
+                same_person: float, photos: str = DEFAULTS.match.photos,
+                pairs: str = DEFAULTS.match.pairs) -> io.NodeOutput:
+        config = replace(DEFAULTS.match, min_similarity=min_similarity, position_weight=position_weight,
+                         same_person=same_person, photos=one_of(photos, CHOICES[:2], "photos"), pairs=pairs)
+        matched = match(original, edited, config, stop_if_asked)
+        report = matched.report(original, edited)
+        return io.NodeOutput(matched, len(matched.pairs), report, ui=ui.PreviewText(report))
 
 
 class FaceSimilarity(io.ComfyNode):

@@ -12,6 +12,7 @@ from ..editedid_core.comfy.progress import show_result
 from ..editedid_core.config import NO_FACE, RestoreConfig
 from ..editedid_core.faces.match import CHOICES
 from .crops import face_shape_input, skin_tone_input
+from .faces import pairs_input
 from .run import run_restoration
 from .sampling import CATEGORY, late_inputs, make_settings, mode_input, settings_inputs
 from .show import for_host, preview
@@ -76,6 +77,7 @@ class RestoreIdentity(io.ComfyNode):
                 io.Float.Input("strength_by_drift", default=DEFAULTS.strength_by_drift, min=0.0, max=1.0, step=0.05,
                                optional=True, advanced=True, tooltip="How far strength follows the drift of a face. At "
                                "1 a face that is nearly right gets little strength, a stranger's face all of it."),
+                pairs_input(),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with restored faces."),
@@ -98,12 +100,14 @@ class RestoreIdentity(io.ComfyNode):
                 feather: float = DEFAULTS.paste.feather, guard: bool = DEFAULTS.guard.enabled,
                 no_face: str = DEFAULTS.find.no_face, photos: str = DEFAULTS.match.photos,
                 face_shape: float = DEFAULTS.shape.face_shape, skin_tone: float = DEFAULTS.shape.skin_tone,
-                strength_by_drift: float = DEFAULTS.strength_by_drift, **values: Any) -> io.NodeOutput:
+                strength_by_drift: float = DEFAULTS.strength_by_drift, pairs: str = DEFAULTS.match.pairs,
+                **values: Any) -> io.NodeOutput:
         missing, several = one_of(no_face, NO_FACE, "no_face"), one_of(photos, CHOICES, "photos")
         config = replace(DEFAULTS, sampling=make_settings(mode, **values)).changed({
             "crop.size": crop_size, "match.min_similarity": min_similarity, "crop.relight": relight,
             "paste.feather": feather, "guard.enabled": guard, "find.no_face": missing, "match.photos": several,
             "shape.face_shape": face_shape, "shape.skin_tone": skin_tone, "strength_by_drift": strength_by_drift,
+            "match.pairs": pairs,
         })
         done, seconds = run_restoration(config, original, edited, model, vae, analyzer, positive, negative,
                                         element_mask)

@@ -15,8 +15,14 @@ from ..editedid_core.config import SMALL_FACE
 from ..editedid_core.engines.super_resolution.settings import SURROUNDINGS
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.preview import numbered_boxes
-from ..editedid_core.restore.small_face import damage_of, find_small, pair_small, true_pixels, trust_in
-from ..editedid_core.restore.stages import find
+from ..editedid_core.restore.small_face import (
+    damage_of,
+    find_person,
+    find_small,
+    pair_small,
+    true_pixels,
+    trust_in,
+)
 from . import types
 from .faces import CATEGORY
 from .run import best_analyzer, run_restoration
@@ -151,9 +157,9 @@ class PlaceFace(io.ComfyNode):
                 analyzer: FaceAnalyzer | None = None) -> io.NodeOutput:
         config = DEFAULTS.changed({"super_resolution.scale": scale_of_choice(scale)})
         chosen = analyzer or best_analyzer()
-        photos = find(references, "references", chosen, config.find, stop_if_asked)
+        photos = find_person(references, chosen, config.find, stop_if_asked)
         faces = find_small(image, chosen, config.find, bounding_box, stop_if_asked)
-        pairs = pair_small(references, image, photos, faces, config, stop_if_asked).pairs.pairs
+        pairs = pair_small(references, image, photos, faces, config, stop_if_asked).pairs
         placed = type(faces)(tuple(pair.edited for pair in pairs), faces.frames, faces.image_size)
         shown = numbered_boxes(image, placed, stop_if_asked)
         known = [pair.placement for pair in pairs if pair.placement is not None]

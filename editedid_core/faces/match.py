@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from ..records import Face, FacePair, FacePairs, Faces
+from ..records import Face, FacePair, FacePairs, Faces, Rival
 from ..ticks import Tick, nothing
-from .similarity import face_similarity, mean_embedding, person_similarity, pose_distance
+from .chosen import fitting_choices
+from .pairs_text import read_pairs
+from .similarity import cosine, mean_embedding, person_similarity, pose_distance
 
 SAME_PERSON = 0.6
 """Cosine above which two faces of the original photos are taken for one person."""
+DOUBT = 0.1
+"""Likeness by which a pair must be ahead of its rivals, or it is marked as doubtful (drawn people)."""
 Choice = Literal["likest", "nearest pose", "all together"]
 
 CHOICES: tuple[Choice, ...] = ("likest", "nearest pose", "all together")
@@ -21,7 +26,8 @@ CHOICES: tuple[Choice, ...] = ("likest", "nearest pose", "all together")
 
 
 def match_faces(originals: Faces, edited: Faces, min_similarity: float, position_weight: float,
-                same_person: float = SAME_PERSON, choice: Choice = "likest", tick: Tick = nothing) -> FacePairs:
+                same_person: float = SAME_PERSON, choice: Choice = "likest", tick: Tick = nothing,
+                pairs: str = "", doubt: float = DOUBT) -> FacePairs:
     """Pair each person of the original photos with at most one face of each edited picture.
 
     The score of a pair is (1 - position_weight) * similarity + position_weight * place, where place is 1 for a face
@@ -34,38 +40,67 @@ def match_faces(originals: Faces, edited: Faces, min_similarity: float, position
     one person. By `choice` the photo most like the edited face comes first, or the one in the nearest pose and
     expression; the pair's similarity is that to the mean of all photos.
 
+    What the user chose in `pairs` (pairs_text.py) comes first, whatever the likeness: those faces and people are out
+    of the matching. A pair whose likeness is less than `doubt` above that of a rival is marked with the rival.
+
     min_similarity: -1 to 1. position_weight: 0 to 1. tick: called for each picture. Returns pairs in the order of the
-    edited faces. Raises ValueError where the two pictures were analysed by different analyzers.
+    edited faces. Raises ValueError where the two pictures were analysed by different analyzers, or `pairs` cannot be
+    read.
     """
     from scipy.optimize import linear_sum_assignment
 
     people = group_people(originals.faces, same_person)
-    pairs: dict[int, FacePair] = {}
+    chosen = fitting_choices(read_pairs(pairs), originals, edited)
+    matched: dict[int, FacePair] = {}
     refused: list[FacePair] = []
-    used: set[int] = set()
     for frame in range(edited.frames):
         tick()
-        columns = [i for i, face in enumerate(edited.faces) if face.frame == frame]
-        if not people or not columns:
+        here = [i for i, face in enumerate(edited.faces) if face.frame == frame]
+        columns = [i for i in here if i not in chosen.photos]
+        for i in set(here) - set(columns):
+            if chosen.photos[i]:
+                matched[i] = replace(_pair(chosen.photos[i], edited.faces[i], choice), chosen=True)
+        taken = {id(photo) for i in here for photo in chosen.photos.get(i, ())}
+        left = [person for person in people if not taken & set(map(id, person))]
+        if not left or not columns:
             continue
         scores = np.array([
-            [_score(person, edited.faces[i], originals, edited, position_weight) for i in columns] for person in people
+            [_score(person, edited.faces[i], originals, edited, position_weight) for i in columns] for person in left
         ])
         for row, column in zip(*linear_sum_assignment(scores, maximize=True)):
-            face = edited.faces[columns[column]]
-            photos = tuple(sorted(people[row], key=lambda photo: _distance(photo, face, choice)))
-            pair = FacePair(photos[0], face, _likeness(photos, face), photos)
+            pair = _pair(left[row], edited.faces[columns[column]], choice)
             if (scores[row, column] if pair.similarity is None else pair.similarity) < min_similarity:
                 refused.append(pair)
                 continue
-            pairs[columns[column]] = pair
-            used.add(row)
+            rival = _rival(pair, left, [edited.faces[i] for i in columns], doubt)
+            matched[columns[column]] = replace(pair, rival=rival)
+    used = {id(photo) for pair in matched.values() for photo in pair.originals}
     return FacePairs(
-        pairs=tuple(pairs[i] for i in sorted(pairs)),
-        unmatched_original=tuple(face for row, person in enumerate(people) if row not in used for face in person),
-        unmatched_edited=tuple(face for i, face in enumerate(edited.faces) if i not in pairs),
+        pairs=tuple(matched[i] for i in sorted(matched)),
+        unmatched_original=tuple(face for person in people if not used & set(map(id, person)) for face in person),
+        unmatched_edited=tuple(face for i, face in enumerate(edited.faces) if i not in matched),
         refused=tuple(refused),
+        skipped=tuple(edited.faces[i] for i in sorted(chosen.photos) if not chosen.photos[i]),
+        notes=chosen.notes,
     )
+
+
+def _pair(person: Sequence[Face], face: Face, choice: Choice) -> FacePair:
+    """A person's photos with a face of the edit, best photo first."""
+    photos = tuple(sorted(person, key=lambda photo: _distance(photo, face, choice)))
+    return FacePair(photos[0], face, _likeness(photos, face), photos)
+
+
+def _rival(pair: FacePair, people: Sequence[tuple[Face, ...]], faces: Sequence[Face], doubt: float) -> Rival | None:
+    """The face that could as well stand in the pair: of another person, or another face of the edit."""
+    if pair.similarity is None:
+        return None
+    others = [(likeness, person[0]) for person in people if pair.original not in person
+              and (likeness := _likeness(person, pair.edited)) is not None]
+    others += [(likeness, face) for face in faces if face is not pair.edited
+               and (likeness := _likeness(pair.originals, face)) is not None]
+    likeness, face = max(others, key=lambda other: other[0], default=(-2.0, pair.edited))
+    return Rival(face, likeness) if likeness > pair.similarity - doubt else None
 
 
 def group_people(faces: Sequence[Face], same_person: float = SAME_PERSON) -> list[tuple[Face, ...]]:
@@ -78,7 +113,7 @@ def group_people(faces: Sequence[Face], same_person: float = SAME_PERSON) -> lis
     for face in faces:
         best, likeness = None, same_person
         for person in people:
-            cosines = [_cosine(face, other) for other in person]
+            cosines = [cosine(face, other) for other in person]
             known = [c for c in cosines if c is not None]
             if len(known) < len(person) or any(other.frame == face.frame for other in person):
                 continue
@@ -109,16 +144,16 @@ def _score(person: Sequence[Face], face: Face, originals: Faces, edited: Faces, 
 
 
 def _score_of_photo(photo: Face, face: Face, originals: Faces, edited: Faces, position_weight: float) -> float:
-    cosine = _cosine(photo, face)
+    likeness = cosine(photo, face)
     comparable = _same_composition(originals, edited) and originals.frames in (1, edited.frames)
     if originals.frames == edited.frames > 1:  # two videos: places are comparable only at one moment
         comparable = comparable and photo.frame == face.frame
     place = place_likeness(photo, face) if comparable else 0.0
-    if cosine is None:
+    if likeness is None:
         only_choice = len(originals.faces) == 1 and len(edited.in_frame(face.frame)) == 1
         return 1.0 if only_choice else place
     weight = position_weight if comparable else 0.0
-    return (1 - weight) * cosine + weight * place
+    return (1 - weight) * likeness + weight * place
 
 
 def _same_composition(originals: Faces, edited: Faces) -> bool:
@@ -129,14 +164,9 @@ def _same_composition(originals: Faces, edited: Faces) -> bool:
 
 def _distance(photo: Face, face: Face, choice: Choice) -> tuple[float, float]:
     """Smaller is better; of photos in the same pose the likest."""
-    cosine = _cosine(photo, face)
-    unlike = -place_likeness(photo, face) if cosine is None else -cosine
+    likeness = cosine(photo, face)
+    unlike = -place_likeness(photo, face) if likeness is None else -likeness
     return (round(pose_distance(photo, face), 3) if choice == "nearest pose" else 0.0), unlike
-
-
-def _cosine(a: Face, b: Face) -> float | None:
-    """Cosine of the two embeddings, or None where one is missing."""
-    return None if a.embedding is None or b.embedding is None else face_similarity(a, b)
 
 
 def _likeness(photos: Sequence[Face], face: Face) -> float | None:

@@ -27,6 +27,11 @@ def face_similarity(a: Face, b: Face) -> float:
     return float(np.clip(np.dot(a.embedding, b.embedding), -1.0, 1.0))
 
 
+def cosine(a: Face, b: Face) -> float | None:
+    """`face_similarity`, or None where an embedding is missing."""
+    return None if a.embedding is None or b.embedding is None else face_similarity(a, b)
+
+
 def mean_embedding(photos: Sequence[Face]) -> FloatArray | None:
     """The person's mean over one or more photos, (D,) float32 of length 1; None where an embedding is missing.
 

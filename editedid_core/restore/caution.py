@@ -6,7 +6,7 @@ import numpy as np
 
 from ..faces.similarity import pose_distance
 from ..geometry.affine import scale_of
-from ..records import Face, FaceCrop, FacePair, Faces
+from ..records import Face, FaceCrop, FacePair
 
 SMALLEST = 20.0
 """Pixels between the eyes."""
@@ -51,6 +51,9 @@ def cautions(pair: FacePair, covered: float = 0.0) -> tuple[str, ...]:
     if pair.similarity is not None and pair.similarity < LEAST_LIKE:
         found.append(f"The face in the edit hardly resembles the person any more (likeness {pair.similarity:.2f}): "
                      "check that it is meant to be this person.")
+    if pair.rival is not None:
+        found.append(f"Who is who is doubtful: another face is as like ({pair.rival.likeness:.2f} against "
+                     f"{pair.similarity:.2f}). Look at the face map, and name the pair in pairs.")
     return tuple(found)
 
 
@@ -72,12 +75,6 @@ def small_cautions(pair: FacePair, crop: FaceCrop) -> tuple[str, ...]:
         found.append("Only one photo shows the person: its expression and its light stay. Two to five photos are "
                      "better.")
     return tuple(found)
-
-
-def strangers_note(photos: Faces, strangers: tuple[Face, ...]) -> tuple[str, ...]:
-    """A sentence for each face in the photos that shows somebody else than most of them."""
-    return tuple(f"{photos.label(face).capitalize()} of the photos shows another person than most of them; it is not "
-                 "used." for face in strangers)
 
 
 def eye_distance(face: Face) -> float:

@@ -81,16 +81,19 @@ class FaceReport:
 @dataclass(frozen=True)
 class LeftAlone:
     """A face of the edit without a person. likeness: to the person with whom it was not paired because of
-    `min_similarity`; None if no person was left for it."""
+    `min_similarity`; None if no person was left for it. chosen: whether the user wants it left alone."""
 
     frame: int
     box: Box
     likeness: float | None
     min_similarity: float
+    chosen: bool = False
 
     @property
     def note(self) -> str:
         """Why, as a sentence."""
+        if self.chosen:
+            return "left alone, as chosen"
         if self.likeness is None:
             return "left alone: no person in the original photos is left for it"
         return (f"left alone: likely another person, its likeness {self.likeness:.2f} is under min_similarity "
@@ -158,7 +161,8 @@ class Restoration:
             found += [f"Face {number}: {warning}" for warning in face.warnings]
             if not face.accepted:
                 found.append(f"Face {number}: {face.note}.")
-        found += [f"A face of picture {one.frame + 1} was {one.note}." for one in self.left_alone]
+        found += [f"A face of picture {one.frame + 1} was {one.note}." for one in self.left_alone
+                  if not one.chosen]
         found += [f"Picture {one.frame + 1}: {one.note}." for one in self.pictures if not one.found]
         return found
 

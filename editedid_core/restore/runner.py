@@ -17,10 +17,10 @@ from ..faces.analyzers.protocol import FaceAnalyzer
 from ..pictures import check_pictures
 from ..records import CropResult, FacePair, FacePairs, Faces, PasteRecord
 from ..ticks import Tick, nothing
-from .caution import cautions, small_cautions, strangers_note
+from .caution import cautions, small_cautions
 from .guard import judge
 from .report import Decision, FaceReport, PictureReport, Restoration
-from .small_face import find_small, pair_small, whole_crop
+from .small_face import find_person, find_small, pair_small, whole_crop
 from .stages import Prepared, cut, find, job, left_alone, match, shape_and_tone
 
 
@@ -35,8 +35,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     """
     check_pictures(original, "original")
     check_pictures(edited, "edited")
-    photos = find(original, "original", analyzer, config.find, tick)
-    faces_of_edit, pairs, strangers = _paired(original, edited, photos, analyzer, config, tick, box)
+    photos, faces_of_edit, pairs = _paired(original, edited, analyzer, config, tick, box)
     run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick)
     attempts = run.attempts()
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
@@ -47,20 +46,21 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     return Restoration(
         image, mask, faces, left_alone(pairs, config.match), pictures, len(pairs.unmatched_original),
         int(changed.sum()), sum(attempt.evaluations for attempt in attempts), attempts[0].mode if attempts else "none",
-        tuple(f"No face was found in photo {frame + 1} of original; it is not used." for frame in
-              range(photos.frames) if not photos.in_frame(frame)) + strangers,
+        pairs.notes + tuple(f"No face was found in photo {frame + 1} of original; it is not used." for frame in
+              range(photos.frames) if not photos.in_frame(frame)),
     )
 
 
-def _paired(original: Tensor, edited: Tensor, photos: Faces, analyzer: FaceAnalyzer, config: RestoreConfig, tick: Tick,
-            box: Any) -> tuple[Faces, FacePairs, tuple[str, ...]]:
-    """The faces of the edit, who they are, and a sentence for each photo that shows somebody else."""
+def _paired(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, config: RestoreConfig, tick: Tick,
+            box: Any) -> tuple[Faces, Faces, FacePairs]:
+    """The faces of the photos, those of the edit, and who they are."""
     if config.engine != "super resolution":
+        photos = find(original, "original", analyzer, config.find, tick)
         faces = find(edited, "edited", analyzer, config.find, tick)
-        return faces, match(photos, faces, config.match, tick), ()
+        return photos, faces, match(photos, faces, config.match, tick)
+    photos = find_person(original, analyzer, config.find, tick)
     faces = find_small(edited, analyzer, config.find, box, tick)
-    small = pair_small(original, edited, photos, faces, config, tick)
-    return faces, small.pairs, strangers_note(photos, small.strangers)
+    return photos, faces, pair_small(original, edited, photos, faces, config, tick)
 
 
 @dataclass(frozen=True, eq=False)

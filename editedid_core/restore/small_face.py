@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..config import FindConfig, RestoreConfig
 from ..crops.register import register
 from ..engines.super_resolution.settings import SuperResolution
 from ..faces.analyzers.protocol import FaceAnalyzer
+from ..faces.detect import detect
 from ..faces.find import find_faces
 from ..faces.match import group_people
 from ..faces.similarity import person_similarity
@@ -44,6 +45,14 @@ SHARP = (24.0, 64.0)
 """True pixels across a crop from which its own bands tell who it is, and from which they tell everything (drawn)."""
 
 
+def find_person(references: Tensor, analyzer: FaceAnalyzer, config: FindConfig, tick: Tick = nothing) -> Faces:
+    """The faces of the photos (P, h, w, C). Raises ValueError where none of them shows one."""
+    photos = detect(references, analyzer, config.threshold, config.min_face, config.order, on_frame=tick)
+    if not photos.faces:
+        raise ValueError("references: no face was found in any photo; use larger or clearer photos.")
+    return photos
+
+
 def find_small(image: Tensor, analyzer: FaceAnalyzer, config: FindConfig, box: Any = None, tick: Tick = nothing,
                ) -> Faces:
     """The faces of pictures (B, H, W, C) in which a face may be too small to be found.
@@ -68,21 +77,13 @@ def _framed(frame: int, size: tuple[int, int]) -> Face:
     return Face(box.astype(np.float32), points.astype(np.float32), 0.0, None, None, frame, size)
 
 
-@dataclass(frozen=True, eq=False)
-class SmallPairs:
-    """pairs: one face of each picture, its photos in the order of how well they explain it. strangers: faces of the
-    photos that show somebody else."""
-
-    pairs: FacePairs
-    strangers: tuple[Face, ...]
-
-
 def pair_small(original: Tensor, image: Tensor, photos: Faces, faces: Faces, config: RestoreConfig,
-               tick: Tick = nothing) -> SmallPairs:
-    """Pair the person that most photos show with one face of each picture, and place it by its photos if need be."""
+               tick: Tick = nothing) -> FacePairs:
+    """Pair the person whom most photos show with one face of each picture, and place it by the photos if need be.
+
+    Photos of the pairs come in the order of how well they explain the face. Notes name photos of somebody else.
+    """
     people = sorted(group_people(photos.faces, config.match.same_person), key=len, reverse=True)
-    if not people:
-        return SmallPairs(FacePairs((), (), faces.faces), ())
     person, others = people[0], tuple(face for other in people[1:] for face in other)
     pairs, left = [], []
     for frame in range(faces.frames):
@@ -90,7 +91,9 @@ def pair_small(original: Tensor, image: Tensor, photos: Faces, faces: Faces, con
         chosen = _likest(person, faces.in_frame(frame))
         pairs.append(_placed(original, image, person, chosen, config))
         left += [face for face in faces.in_frame(frame) if face is not chosen]
-    return SmallPairs(FacePairs(tuple(pairs), others, tuple(left)), others)
+    notes = tuple(f"{photos.label(face).capitalize()} of the photos shows another person than most of them; it is not "
+                  "used." for face in others)
+    return FacePairs(tuple(pairs), others, tuple(left), notes=notes)
 
 
 def _likest(person: Sequence[Face], faces: Sequence[Face]) -> Face:

@@ -47,9 +47,9 @@ def require_faces(faces: Faces, name: str, no_face: str) -> None:
 
 
 def match(originals: Faces, edited: Faces, config: MatchConfig, tick: Tick = nothing) -> FacePairs:
-    """Who is who, by likeness and place."""
+    """Who is who: as the user chose, else by likeness and place."""
     return match_faces(originals, edited, config.min_similarity, config.position_weight, config.same_person,
-                       config.photos, tick)
+                       config.photos, tick, config.pairs, config.doubt)
 
 
 def left_alone(pairs: FacePairs, config: MatchConfig) -> tuple[LeftAlone, ...]:
@@ -57,7 +57,7 @@ def left_alone(pairs: FacePairs, config: MatchConfig) -> tuple[LeftAlone, ...]:
     refused: dict[tuple[int, Box], float | None] = {
         (pair.edited.frame, box_of(pair.edited.box)): pair.similarity for pair in pairs.refused}
     return tuple(LeftAlone(face.frame, box_of(face.box), refused.get((face.frame, box_of(face.box))),
-                           config.min_similarity) for face in pairs.unmatched_edited)
+                           config.min_similarity, face in pairs.skipped) for face in pairs.unmatched_edited)
 
 
 @dataclass(frozen=True, eq=False)

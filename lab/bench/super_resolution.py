@@ -63,30 +63,25 @@ class Methods:
     def __init__(self, models: Path, family: str = "unet") -> None:
         self.host = DiffusionMethods(family, models)
         self._small = self.host.pack("editedid_core.restore.small_face")
-        self._stages = self.host.pack("editedid_core.restore.stages")
         self._preset = self.host.pack("editedid_core.config").SMALL_FACE.changed({"crop.size": self.host.crop_size})
 
-    def place(self, face: SmallFace) -> Case | None:
-        """What a rival starts from: the photo that explains the face best, and the face's points; None where no photo
-        shows a face."""
+    def place(self, face: SmallFace) -> Case:
+        """What a rival starts from: the photo that explains the face best, and the face's points."""
         with torch.inference_mode():
             photos, image = stacked([one.image for one in face.photos]), stacked([face.small])
-            seen = self._stages.find(photos, "references", self.host.analyzer, self._preset.find)
+            seen = self._small.find_person(photos, self.host.analyzer, self._preset.find)
             here = self._small.find_small(image, self.host.analyzer, self._preset.find)
-            found = self._small.pair_small(photos, image, seen, here, self._preset).pairs.pairs
-        if not found:
-            return None
-        pair = found[0]
+            pair = self._small.pair_small(photos, image, seen, here, self._preset).pairs[0]
         return Case(face.photos[pair.original.frame].image, face.small, pair.original.points, pair.edited.points,
                     face.seed)
 
-    def run(self, name: str, face: SmallFace, case: Case | None) -> tuple[Array, int, float]:
+    def run(self, name: str, face: SmallFace, case: Case) -> tuple[Array, int, float]:
         """The picture, network evaluations and seconds of a method."""
         started = time.perf_counter()
         self.host.evaluations = 0
         if name in OURS:
             picture = self._ours(name, face)
-        elif name == "bicubic" or case is None:
+        elif name == "bicubic":
             picture = face.small
         elif name == "reference_paste":
             picture = laid(case, warped(case))
@@ -152,7 +147,7 @@ def run_face(seed: int, factor: int, names: list[str], methods: Methods, judges:
     face = make_small_face(seed, factor)
     seen = [judges.identity(shot.image, shot.landmarks) for shot in face.gallery]
     gallery = [np.mean([one[i] / np.linalg.norm(one[i]) for one in seen], axis=0).astype(np.float32) for i in (0, 1)]
-    case = methods.place(face) if any(name in RIVALS[1:] for name in names) else None
+    case = methods.place(face)
     figures, pictures = {}, {"truth": face.truth.image}
     for name in names:
         picture, evaluations, seconds = methods.run(name, face, case)

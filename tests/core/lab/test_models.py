@@ -36,7 +36,8 @@ def _part(checkpoint: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.T
 @pytest.mark.parametrize(("rendered", "most"), [(False, 60e6), (True, 25e6)])
 def test_together_they_stay_small(rendered: bool, most: float) -> None:
     """The drawn world's models, and what the rendered world's may add."""
-    files = [path for path in SHIPPED.rglob("*") if path.is_file() and (SHIPPED / "people3d" in path.parents) == rendered]
+    files = [path for path in SHIPPED.rglob("*")
+             if path.is_file() and (SHIPPED / "people3d" in path.parents) == rendered]
     assert 0 < sum(path.stat().st_size for path in files) < most
 
 
