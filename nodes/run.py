@@ -26,6 +26,7 @@ from ..editedid_core.engines.protocol import Engine, FaceJob, FaceResult
 from ..editedid_core.engines.super_resolution.engine import Network, RegionTask, SuperResolutionEngine
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import load_analyzer
+from ..editedid_core.records import FaceCrop
 from ..editedid_core.restore.report import Restoration
 from ..editedid_core.restore.runner import restore
 
@@ -80,14 +81,14 @@ class _OnHost:
 
         c = self.config
         if c.engine == "super resolution":
-            return self._super_resolution().run(job)
+            return self._super_resolution(job.place).run(job)
         return EditedIDEngine(partial(host_vae.encode, self.vae), sample, partial(host_vae.decode, self.vae),
                               c.sampling, c.strength_by_drift, c.detail).run(job)
 
-
-    def _super_resolution(self) -> SuperResolutionEngine:
+    def _super_resolution(self, place: FaceCrop | None) -> SuperResolutionEngine:
         def sample(task: RegionTask) -> tuple[torch.Tensor, int]:
-            return sample_regions(self.model, self.positive, self.negative, task)
+            positive = crop_conditioning(self.positive, place, (task.start.shape[-2], task.start.shape[-1]))
+            return sample_regions(self.model, positive, task)
 
         network = Network(partial(host_vae.encode, self.vae), partial(host_vae.decode, self.vae), sample)
         return SuperResolutionEngine(self.config.super_resolution, network)

@@ -18,7 +18,8 @@ WEIGHTS = Path(__file__).with_name("damage.safetensors")
 SIDE = 64
 """Pixels of the crop that the network sees, in the framing of `crop_frame`."""
 
-WIDTHS = (16, 24, 32, 48)
+RINGS = 16
+FEATURES = 4 * RINGS
 _STEP = 255.0
 LEAST_SCALE, MOST_SCALE = 1.0, 32.0
 
@@ -41,25 +42,43 @@ class Damage:
 
 
 class DamageNetwork(nn.Module):
-    """Crops (N, 3, SIDE, SIDE) in [0, 1] -> (N, 4): log2 of scale, log2 of noise and error in 8-bit steps + 0.5,
+    """Spectra (N, FEATURES) of crops -> (N, 4): log2 of scale, log2 of noise and of error in 8-bit steps + 0.5,
     compression."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, *WIDTHS)
-        self.stages = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(widths, widths[1:]))
-        self.head = nn.Sequential(nn.Linear(2 * sum(WIDTHS), 64), nn.SiLU(), nn.Linear(64, 4))
+        self.middle = nn.Parameter(torch.zeros(FEATURES), requires_grad=False)
+        self.spread = nn.Parameter(torch.ones(FEATURES), requires_grad=False)
+        self.layers = nn.Sequential(nn.Linear(FEATURES, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(),
+                                    nn.Linear(64, 4))
 
-    def forward(self, x: Tensor) -> Tensor:
-        seen = []
-        x = (x - 0.5) * 4
-        for i, stage in enumerate(self.stages):
-            x = F.silu(stage(x))
-            # how much there is of each texture and how unevenly: blur and noise are nothing else
-            seen += [x.mean((2, 3)), x.var((2, 3)).add(1e-5).log()]
-            if i + 1 < len(self.stages):
-                x = F.avg_pool2d(x, 2)
-        return self.head(torch.cat(seen, 1))
+    def forward(self, spectra: Tensor) -> Tensor:
+        answer: Tensor = self.layers((spectra - self.middle) / self.spread)
+        return answer
+
+
+def spectra(pictures: Tensor) -> Tensor:
+    """Log power (N, FEATURES) of pictures (N, 3, SIDE, SIDE) in [0, 1]: of luminance and of colour, by frequency, along
+    the pixel rows and columns and across them. Blur empties the high bands, noise fills them, and compression leaves
+    its mark along the rows and columns."""
+    light = pictures.mean(1, keepdim=True)
+    parts = torch.cat([light, pictures[:, :1] - light, pictures[:, 2:] - light], 1)
+    window = torch.hann_window(SIDE, periodic=False)
+    parts = (parts - parts.mean((2, 3), keepdim=True)) * window * window[:, None]
+    power = torch.fft.fft2(parts).abs().square().flatten(2)
+    power = torch.stack([power[:, 0], power[:, 1] + power[:, 2]], 1)  # (N, 2, SIDE * SIDE)
+    return ((power @ _bins()).flatten(1) + 1e-6).log()
+
+
+@cache
+def _bins() -> Tensor:
+    """(SIDE * SIDE, 2 * RINGS): which frequencies each feature is the mean of."""
+    line = torch.fft.fftfreq(SIDE).abs()
+    across, down = line.expand(SIDE, SIDE), line[:, None].expand(SIDE, SIDE)
+    ring = (torch.maximum(across, down) * 2 * RINGS).long().clamp(max=RINGS - 1)
+    aside = (torch.minimum(across, down) < 0.25 * torch.maximum(across, down)).long()
+    which = F.one_hot((ring * 2 + aside).flatten(), 2 * RINGS).float()
+    return which / which.sum(0).clamp(min=1)
 
 
 def measure_damage(crop: Tensor) -> Damage:
@@ -68,7 +87,7 @@ def measure_damage(crop: Tensor) -> Damage:
     if picture.shape[-1] != SIDE:
         picture = F.interpolate(picture, size=(SIDE, SIDE), mode="bicubic", antialias=True).clamp(0, 1)
     with torch.no_grad():
-        scale, noise, error, jpeg = _network()(picture)[0].tolist()
+        scale, noise, error, jpeg = _network()(spectra(picture))[0].tolist()
     return Damage(min(max(2.0**scale, LEAST_SCALE), MOST_SCALE), max(2.0**noise - 0.5, 0.0) / _STEP,
                   min(max(jpeg, 0.0), 1.0), max(2.0**error - 0.5, 0.0) / _STEP)
 

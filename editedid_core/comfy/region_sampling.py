@@ -19,9 +19,9 @@ from ..engines.super_resolution.regions import ColourProbe, TwoRegions
 from .model_profile import check_latent, empty_conditioning, noise_space
 
 
-def sample_regions(model: Any, positive: Any, negative: Any, task: RegionTask) -> tuple[Tensor, int]:
+def sample_regions(model: Any, positive: Any, task: RegionTask) -> tuple[Tensor, int]:
     """Denoise the task's start again. Returns the latent as the VAE takes it, and the samples that went through the
-    network. `positive`, `negative` None means an empty conditioning. Raises ValueError for a latent of another model.
+    network. `positive` None means an empty conditioning. Raises ValueError for a latent of another model.
     """
     check_latent(model, task.start, "vae")
     s = task.settings
@@ -31,7 +31,7 @@ def sample_regions(model: Any, positive: Any, negative: Any, task: RegionTask) -
     sampler = _RegionSampler(task, space, grid)
     guider = comfy.samplers.CFGGuider(model)
     positive = positive or empty_conditioning(model)
-    guider.set_conds(positive, negative or positive)
+    guider.set_conds(positive, positive)  # without guidance nobody looks at the negative one
     guider.set_cfg(1.0)
     noise = torch.randn(task.start.shape, generator=torch.Generator().manual_seed(s.noise_seed))
     pair = torch.cat([task.start, task.photo]).float()

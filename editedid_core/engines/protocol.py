@@ -42,11 +42,12 @@ class FaceJob:
 @dataclass(frozen=True, eq=False)
 class FaceResult:
     """What an engine made of a job. crop: (1, S, S, 3) in [0, 1]. evaluations: samples that went through a network.
-    mode: what ran, in a word or two, for the report."""
+    mode: what ran, in a word or two, for the report. untouched: nothing was missing, and the crop is the edit's own."""
 
     crop: Tensor
     evaluations: int
     mode: str
+    untouched: bool = False
 
 
 class Engine(Protocol):

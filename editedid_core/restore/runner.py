@@ -114,6 +114,8 @@ class _Run:
         for i, pair in enumerate(pairs.pairs):
             result = self.engine.run(job(self.original, prepared, crops, i, self.config))
             report = self._judge(crops, i, before[i : i + 1], result.crop, least_gain)
+            if result.untouched:
+                report = replace(report, decision=Decision.KEPT_SHARP)
             shaped = prepared.shaped.pairs.pairs[i].shaped
             if not report.accepted and shaped:
                 unmixed = self._judge(crops, i, before[i : i + 1], crops.edited[i : i + 1], least_gain)

@@ -38,6 +38,9 @@ CLEAN_TRUST = 0.35
 NOISE_OF_HALF = 0.03
 """Error of a true pixel, in [0, 1], at which trust has fallen to half (drawn)."""
 
+_SHARPEST = 52.0
+"""True pixels across a crop of MEASURED_AT above which blur cannot be seen in it."""
+
 _FOUND = 4.0
 """How much surer the place of a face is that the analyzer found than that of a box."""
 
@@ -125,7 +128,9 @@ def damage_of(image: Tensor, face: Face) -> tuple[Damage, float]:
 def true_pixels(image: Tensor, face: Face, settings: SuperResolution) -> float:
     """Pixels of the scene across a face's crop, by the scale that the user gave or by what is measured."""
     damage, across = damage_of(image, face)
-    return across / settings.scale if settings.scale > 0 else min(damage.true_pixels, across)
+    if settings.scale > 0:
+        return across / settings.scale
+    return across if damage.true_pixels > _SHARPEST else min(damage.true_pixels, across)
 
 
 def trust_in(damage: Damage, pixels: float) -> float:

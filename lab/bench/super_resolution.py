@@ -40,6 +40,8 @@ RIVALS = ("bicubic", "reference_paste", "lanczos_relit_paste", "img2img_0.7")
 NAMES = (*RIVALS, *OURS)
 COLUMNS = ("identity_a", "identity_b", "face_psnr", "face_ssim", "landmark_error", "realism_error", "light_error",
            "consistency", "joint_rate", "evaluations", "seconds")
+SEARCHED_AT = 256
+"""Side at which the detector sees the pictures, twice theirs."""
 LIKE = 0.6
 """Likeness by recogniser B that the joint rate asks for."""
 PLACED = {8: 0.08, 16: 0.10, 32: 0.10}
@@ -61,7 +63,10 @@ class Methods:
     """A host with the lab's UNet, and the pack's own stages for placing faces."""
 
     def __init__(self, models: Path, family: str = "unet") -> None:
+        from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
+
         self.host = DiffusionMethods(family, models)
+        self.analyzer = InsightFaceAnalyzer("lab", models / "insightface" / "lab", SEARCHED_AT)
         self._small = self.host.pack("editedid_core.restore.small_face")
         self._preset = self.host.pack("editedid_core.config").SMALL_FACE.changed({"crop.size": self.host.crop_size})
 
@@ -69,8 +74,8 @@ class Methods:
         """What a rival starts from: the photo that explains the face best, and the face's points."""
         with torch.inference_mode():
             photos, image = stacked([one.image for one in face.photos]), stacked([face.small])
-            seen = self._small.find_person(photos, self.host.analyzer, self._preset.find)
-            here = self._small.find_small(image, self.host.analyzer, self._preset.find)
+            seen = self._small.find_person(photos, self.analyzer, self._preset.find)
+            here = self._small.find_small(image, self.analyzer, self._preset.find)
             pair = self._small.pair_small(photos, image, seen, here, self._preset).pairs[0]
         return Case(face.photos[pair.original.frame].image, face.small, pair.original.points, pair.edited.points,
                     face.seed)
@@ -98,7 +103,7 @@ class Methods:
         with torch.inference_mode():
             done, _ = self.host.pack("nodes.run").run_restoration(
                 config, stacked([one.image for one in face.photos]), stacked([face.small]), model, vae,
-                self.host.analyzer)
+                self.analyzer)
         return done.image[0].float().numpy()
 
     def _image_to_image(self, case: Case, strength: float) -> Array:

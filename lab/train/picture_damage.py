@@ -6,7 +6,6 @@ are; the network learns how much. The file goes to ``editedid_core/appearance/da
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +15,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from editedid_core.appearance.damage import SIDE, WEIGHTS, Damage, DamageNetwork, as_targets
+from editedid_core.appearance.damage import SIDE, WEIGHTS, Damage, DamageNetwork, as_targets, spectra
 
 from ..portraits.small_faces import Damage as Drawn
 from ..portraits.small_faces import damaged, enlarged
-from .dataset import open_cache
+from .parallel import spread
 
 SEED = 71
-BATCH = 16
+BATCH = 256
+STEPS = 2000
 RATE = 3e-3
 ENLARGED = (Image.Resampling.BICUBIC, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BILINEAR,
             Image.Resampling.NEAREST)
@@ -43,62 +43,63 @@ def draw(picture: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Dam
     return seen, Damage(SIDE / pixels, noise, (100 - quality) / 100 if quality else 0.0, error)
 
 
-def batch(portraits: np.ndarray, rng: np.random.Generator, count: int = BATCH) -> tuple[Tensor, Tensor]:
-    """Pictures (count, 3, SIDE, SIDE) and what is to be said of them (count, 4)."""
-    rows = []
-    for index in rng.integers(len(portraits), size=count):
-        picture = portraits[index].astype(np.float32) / 255
-        picture = np.clip(picture[:, ::-1] if rng.random() < 0.5 else picture, 0, 1) ** float(rng.uniform(0.7, 1.4))
-        turned = np.rot90(picture, int(rng.integers(4))) if rng.random() < 0.3 else picture
-        seen, damage = draw(np.ascontiguousarray(turned), rng)
-        rows.append((torch.from_numpy(seen).permute(2, 0, 1), torch.tensor(as_targets(damage))))
-    pictures, targets = zip(*rows)
-    return torch.stack(pictures), torch.stack(targets)
+def shot(task: tuple[str, int]) -> tuple[np.ndarray, list[float]]:
+    """A portrait of a file with the damage of a seed: its spectrum, and what is to be said of it."""
+    file, seed = task
+    rng = np.random.default_rng((SEED, seed))
+    portraits = np.load(file, mmap_mode="r")
+    picture = portraits[int(rng.integers(len(portraits)))].astype(np.float32) / 255
+    picture = np.clip(picture[:, ::-1] if rng.random() < 0.5 else picture, 0, 1) ** float(rng.uniform(0.7, 1.4))
+    seen, damage = draw(np.ascontiguousarray(picture), rng)
+    found = spectra(torch.from_numpy(seen).permute(2, 0, 1)[None])[0].numpy()
+    return found, as_targets(damage)
+
+
+def shots(file: Path, count: int, first: int = 0, workers: int = 1) -> tuple[Tensor, Tensor]:
+    """Spectra (count, FEATURES) and answers (count, 4)."""
+    rows, answers = zip(*spread(shot, [(str(file), first + i) for i in range(count)], workers))
+    return torch.from_numpy(np.stack(rows)), torch.tensor(answers)
 
 
 def loss(answer: Tensor, target: Tensor) -> Tensor:
     """Mean absolute error, compression weighed like an octave."""
-    return functional.smooth_l1_loss(answer * torch.tensor([1, 1, 1, 3.0]), target * torch.tensor([1, 1, 1, 3.0]),
-                                     beta=0.3)
+    weight = torch.tensor([1, 1, 1, 3.0])
+    return functional.smooth_l1_loss(answer * weight, target * weight, beta=0.3)
 
 
-def train(portraits: np.ndarray, seconds: float, seed: int = SEED) -> tuple[DamageNetwork, int]:
-    """The network after so many seconds of this thread, and its steps."""
-    torch.manual_seed(seed)
-    rng, network = np.random.default_rng(seed), DamageNetwork()
-    optimiser = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-4)
-    started, steps = time.thread_time(), 0
-    while (spent := time.thread_time() - started) < seconds:
-        for group in optimiser.param_groups:
-            group["lr"] = RATE * (1 - spent / seconds) + 1e-5
+def train(rows: Tensor, answers: Tensor, steps: int = STEPS) -> DamageNetwork:
+    """The network after so many steps of BATCH shots."""
+    generator = torch.Generator().manual_seed(SEED)
+    torch.manual_seed(SEED)
+    network = DamageNetwork()
+    network.middle.copy_(rows.mean(0))
+    network.spread.copy_(rows.std(0) + 1e-3)
+    optimiser = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for _ in range(steps):
+        chosen = torch.randint(len(rows), (BATCH,), generator=generator)
         optimiser.zero_grad()
-        pictures, targets = batch(portraits, rng)
-        loss(network(pictures), targets).backward()
+        loss(network(rows[chosen]), answers[chosen]).backward()
         optimiser.step()
-        steps += 1
-    return network.eval(), steps
-
-
-def errors(network: DamageNetwork, portraits: np.ndarray, count: int = 256, seed: int = 5) -> list[float]:
-    """Mean absolute errors of the four answers on fresh damage."""
-    pictures, targets = batch(portraits, np.random.default_rng(seed), count)
-    with torch.no_grad():
-        return (network(pictures) - targets).abs().mean(0).tolist()
+        schedule.step()
+    return network.eval()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, required=True, help="of lab.train.dataset")
-    parser.add_argument("--seconds", type=float, default=120, help="processor seconds")
+    parser.add_argument("--count", type=int, default=6000, help="portraits with damage to learn from")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    cache = open_cache(options.cache)
-    network, steps = train(cache.train, options.seconds)
-    save_file({name: value.half().contiguous() for name, value in network.state_dict().items()}, str(options.out))
+    network = train(*shots(options.cache / "train.npy", options.count, 0, options.workers))
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, str(options.out))
+    rows, answers = shots(options.cache / "held_out.npy", 500, options.count, options.workers)
+    with torch.no_grad():
+        off = (network(rows) - answers).abs().mean(0).tolist()
     names = ("scale (octaves)", "noise (octaves)", "error (octaves)", "compression")
-    print(f"{steps} steps; held out: " + ", ".join(
-        f"{name} {value:.2f}" for name, value in zip(names, errors(network, cache.held_out))))
+    print("held out, mean error: " + ", ".join(f"{name} {value:.2f}" for name, value in zip(names, off)))
 
 
 if __name__ == "__main__":
