@@ -31,12 +31,12 @@ def checked_element_mask(mask: torch.Tensor, edited_image: torch.Tensor) -> torc
     """A mask drawn on the edit, (1 or B, H, W) float32 in [0, 1] on the CPU. ValueError where it does not fit."""
     if is_no_mask(mask):
         return torch.zeros(1, *edited_image.shape[1:3])
-    m = mask[None] if mask.ndim == 2 else mask
+    m = mask.reshape(-1, *mask.shape[-2:]) if mask.ndim == 2 or mask.ndim == 4 and mask.shape[1] == 1 else mask
     expected = tuple(edited_image.shape[1:3])
     if m.ndim != 3 or tuple(m.shape[1:]) != expected or m.shape[0] not in (1, edited_image.shape[0]):
         raise ValueError(
-            f"element_mask is {tuple(mask.shape)}, edited_image needs 1 or {edited_image.shape[0]} masks of {expected} "
-            "pixels (height, width): draw the mask on the edited picture, or resize it."
+            f"element_mask is {tuple(mask.shape)}, the edited picture needs 1 or {edited_image.shape[0]} masks of "
+            f"{expected} pixels (height, width): draw the mask on the edited picture, or resize it."
         )
     return m.detach().to("cpu", torch.float32).nan_to_num(0.0).clamp(0, 1)
 

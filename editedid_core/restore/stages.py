@@ -95,7 +95,8 @@ def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config:
         tuple(replace(pair, original=photo) for photo in photos), (), ()))
     others = cut(original, replace(prepared, shaped=further), config.crop).original
     ready = FaceJob(crops.original[one], crops.edited[one], others, crops.face_mask[i], crops.element_mask[i],
-                    pose_distance(pair.original, pair.as_found), _drift(pair), crops.record.crops[i])
+                    pose_distance(pair.original, pair.as_found), _drift(pair), crops.record.crops[i],
+                    prepared.shaped.bends[i])
     if config.engine != "super resolution":
         return ready
     # the crop lies in its picture at crop.size, and holds no more than the picture does

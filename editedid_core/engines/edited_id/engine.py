@@ -57,7 +57,7 @@ class EditedIDEngine:
         strength = strength_for_drift(self.settings.strength, job.drift, self.strength_by_drift)
         settings = replace(self.settings, pose=job.pose, strength=strength)
         run = self.sample(*latents, job.face_mask, job.element_mask, settings, others)
-        require_finite(run.latent, "sampling: the restored latent", SAMPLE_REMEDY)
+        require_finite(run.latent, "model: the restored latent", SAMPLE_REMEDY)
         crop, of_original, of_edited = (self._decoded(z).to(job.edited) for z in (run.latent, *latents))
         crop = return_detail(crop, job.original, job.edited, of_original, of_edited, job.weight, self.detail)
         return FaceResult(crop, run.evaluations, run.mode)
