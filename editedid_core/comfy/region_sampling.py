@@ -69,7 +69,7 @@ class _RegionSampler(comfy.samplers.Sampler):
     def _regions(self, latents: Tensor) -> TwoRegions:
         task, s = self.task, self.task.settings
         flat = _flat(latents)
-        cells = flat.shape[-2:]
+        cells = (flat.shape[-2], flat.shape[-1])
         pictures, small = (x.movedim(-1, 1).to(flat) for x in (task.pictures, task.small))
         face = F.adaptive_avg_pool2d(task.face[None, None].to(flat), cells)
         goal = F.adaptive_avg_pool2d(small, cells)

@@ -44,7 +44,7 @@ _SHARPEST = 52.0
 _FOUND = 4.0
 """How much surer the place of a face is that the analyzer found than that of a box."""
 
-SHARP = (24.0, 64.0)
+SHARP = (16.0, 32.0)
 """True pixels across a crop from which its own bands tell who it is, and from which they tell everything (drawn)."""
 
 

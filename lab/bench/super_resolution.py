@@ -30,11 +30,11 @@ from .rivals import Case, laid, relit, warped
 Array = NDArray[np.float32]
 
 OURS: dict[str, dict[str, Any]] = {
+    "bands_full_trust": {"super_resolution.trust": 1.0},
     "bands": {},
-    "full_trust": {"super_resolution.trust": 1.0},
     "default": {},
 }
-"""Super-Resolve Face by the values that differ from its preset; "bands" runs without a model."""
+"""Super-Resolve Face by the values that differ from its preset; all but the last without a model."""
 
 RIVALS = ("bicubic", "reference_paste", "lanczos_relit_paste", "img2img_0.7")
 NAMES = (*RIVALS, *OURS)
@@ -99,7 +99,7 @@ class Methods:
 
     def _ours(self, name: str, face: SmallFace) -> Array:
         config = self._preset.changed(OURS[name])
-        model, vae = (None, None) if name == "bands" else (self.host.model, self.host.vae)
+        model, vae = (None, None) if name.startswith("bands") else (self.host.model, self.host.vae)
         with torch.inference_mode():
             done, _ = self.host.pack("nodes.run").run_restoration(
                 config, stacked([one.image for one in face.photos]), stacked([face.small]), model, vae,

@@ -26,7 +26,8 @@ class ColourProbe:
     @staticmethod
     def fitted(latents: Tensor, pictures: Tensor) -> ColourProbe:
         """The least-squares map from latents (N, C, h, w) to pictures (N, 3, S, S), whatever VAE made them."""
-        cells = F.adaptive_avg_pool2d(pictures, latents.shape[-2:]).movedim(1, -1).reshape(-1, 3).double()
+        pooled = F.adaptive_avg_pool2d(pictures, (latents.shape[-2], latents.shape[-1]))
+        cells = pooled.movedim(1, -1).reshape(-1, 3).double()
         given = latents.movedim(1, -1).reshape(-1, latents.shape[1]).double()
         middle, bias = given.mean(0), cells.mean(0)
         off = given - middle
