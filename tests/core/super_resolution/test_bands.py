@@ -65,7 +65,8 @@ def job(trust: float, pixels: float = 8.0) -> FaceJob:
     face = torch.zeros(S, S)
     face[16:48, 16:48] = 1
     small = low_band(rows[1].movedim(-1, 1), pixels).movedim(1, -1).clamp(0, 1)
-    return FaceJob(rows[0], small, rows[2], face, torch.zeros(S, S), 0.0, 1.0, None, pixels, trust)
+    return FaceJob(rows[0], small, rows[2], face, torch.zeros(S, S), 0.0, 1.0,
+                   true_pixels=pixels, trust=trust)
 
 
 def test_without_a_model_the_face_changes_and_nothing_else() -> None:
@@ -88,7 +89,7 @@ def test_a_sharp_face_that_is_trusted_stays() -> None:
 def test_photos_are_chosen_by_how_they_explain_the_face(photos: str) -> None:
     given = job(0.0)
     same = FaceJob(picture(9).movedim(1, -1), given.edited, picture(2).movedim(1, -1), given.face_mask,
-                   given.element_mask, 0.0, 1.0, None, 8.0, 0.0)
+                   given.element_mask, 0.0, 1.0, true_pixels=8.0, trust=0.0)
     crop = SuperResolutionEngine(SuperResolution(photos=photos)).run(same).crop  # type: ignore[arg-type]
     inside, truth = same.face_mask > 0, picture(2).movedim(1, -1)
     assert (crop - truth)[0][inside].abs().mean() < 0.5 * (given.edited - truth)[0][inside].abs().mean()
