@@ -215,19 +215,24 @@ def main(arguments: list[str]) -> None:
     content: dict[str, Any] = {"task": options.task, "split": options.split, "family": options.family, "n": options.n,
                                "scales": {}}
     for factor in (int(one) for one in options.scale.split(",")):
-        results = []
+        results: list[Result] = []
         for i, seed in enumerate(portraits.triple_split(options.split, options.n)):
             keep = options.sheet is not None and i < options.rows
             results.append(run_face(seed, factor, names, methods, judges, keep))
             print(f"  {factor}x {seed}", file=sys.stderr, flush=True)
-        with_joint_rate(results, factor)
-        values = {name: {c: np.array([one.figures[name][c] for one in results], np.float64) for c in COLUMNS}
-                  for name in names}
+            values = gathered(results, names, factor)
+            content["scales"][str(factor)] = {"done": len(results), "methods": summary(values)}
+            if options.json:  # after every face, so that a run that is broken off leaves its figures
+                options.json.parent.mkdir(parents=True, exist_ok=True)
+                options.json.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            if keep:
+                file = options.sheet.with_name(f"{options.sheet.stem}_{factor}{options.sheet.suffix}")
+                sheet.draw([(f"{one.seed}", one.pictures) for one in results if one.pictures], file)
         print(f"\n{factor}x, {options.split}, {len(results)} people\n\n{text(values)}", flush=True)
-        content["scales"][str(factor)] = {"methods": summary(values)}
-        if options.json:
-            options.json.parent.mkdir(parents=True, exist_ok=True)
-            options.json.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        if options.sheet:
-            file = options.sheet.with_name(f"{options.sheet.stem}_{factor}{options.sheet.suffix}")
-            sheet.draw([(f"{one.seed}", one.pictures) for one in results if one.pictures], file)
+
+
+def gathered(results: list[Result], names: list[str], factor: int) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Values (N,) by method and measure."""
+    with_joint_rate(results, factor)
+    return {name: {column: np.array([one.figures[name][column] for one in results], np.float64) for column in COLUMNS}
+            for name in names}
