@@ -25,8 +25,10 @@ from ..editedid_core.restore.small_face import (
 )
 from . import types
 from .faces import CATEGORY
+from .given import checked
 from .run import best_analyzer, run_restoration
 from .show import for_host, preview
+from .sizes import AUTO, chosen_size, size_fault, size_input
 
 DEFAULTS = SMALL_FACE
 SCALES = ("auto", "8", "16", "32")
@@ -45,7 +47,7 @@ def scale_input() -> Any:
 
 def box_input() -> Any:
     return types.BoundingBox.Input("bounding_box", optional=True, extra_dict={"forceInput": True}, tooltip="Box round "
-                                   "the face, from the brows to the chin. Without one the node looks for the face; if "
+                                   "the face, from forehead to chin. Without one the node looks for the face; if "
                                    "none is found, it takes the middle of the picture for a head-and-shoulders crop.")
 
 
@@ -80,9 +82,7 @@ class SuperResolveFace(io.ComfyNode):
             inputs=[
                 image_input(),
                 references_input(),
-                io.Int.Input("crop_size", default=DEFAULTS.crop.size, min=64, max=2048, step=16, tooltip="Side of the "
-                             "face crop in pixels, the size of pictures that the model was made for: mostly 512 or "
-                             "1024; 128 for the lab's UNet, 256 for its DiT."),
+                size_input("crop_size"),
                 scale_input(),
                 io.Float.Input("trust", default=AUTO_TRUST, min=AUTO_TRUST, max=1.0, step=0.05, tooltip="How much of "
                                "the small face is kept. 1: all its pixels. 0: only its coarsest light, everything else "
@@ -113,12 +113,18 @@ class SuperResolveFace(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image: torch.Tensor, references: torch.Tensor, crop_size: int, scale: str, trust: float,
+    def validate_inputs(cls, crop_size: Any = AUTO) -> bool | str:
+        return size_fault(crop_size, "crop_size")
+
+    @classmethod
+    @checked
+    def execute(cls, image: torch.Tensor, references: torch.Tensor, crop_size: str | int, scale: str, trust: float,
                 identity: float, surroundings: str, noise_pattern: int, guard: bool, model: Any = None, vae: Any = None,
                 bounding_box: Any = None, analyzer: FaceAnalyzer | None = None,
                 positive: Any = None) -> io.NodeOutput:
         config = DEFAULTS.changed({
-            "crop.size": crop_size, "guard.enabled": guard, "super_resolution.scale": scale_of_choice(scale),
+            "crop.size": chosen_size(crop_size, "crop_size"), "guard.enabled": guard,
+            "super_resolution.scale": scale_of_choice(scale),
             "super_resolution.trust": None if trust < 0 else trust, "super_resolution.identity": identity,
             "super_resolution.surroundings": one_of(surroundings, SURROUNDINGS, "surroundings"),
             "super_resolution.noise_seed": noise_pattern,
@@ -153,6 +159,7 @@ class PlaceFace(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image: torch.Tensor, references: torch.Tensor, scale: str, bounding_box: Any = None,
                 analyzer: FaceAnalyzer | None = None) -> io.NodeOutput:
         config = DEFAULTS.changed({"super_resolution.scale": scale_of_choice(scale)})
@@ -189,6 +196,7 @@ class MeasureDamage(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image: torch.Tensor, bounding_box: Any = None,
                 analyzer: FaceAnalyzer | None = None) -> io.NodeOutput:
         faces = find_small(image, analyzer or best_analyzer(), DEFAULTS.find, bounding_box, stop_if_asked)

@@ -70,7 +70,7 @@ def small_cautions(pair: FacePair, crop: FaceCrop) -> tuple[str, ...]:
                      "that they show this person, and draw a box round the face.")
     if placement is not None and pair.edited.embedding is None and placement.spread > MOST_SPREAD:
         found.append(f"The place of the face is uncertain (by {placement.spread:.2f} eye distances): draw a box round "
-                     "it, from the brows to the chin.")
+                     "it, from the forehead to the chin.")
     if len(pair.originals) == 1:
         found.append("Only one photo shows the person: its expression and its light stay. Two to five photos are "
                      "better.")
