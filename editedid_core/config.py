@@ -91,13 +91,14 @@ class CropConfig:
 class GuardConfig:
     """enabled: keep the edit's face where the restored one is no better. least_gain: likeness (cosine) that a face must
     gain: below 0.05 it is chance (38 pairs of photographs, 2026-10: of faces that two other recognisers found further
-    from the person, three of four had gained less).
-    most_moved: landmark error in eye distances above which a restoration has come apart (drawn). retry_shapes: shares
-    of the new shape that are tried if the guard refuses all of it. retry_gain: likeness that a retry must gain, because
-    a second try is lucky more often (drawn)."""
+    from the person, three of four had gained less). enough: share of the likeness still missing to 1 that is enough
+    instead, for an edit that is near the person already. most_moved: landmark error in eye distances above which a
+    restoration has come apart (drawn). retry_shapes: shares of the new shape that are tried if the guard refuses all of
+    it. retry_gain: likeness that a retry must gain, because a second try is lucky more often (drawn)."""
 
     enabled: bool = True
     least_gain: float = 0.05
+    enough: float = 0.25
     most_moved: float = 0.2
     retry_shapes: tuple[float, ...] = (0.5, 0.0)
     retry_gain: float = 0.06

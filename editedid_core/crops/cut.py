@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..appearance.relight import light_spread
 from ..appearance.relight import relight as bring_light
-from ..appearance.sharpness import match_sharpness
+from ..appearance.sharpness import SOFTEST, match_sharpness
 from ..geometry.affine import (
     Matrix,
     apply,
@@ -175,7 +175,8 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     elements = torch.maximum(elements, face * apart * (1 - decision.person))
     elements = weighted(elements, covered, face, points, weights)
     if sharpen:
-        original = match_sharpness(original, edited, face * (1 - elements) * parts.together())
+        original = match_sharpness(original, edited, face * (1 - elements) * parts.together(),
+                                   SOFTEST if decision.read else 1.0)
     crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)
     return crop, original, edited, face, elements
 

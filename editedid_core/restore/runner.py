@@ -24,6 +24,8 @@ from .rank import rank
 from .report import Decision, FaceReport, PictureReport, Restoration, box_of
 from .stages import Prepared, cut, find, find_in_frames, job, left_alone, match, shape_and_tone, with_crop_size
 
+_STRIP = 128  # rows that are compared at a time
+
 
 def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: Engine, config: RestoreConfig,
             element_mask: Tensor | None = None, tick: Tick = nothing) -> Restoration:
@@ -48,13 +50,12 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     attempts = run.attempts()
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
     image, mask = run.pasted(attempts, accepted) if accepted else (edited, torch.zeros(edited.shape[:3]))
-    changed = (image != edited).any(-1) & (mask == 0).to(image.device)
     faces = tuple(attempt.report for attempt in attempts)
     pictures = _pictures(faces_of_edit, faces)
     return Restoration(
         image, mask, faces, left_alone(pairs, config.match), pictures, len(pairs.unmatched_original),
-        int(changed.sum()), sum(attempt.evaluations for attempt in attempts), attempts[0].mode if attempts else "none",
-        Matching(photos, faces_of_edit, pairs),
+        _changed_outside(edited, image, mask), sum(attempt.evaluations for attempt in attempts),
+        attempts[0].mode if attempts else "none", Matching(photos, faces_of_edit, pairs),
         pairs.notes + tuple(dict.fromkeys(note for attempt in attempts for note in attempt.notes))
         + tuple(f"No face was found in photo {frame + 1} of original; it is not used."
                 for frame in range(photos.frames) if not photos.in_frame(frame)),
@@ -189,6 +190,16 @@ class _Run:
 
     def _some(self, chosen: list[int]) -> FacePairs:
         return replace(self.pairs, pairs=tuple(self.pairs.pairs[i] for i in chosen))
+
+
+def _changed_outside(edited: Tensor, image: Tensor, mask: Tensor) -> int:
+    """Pixels that differ although the mask (B, H, W) says that they do not. Strip by strip: pictures may be large."""
+    if image is edited:
+        return 0
+    rows = range(0, image.shape[1], _STRIP)
+    parts = ((image[:, top:top + _STRIP] != edited[:, top:top + _STRIP]).any(-1)
+             & (mask[:, top:top + _STRIP] == 0).to(image.device) for top in rows)
+    return sum(int(part.sum()) for part in parts)
 
 
 def _failed(pair: FacePair, before: Tensor, record: PasteRecord, fault: Exception) -> _Attempt:
