@@ -31,7 +31,11 @@ from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import load_analyzer
 from ..editedid_core.records import FaceCrop
 from ..editedid_core.restore.report import Restoration
+from ..editedid_core.restore.resume import FinishedFaces
 from ..editedid_core.restore.runner import restore
+
+FINISHED = FinishedFaces()
+"""What an interrupted batch has restored; closed at the end of each run."""
 
 FAR_OFF = 1.6
 """Ratio of a crop to the model's own size from which a warning is due."""
@@ -143,6 +147,7 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
     super-resolution composes its bands alone, with a note in the report. `box`: as of `restore`.
     """
     started = time.perf_counter()
+    given = (model, vae, positive, negative, clip)
     notes: tuple[str, ...] = ()
     if config.engine == "super resolution" and (model is None or vae is None):
         config, notes = config.changed({"super_resolution.surroundings": "keep"}), (NO_MODEL,)
@@ -158,7 +163,10 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
         if negative is None and config.sampling.cfg != 1.0:
             negative, _ = prompt_without_words(model, clip)
     engine = make_engine(config, model, vae, positive, negative)
+    if edited.shape[0] > 1:
+        engine = FINISHED.engine(engine, config, given)
     done = restore(original, edited, analyzer or best_analyzer(), engine, config, element_mask, stop_if_asked, box)
+    FINISHED.close()
     done = replace(done, notes=notes + done.notes)
     for warning in done.warnings():
         logging.warning("EditedID: %s", warning)
