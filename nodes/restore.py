@@ -11,12 +11,15 @@ from ..editedid_core.choices import one_of
 from ..editedid_core.comfy.progress import show_result
 from ..editedid_core.config import NO_FACE, RestoreConfig
 from ..editedid_core.faces.match import CHOICES
+from ..editedid_core.masks.part_weights import read_parts
+from ..editedid_core.restore.overlay import origin_overlay
 from .crops import face_shape_input, skin_tone_input
 from .faces import pairs_input
 from .given import checked
+from .parts import parts_input
 from .run import run_restoration
 from .sampling import CATEGORY, late_inputs, make_settings, mode_input, settings_inputs
-from .show import for_host, preview
+from .show import for_host, match_map, preview
 from .types import Analyzer
 
 DEFAULTS = RestoreConfig()
@@ -34,7 +37,7 @@ class RestoreIdentity(io.ComfyNode):
             "the person, the edit's face stays.",
             search_aliases=["editedid", "identity", "restore face", "keep face", "face consistency", "face drift",
                             "likeness", "face detailer"],
-            is_output_node=False,
+            is_output_node=True,
             inputs=[
                 io.Image.Input("original", tooltip="Photo with the true face. A batch may hold several photos or "
                                "several people."),
@@ -79,6 +82,10 @@ class RestoreIdentity(io.ComfyNode):
                                optional=True, advanced=True, tooltip="How far strength follows the drift of a face. At "
                                "1 a face that is nearly right gets little strength, a stranger's face all of it."),
                 pairs_input(),
+                parts_input(),
+                io.Boolean.Input("frames", default=DEFAULTS.frames.enabled, optional=True, advanced=True,
+                                 tooltip="On: the pictures of edited are frames of one video. Each person keeps a "
+                                 "number and one decision, and nothing flickers."),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with restored faces."),
@@ -90,6 +97,8 @@ class RestoreIdentity(io.ComfyNode):
                                 "result."),
                 io.String.Output(display_name="report", tooltip="All figures and decisions as JSON, a record for each "
                                  "face and picture."),
+                io.Image.Output(display_name="overlay", tooltip="The edit with its faces tinted: green is taken from "
+                                "the photo, orange stays the edit's, violet is blended."),
             ],
         )
 
@@ -103,20 +112,25 @@ class RestoreIdentity(io.ComfyNode):
                 no_face: str = DEFAULTS.find.no_face, photos: str = DEFAULTS.match.photos,
                 face_shape: float = DEFAULTS.shape.face_shape, skin_tone: float = DEFAULTS.shape.skin_tone,
                 strength_by_drift: float = DEFAULTS.strength_by_drift, pairs: str = DEFAULTS.match.pairs,
+                parts: str = str(DEFAULTS.parts), frames: bool = DEFAULTS.frames.enabled,
                 **values: Any) -> io.NodeOutput:
         missing, several = one_of(no_face, NO_FACE, "no_face"), one_of(photos, CHOICES, "photos")
-        config = replace(DEFAULTS, sampling=make_settings(mode, **values)).changed({
+        config = replace(DEFAULTS, sampling=make_settings(mode, **values), parts=read_parts(parts)).changed({
             "crop.size": crop_size, "match.min_similarity": min_similarity, "crop.relight": relight,
             "paste.feather": feather, "guard.enabled": guard, "find.no_face": missing, "match.photos": several,
             "shape.face_shape": face_shape, "shape.skin_tone": skin_tone, "strength_by_drift": strength_by_drift,
-            "match.pairs": pairs,
+            "match.pairs": pairs, "frames.enabled": frames,
         })
         done, seconds = run_restoration(config, original, edited, model, vae, analyzer, positive, negative,
                                         element_mask)
         image = for_host(done.image)
         show_result(image)
         report = json.dumps({**done.report(), "seconds": round(seconds, 3)}, indent=1)
-        return io.NodeOutput(image, done.mask, done.before, done.after, report, ui=preview(image, cls))
+        stored = preview(image, cls)
+        shown = {**({} if stored is None else stored.as_dict()),
+                 **match_map(done.matching, config.match, original, edited)}
+        overlay = origin_overlay(edited, done.mask, [pair.edited for pair in done.matching.pairs.pairs])
+        return io.NodeOutput(image, done.mask, done.before, done.after, report, overlay, ui=shown)
 
 
 NODES = [RestoreIdentity]

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..records import Matching
+
 Box = tuple[float, float, float, float]
 
 
@@ -20,11 +22,14 @@ class Decision(Enum):
     KEPT_MOVED = "kept, features moved too far"
     KEPT_LOST = "kept, no face found afterwards"
     UNSEEN = "restored, no face found afterwards"
+    RESTORED_AS_MOST = "restored, as in most frames"
+    KEPT_AS_MOST = "kept, as in most frames"
+    FAILED = "failed"
 
     @property
     def accepted(self) -> bool:
         """Whether the face in the picture was changed."""
-        return self in (Decision.RESTORED, Decision.SHAPE_ONLY, Decision.UNSEEN)
+        return self in (Decision.RESTORED, Decision.SHAPE_ONLY, Decision.UNSEEN, Decision.RESTORED_AS_MOST)
 
 
 _SENTENCES = {
@@ -35,6 +40,9 @@ _SENTENCES = {
     Decision.KEPT_MOVED: "eyes, nose or mouth would have moved too far; the edit's face is kept",
     Decision.KEPT_LOST: "no face was found after the restoration; the edit's face is kept",
     Decision.UNSEEN: "no face was found after the restoration",
+    Decision.RESTORED_AS_MOST: "restored, as in most frames of this person",
+    Decision.KEPT_AS_MOST: "the edit's face is kept, as in most frames of this person",
+    Decision.FAILED: "the restoration failed; the edit's face is kept",
 }
 
 
@@ -43,7 +51,8 @@ class FaceReport:
     """One face that was worked on. frame: its picture. box: x1, y1, x2, y2 in pixels of the edit. Similarities are
     cosines to the mean of the person's photos; `landmark_error` is the mean distance of the five points before and
     after, as a share of the eye distance; None if no face was found afterwards. shape: how far its shape was changed,
-    0 to 1. warnings: why it was hard to restore."""
+    0 to 1. warnings: why it was hard to restore, or why it failed. person: number of the person in a sequence, from
+    1; 0 elsewhere."""
 
     frame: int
     box: Box
@@ -54,6 +63,7 @@ class FaceReport:
     shape: float = 0.0
     retried: bool = False
     warnings: tuple[str, ...] = ()
+    person: int = 0
 
     @property
     def accepted(self) -> bool:
@@ -71,7 +81,8 @@ class FaceReport:
     def as_data(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
-            "frame": self.frame, "box": self.box, "id_similarity_before": self.id_similarity_before,
+            "frame": self.frame, "person": self.person, "box": self.box,
+            "id_similarity_before": self.id_similarity_before,
             "id_similarity_after": self.id_similarity_after, "landmark_error": self.landmark_error,
             "decision": self.decision.value, "accepted": self.accepted, "note": self.note, "shape": self.shape,
             "warnings": self.warnings,
@@ -130,7 +141,7 @@ class PictureReport:
 class Restoration:
     """image: the edited pictures (B, H, W, C) with restored faces. mask: (B, H, W), where they may differ from them.
     left_alone: faces of the edit without a person. pictures: one record for each picture of the edit. notes:
-    sentences about the run as a whole."""
+    sentences about the run as a whole. matching: who is who."""
 
     image: Tensor
     mask: Tensor
@@ -141,6 +152,7 @@ class Restoration:
     outside_pixels_changed: int
     network_evaluations: int
     mode: str
+    matching: Matching
     notes: tuple[str, ...] = ()
 
     @property

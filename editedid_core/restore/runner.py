@@ -14,12 +14,13 @@ from ..crops.paste import paste, paste_mask
 from ..engines.protocol import Engine
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..pictures import check_pictures
-from ..records import CropResult, FacePair, FacePairs, Faces, PasteRecord
+from ..records import CropResult, FacePair, FacePairs, Faces, Matching, PasteRecord
 from ..ticks import Tick, nothing
 from .caution import cautions
+from .frames import decided_together, match_sequence, steady_masks
 from .guard import judge
-from .report import Decision, FaceReport, PictureReport, Restoration
-from .stages import Prepared, cut, find, job, left_alone, match, shape_and_tone
+from .report import Decision, FaceReport, PictureReport, Restoration, box_of
+from .stages import Prepared, cut, find, find_in_frames, job, left_alone, match, shape_and_tone
 
 
 def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: Engine, config: RestoreConfig,
@@ -33,9 +34,14 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     check_pictures(original, "original")
     check_pictures(edited, "edited")
     photos = find(original, "original", analyzer, config.find, tick)
-    faces_of_edit = find(edited, "edited", analyzer, config.find, tick)
-    pairs = match(photos, faces_of_edit, config.match, tick)
-    run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick)
+    persons: tuple[int, ...] = ()
+    if config.frames.enabled:
+        found = find_in_frames(edited, "edited", analyzer, config.find, tick)
+        faces_of_edit, pairs, persons = match_sequence(photos, found, config, tick)
+    else:
+        faces_of_edit = find(edited, "edited", analyzer, config.find, tick)
+        pairs = match(photos, faces_of_edit, config.match, tick)
+    run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick, persons)
     attempts = run.attempts()
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
     image, mask = run.pasted(attempts, accepted) if accepted else (edited, torch.zeros(edited.shape[:3]))
@@ -45,8 +51,9 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     return Restoration(
         image, mask, faces, left_alone(pairs, config.match), pictures, len(pairs.unmatched_original),
         int(changed.sum()), sum(attempt.evaluations for attempt in attempts), attempts[0].mode if attempts else "none",
-        pairs.notes + tuple(f"No face was found in photo {frame + 1} of original; it is not used." for frame in
-              range(photos.frames) if not photos.in_frame(frame)),
+        Matching(photos, faces_of_edit, pairs),
+        pairs.notes + tuple(f"No face was found in photo {frame + 1} of original; it is not used."
+                            for frame in range(photos.frames) if not photos.in_frame(frame)),
     )
 
 
@@ -65,7 +72,8 @@ class _Attempt:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """One call of the runner, after matching."""
+    """One call of the runner, after matching. persons: the number of each pair's person, where the pictures are frames
+    of one sequence."""
 
     original: Tensor
     edited: Tensor
@@ -75,6 +83,7 @@ class _Run:
     config: RestoreConfig
     element_mask: Tensor | None
     tick: Tick
+    persons: tuple[int, ...] = ()
 
     def attempts(self) -> list[_Attempt]:
         """Restore every pair. A face that the guard refuses in its new shape is tried again with less of it."""
@@ -86,7 +95,13 @@ class _Run:
             again = self._attempt(left, part * share, self.config.guard.retry_gain) if left else []
             for i, attempt in zip(left, again):
                 attempts[i] = _retried(attempts[i], attempt)
-        return attempts
+        return self._together(attempts) if self.persons else attempts
+
+    def _together(self, attempts: list[_Attempt]) -> list[_Attempt]:
+        """The attempts with one decision for all frames of a person. What failed stays as it is."""
+        decisions = decided_together([one.report.decision for one in attempts], self.persons)
+        return [replace(one, report=replace(one.report, decision=decision, person=person))
+                for one, decision, person in zip(attempts, decisions, self.persons)]
 
     def _attempt(self, chosen: list[int], share: float, least_gain: float | None = None) -> list[_Attempt]:
         """Restore and judge some pairs with this share of the new shape: mixed with the photo, or in the new shape
@@ -95,19 +110,27 @@ class _Run:
             return []
         pairs = self._some(chosen)
         prepared = self._prepared(pairs, [share] * len(chosen))
-        crops = cut(self.original, prepared, self.config.crop, self.tick)
+        crops = cut(self.original, prepared, self.config, self.tick)
+        if self.persons:
+            crops = steady_masks(crops, [self.persons[i] for i in chosen], self.config.frames)
         before = cut_crops(self.edited, crops.record)
         attempts = []
         for i, pair in enumerate(pairs.pairs):
-            result = self.engine.run(job(self.original, prepared, crops, i, self.config))
-            report = self._judge(crops, i, before[i : i + 1], result.crop, least_gain)
+            record = replace(crops.record, crops=crops.record.crops[i : i + 1], masks=crops.record.masks[i : i + 1])
+            try:
+                result = self.engine.run(job(self.original, prepared, crops, i, self.config))
+                report = self._judge(crops, i, before[i : i + 1], result.crop, least_gain)
+            except (ValueError, RuntimeError) as fault:
+                if self.edited.shape[0] == 1:
+                    raise
+                attempts.append(_failed(pair, before[i : i + 1], record, fault))
+                continue
             shaped = prepared.shaped.pairs.pairs[i].shaped
             if not report.accepted and shaped:
                 unmixed = self._judge(crops, i, before[i : i + 1], crops.edited[i : i + 1], least_gain)
                 report = replace(unmixed, decision=Decision.SHAPE_ONLY) if unmixed.accepted else report
             shape = share if shaped else 0.0
             report = replace(report, warnings=self._warnings(prepared, crops, i, pair), shape=shape)
-            record = replace(crops.record, crops=crops.record.crops[i : i + 1], masks=crops.record.masks[i : i + 1])
             attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode))
             self.tick()
         return attempts
@@ -143,6 +166,14 @@ class _Run:
 
     def _some(self, chosen: list[int]) -> FacePairs:
         return replace(self.pairs, pairs=tuple(self.pairs.pairs[i] for i in chosen))
+
+
+def _failed(pair: FacePair, before: Tensor, record: PasteRecord, fault: Exception) -> _Attempt:
+    """The record of a face that could not be restored: one picture of a batch must not stop the others."""
+    face = pair.as_found
+    report = FaceReport(face.frame, box_of(face.box), pair.similarity or 0.0, None, None, Decision.FAILED,
+                        warnings=(str(fault),))
+    return _Attempt(report, 0.0, before, record, 0, "none")
 
 
 def _retried(refused: _Attempt, again: _Attempt) -> _Attempt:

@@ -20,9 +20,10 @@ CHOICES = [("EditedIDLoadFaceAnalyzer", "backend"), ("EditedIDLoadFaceAnalyzer",
            ("EditedIDDetectFaces", "no_face"), ("EditedIDMatchFaces", "photos"), ("EditedIDEntanglement", "donor"),
            ("EditedIDAdaptiveMixingSampler", "mode"), ("EditedIDRestoreIdentity", "mode"),
            ("EditedIDRestoreIdentity", "no_face"), ("EditedIDRestoreIdentity", "photos"),
-           ("EditedIDLayerProbe", "gate"),
+           ("EditedIDLayerProbe", "gate"), ("EditedIDFaceParts", "preset"),
            ("EditedIDLayerProbe", "mode")]
-SETTING_ONLY = {"EditedIDAttentionDisentangle", "EditedIDEntanglement", "EditedIDPromptWords"}
+SETTING_ONLY = {"EditedIDAttentionDisentangle", "EditedIDEntanglement", "EditedIDPromptWords",
+                "EditedIDFaceParts"}
 """Nodes that only note a setting, or encode one prompt: nothing to stop."""
 
 
