@@ -96,7 +96,7 @@ def test_each_of_several_people_gets_their_own_face_and_a_stranger_is_left_alone
 def test_a_batch_of_edits_is_worked_through(restore: Any) -> None:
     triple = default_triple()
     edited = picture(triple.drifted.image).repeat(2, 1, 1, 1)
-    image, _, _, _, report = restore(picture(triple.original.image), edited, steps=4)
+    image, _, _, _, report = restore(picture(triple.original.image), edited, steps=4, crop_size=128)
     assert [face["frame"] for face in report["faces"]] == [0, 1]
     torch.testing.assert_close(image[0], image[1], atol=1e-3, rtol=0)
 
@@ -104,7 +104,7 @@ def test_a_batch_of_edits_is_worked_through(restore: Any) -> None:
 def test_a_person_restored_from_a_stranger_is_refused_by_the_guard(restore: Any) -> None:
     """The photo itself as the edit: nothing can be closer to the person, so the guard keeps it."""
     photo = picture(default_triple().original.image)
-    image, _, before, after, report = restore(photo, photo, strength=1.0)
+    image, _, before, after, report = restore(photo, photo, strength=1.0, steps=6)
     assert before > 0.95
     assert after >= before
     if not report["faces"][0]["accepted"]:
@@ -137,8 +137,8 @@ def test_a_face_that_drifted_little_takes_less_of_the_run(restore: Any) -> None:
     assert 0 < less["network_evaluations"] < same["network_evaluations"]
     assert less["faces"][0]["accepted"]
     stranger = picture(make_triple(DEMO_SEED + 1).drifted.image)
-    same, all_of_it = (restore(given[0], stranger, guard=False, min_similarity=-1.0, strength_by_drift=share)[4]
-                       for share in (0.0, 1.0))
+    short = {"guard": False, "min_similarity": -1.0, "steps": 4}
+    same, all_of_it = (restore(given[0], stranger, **short, strength_by_drift=share)[4] for share in (0.0, 1.0))
     assert 1 - same["faces"][0]["id_similarity_before"] > 0.5
     assert all_of_it == {**same, "seconds": all_of_it["seconds"]}
 
@@ -185,10 +185,10 @@ def test_grey_and_rgba_pictures_work_and_alpha_stays(restore: Any) -> None:
     triple = default_triple()
     edited = picture(triple.drifted.image)
     rgba = torch.cat([edited, torch.rand(*edited.shape[:3], 1)], -1)
-    image = restore(picture(triple.original.image), rgba, steps=4)[0]
+    image = restore(picture(triple.original.image), rgba, steps=4, crop_size=128)[0]
     assert torch.equal(image[..., 3], rgba[..., 3])
     grey = picture(triple.original.image).mean(-1, keepdim=True)
-    assert torch.isfinite(restore(grey, edited, steps=4, guard=False)[0]).all()
+    assert torch.isfinite(restore(grey, edited, steps=4, guard=False, crop_size=128)[0]).all()
 
 
 def test_memory_comes_back_after_a_run(restore: Any) -> None:
@@ -199,10 +199,10 @@ def test_memory_comes_back_after_a_run(restore: Any) -> None:
         gc.collect()
         return sum(1 for o in gc.get_objects() if isinstance(o, torch.Tensor))
 
-    restore(*pictures, steps=4)
+    restore(*pictures, steps=4, crop_size=128)
     before = live()
     for _ in range(2):
-        restore(*pictures, steps=4)
+        restore(*pictures, steps=4, crop_size=128)
     assert live() <= before
 
 
