@@ -8,17 +8,22 @@ import torch
 from comfy_api.latest import io
 
 from ..editedid_core.choices import one_of
-from ..editedid_core.comfy.progress import show_result
+from ..editedid_core.comfy.progress import RunProgress
 from ..editedid_core.config import NO_FACE, RestoreConfig
 from ..editedid_core.faces.match import CHOICES
 from .crops import face_shape_input, skin_tone_input
 from .faces import pairs_input
-from .run import run_restoration
+from .run import crop_fault, run_restoration
 from .sampling import CATEGORY, late_inputs, make_settings, mode_input, settings_inputs
-from .show import for_host, preview
+from .show import for_host, report_picture, result_view, swap_hint
 from .types import Analyzer
 
 DEFAULTS = RestoreConfig()
+SEARCH_WORDS = ["editedid", "face", "restore face", "face restore", "face swap", "faceswap", "faceid", "face id",
+                "fix face", "keep face", "likeness", "same person", "consistent character", "character consistency",
+                "portrait", "person", "people", "identity", "pulid", "instantid", "ipadapter", "reactor",
+                "face detailer", "换脸", "人脸", "身份", "修脸"]
+"""What people type who look for this node. The node itself speaks of identity restoration."""
 
 
 class RestoreIdentity(io.ComfyNode):
@@ -26,23 +31,24 @@ class RestoreIdentity(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EditedIDRestoreIdentity",
-            display_name="Restore Identity",
+            display_name="Face ID: Restore Identity",
             category=CATEGORY,
             description="Gives every person in an edited picture their own face back, from an original photo, and "
             "keeps the edit: finds, matches, restores and pastes all faces. If a restored face would be further from "
             "the person, the edit's face stays.",
-            search_aliases=["editedid", "identity", "restore face", "keep face", "face consistency", "face drift",
-                            "likeness", "face detailer"],
-            is_output_node=False,
+            search_aliases=SEARCH_WORDS,
+            is_output_node=True,
+            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
             inputs=[
+                io.Image.Input("edited", tooltip="The edited picture. A batch is restored picture by picture. If you "
+                               "bypass the node, it comes out unchanged."),
                 io.Image.Input("original", tooltip="Photo with the true face. A batch may hold several photos or "
                                "several people."),
-                io.Image.Input("edited", tooltip="The edited picture. A batch is restored picture by picture."),
                 io.Int.Input("crop_size", default=DEFAULTS.crop.size, min=64, max=2048, step=16,
                              tooltip="Side of the face crop in pixels, the size of pictures that the model was made "
                              "for, mostly 512 or 1024; 128 for the lab's UNet, 256 for its DiT."),
-                mode_input(),
-                *settings_inputs(),
+                mode_input(advanced=True),
+                *settings_inputs(one_node=True),
                 io.Float.Input("min_similarity", default=DEFAULTS.match.min_similarity, min=-1.0, max=1.0, step=0.05,
                                advanced=True, tooltip="Faces with less likeness than this count as different people "
                                "and stay unchanged, even if each picture holds one face. -1 pairs everybody."),
@@ -53,7 +59,7 @@ class RestoreIdentity(io.ComfyNode):
                 io.Boolean.Input("guard", default=DEFAULTS.guard.enabled, advanced=True,
                                  tooltip="Keeps the edit's face where the restored one would be further from the "
                                  "person, or came apart."),
-                io.Combo.Input("no_face", options=list(NO_FACE), default=DEFAULTS.find.no_face,
+                io.Combo.Input("no_face", display_name="without a face", options=list(NO_FACE), default=DEFAULTS.find.no_face,
                                tooltip="If one of the pictures holds no face: stop with an error, or pass "
                                "that picture through unchanged."),
                 io.Model.Input("model", optional=True, tooltip="A diffusion model. The node adds attention gates "
@@ -68,11 +74,11 @@ class RestoreIdentity(io.ComfyNode):
                 io.Mask.Input("element_mask", optional=True, tooltip="Parts of the edited picture that must stay, such "
                               "as glasses. The node also finds such parts itself."),
                 *late_inputs(),
-                io.Combo.Input("photos", options=list(CHOICES), default=DEFAULTS.match.photos, optional=True,
-                               advanced=True, tooltip="If original holds several photos of a person: use the one most "
+                io.Combo.Input("photos", display_name="several photos", options=list(CHOICES),
+                               default=DEFAULTS.match.photos, optional=True, tooltip="If original holds several photos of a person: use the one most "
                                "like the edit (likest), the one in the nearest pose, or up to four together (each "
                                "further one takes time)."),
-                face_shape_input(DEFAULTS.shape.face_shape, optional=True),
+                face_shape_input(DEFAULTS.shape.face_shape, optional=True, advanced=True),
                 skin_tone_input(DEFAULTS.shape.skin_tone, optional=True),
                 io.Float.Input("strength_by_drift", default=DEFAULTS.strength_by_drift, min=0.0, max=1.0, step=0.05,
                                optional=True, advanced=True, tooltip="How far strength follows the drift of a face. At "
@@ -89,8 +95,14 @@ class RestoreIdentity(io.ComfyNode):
                                 "result."),
                 io.String.Output(display_name="report", tooltip="All figures and decisions as JSON, a record for each "
                                  "face and picture."),
+                io.Image.Output(display_name="report_picture", tooltip="Edit and result side by side, the faces "
+                                "numbered, with a line about each: to save with the result."),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, crop_size: int | None) -> bool | str:
+        return crop_fault(crop_size)
 
     @classmethod
     def execute(cls, original: torch.Tensor, edited: torch.Tensor, mode: str, model: Any = None, vae: Any = None,
@@ -110,11 +122,13 @@ class RestoreIdentity(io.ComfyNode):
             "match.pairs": pairs,
         })
         done, seconds = run_restoration(config, original, edited, model, vae, analyzer, positive, negative,
-                                        element_mask)
+                                        element_mask, RunProgress())
+        if (hint := swap_hint(cls.hidden)) is not None:
+            done = replace(done, notes=(*done.notes, hint))
         image = for_host(done.image)
-        show_result(image)
         report = json.dumps({**done.report(), "seconds": round(seconds, 3)}, indent=1)
-        return io.NodeOutput(image, done.mask, done.before, done.after, report, ui=preview(image, cls))
+        shown = result_view(edited, image, done.lines(), done.cautions(), cls)
+        return io.NodeOutput(image, done.mask, done.before, done.after, report, report_picture(edited, done), ui=shown)
 
 
 NODES = [RestoreIdentity]

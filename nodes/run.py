@@ -26,9 +26,13 @@ from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import load_analyzer
 from ..editedid_core.restore.report import Restoration
 from ..editedid_core.restore.runner import restore
+from ..editedid_core.ticks import Say, silent, within
 
 NO_MODEL = ("model and vae are not both connected: the photo's face was put in without diffusion. Connect both to "
             "restore with the model.")
+
+CROP_STEP = 8
+"""Pixels that every VAE of pictures works in."""
 
 
 def best_analyzer() -> FaceAnalyzer:
@@ -71,12 +75,20 @@ class _OnHost:
             cells = (edited.shape[-2], edited.shape[-1])
             positive, negative = (crop_conditioning(one, job.place, cells) for one in (self.positive, self.negative))
             done = sample_pair(self.model, positive, negative, original, edited, face_mask, element_mask, settings,
-                               others)
+                               others, within(job.say, 0.1, 0.9))
             return Sampled(done.latent, done.evaluations, done.mode)
 
         c = self.config
         return EditedIDEngine(partial(host_vae.encode, self.vae), sample, partial(host_vae.decode, self.vae),
                               c.sampling, c.strength_by_drift, c.detail).run(job)
+
+
+def crop_fault(size: Any) -> bool | str:
+    """True, or a sentence where no VAE of pictures takes crops of this side. A linked value is checked at run time."""
+    if not isinstance(size, int) or size % CROP_STEP == 0:
+        return True
+    lower = size - size % CROP_STEP
+    return f"crop_size {size} does not fit: take a multiple of {CROP_STEP}, such as {lower} or {lower + CROP_STEP}."
 
 
 def fitting_crop(config: RestoreConfig, model: Any, vae: Any) -> tuple[RestoreConfig, tuple[str, ...]]:
@@ -91,8 +103,8 @@ def fitting_crop(config: RestoreConfig, model: Any, vae: Any) -> tuple[RestoreCo
 
 def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch.Tensor, model: Any = None,
                     vae: Any = None, analyzer: FaceAnalyzer | None = None, positive: Any = None, negative: Any = None,
-                    element_mask: torch.Tensor | None = None) -> tuple[Restoration, float]:
-    """Run the runner on a node's inputs; returns the result and the seconds it took.
+                    element_mask: torch.Tensor | None = None, say: Say = silent) -> tuple[Restoration, float]:
+    """Run the runner on a node's inputs; returns the result and the seconds it took. `say`: told how far it is.
 
     Without a model or without a VAE the composite runs, with a note in the report.
     """
@@ -105,7 +117,10 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
             check_prompt(model, prompt, name)
         config, notes = fitting_crop(config, model, vae)
     engine = make_engine(config, model, vae, positive, negative)
-    done = restore(original, edited, analyzer or best_analyzer(), engine, config, element_mask, stop_if_asked)
+    if analyzer is None:
+        say("loading the face analyzer", 0.0)
+        analyzer = best_analyzer()
+    done = restore(original, edited, analyzer, engine, config, element_mask, stop_if_asked, say)
     done = replace(done, notes=notes + done.notes)
     for warning in done.warnings():
         logging.warning("Restore Identity: %s", warning)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import comfy.model_management
 import comfy.samplers
-import latent_preview
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -24,6 +24,7 @@ from ..engines.edited_id.presets import PAPER_PRESETS, is_paper
 from ..engines.edited_id.settings import Mode, SampleSettings
 from ..engines.edited_id.trajectory import Denoise, Rows
 from ..pictures import SAMPLE_REMEDY, require_finite
+from ..ticks import Say
 from .attention_hook import install
 from .hook_keyframes import HookKeyframes
 from .model_profile import (
@@ -35,6 +36,7 @@ from .model_profile import (
     noise_space,
     preferred_mode,
 )
+from .progress import own_bar
 from .paper_run import free_mask, run_paper
 from .word_hook import install_words
 
@@ -72,11 +74,13 @@ def resolve_mode(model: Any, mode: Mode) -> str:
 
 
 def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edited: Tensor, face_mask: Tensor,
-                element_mask: Tensor, settings: SampleSettings, others: Tensor | None = None) -> SampleResult:
+                element_mask: Tensor, settings: SampleSettings, others: Tensor | None = None,
+                say: Say | None = None) -> SampleResult:
     """Restore one face crop: latents (1, C, ..., h, w) of the original and the edit, masks (H, W) in [0, 1].
 
     `positive`, `negative` None means an empty conditioning. `others`: (M, C, ..., h, w), further photos of the person,
-    warped like the original, for the detail gate; each costs N evaluations. The model is left as it was.
+    warped like the original, for the detail gate; each costs N evaluations. `say`: told how far the run is; None gives
+    it a progress bar of its own. The model is left as it was.
     """
     settings = settings.resolved()
     for latent, name in ((original, "original_latent"), (edited, "edited_latent")):
@@ -112,7 +116,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     guider.set_cfg(settings.cfg)
     generator = torch.Generator().manual_seed(settings.noise_seed)
     noise = torch.randn(edited.shape, generator=generator)
-    callback = latent_preview.prepare_callback(clone, 2 * grid.steps)
+    callback = _teller(say or own_bar())
     more = others is not None and run is not None and run.plan.detail.strength > 0 and not is_paper(mode)
     pair = torch.cat([original, edited, *([others] if others is not None and more else [])]).float()
     try:
@@ -125,6 +129,15 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     latent = latent.to(comfy.model_management.intermediate_device())
     require_finite(latent, "sampling: the restored latent", SAMPLE_REMEDY)
     return SampleResult(latent, sampler.curve, sum(evaluations), mode, sampler.source_error)
+
+
+def _teller(say: Say) -> Callable[[int, Tensor, Tensor, int], None]:
+    """The host's callback of a run. It shows no latents: their colours are not those of the picture."""
+
+    def callback(step: int, denoised: Tensor, x: Tensor, total: int) -> None:
+        say("sampling", (step + 1) / total)
+
+    return callback
 
 
 def _latent_masks(face: Tensor, element: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
@@ -195,6 +208,7 @@ class PairSampler(comfy.samplers.Sampler):
         patcher = model_wrap.model_patcher
         space, grid = noise_space(patcher), self.noise_grid(patcher)
         shared, cfg = noise[:1], self.settings.cfg
+        up = 0 if self.mode == "lock-step" else grid.steps  # lock-step goes down only
 
         def denoise(x: Tensor, sigma: float, rows: Rows, step: int) -> Tensor:
             comfy.model_management.throw_exception_if_processing_interrupted()
@@ -207,13 +221,13 @@ class PairSampler(comfy.samplers.Sampler):
             denoised = model_wrap(x, sigma_row, model_options=extra_args["model_options"], seed=extra_args.get("seed"))
             if self.run is not None:
                 self.run.rows = ()  # whatever else evaluates the model is none of the gates' business
-            if rows is Rows.SOURCES and callback is not None:
-                callback(step - 1, denoised[1:2], x[1:2], 2 * grid.steps)
+            if rows is Rows.SOURCES and callback is not None and up:
+                callback(step - 1, denoised[1:2], x[1:2], up + grid.steps)
             return denoised
 
         def on_step(done: int, denoised: Tensor) -> None:
             if callback is not None:
-                callback(grid.steps + done - 1, denoised, denoised, 2 * grid.steps)
+                callback(up + done - 1, denoised, denoised, up + grid.steps)
 
         with HookKeyframes(model_wrap) as hooks:
             if is_paper(self.mode):

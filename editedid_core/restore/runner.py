@@ -15,35 +15,45 @@ from ..engines.protocol import Engine
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..pictures import check_pictures
 from ..records import CropResult, FacePair, FacePairs, Faces, PasteRecord
-from ..ticks import Tick, nothing
+from ..ticks import Say, Tick, nothing, silent, within
 from .caution import cautions
 from .guard import judge
-from .report import Decision, FaceReport, PictureReport, Restoration
+from .report import Decision, FaceReport, PictureReport, Restoration, photo_of
 from .stages import Prepared, cut, find, job, left_alone, match, shape_and_tone
+
+FOUND = (0.02, 0.12)
+"""Where the search for faces starts and ends, as shares of a run."""
+
+RESTORED = 0.94
+"""Where all faces are restored, and are put in."""
 
 
 def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: Engine, config: RestoreConfig,
-            element_mask: Tensor | None = None, tick: Tick = nothing) -> Restoration:
+            element_mask: Tensor | None = None, tick: Tick = nothing, say: Say = silent) -> Restoration:
     """Restore every matched face of `edited` (B, H, W, C) from the photos in `original` (P, h, w, C).
 
     `element_mask`: (B or 1, H, W) in [0, 1], what of the edit must stay. `tick`: called for each unit of work: a
-    picture searched, a face moved, cut, restored or pasted. Raises ValueError where a picture does not fit, or holds no
+    picture searched, a face moved, cut, restored or pasted. `say`: told what is being done. Raises ValueError where a picture does not fit, or holds no
     face and `find.no_face` is "error".
     """
     check_pictures(original, "original")
     check_pictures(edited, "edited")
+    say("finding faces in the photos", FOUND[0])
     photos = find(original, "original", analyzer, config.find, tick)
+    say("finding faces in the edit", sum(FOUND) / 2)
     faces_of_edit = find(edited, "edited", analyzer, config.find, tick)
     pairs = match(photos, faces_of_edit, config.match, tick)
-    run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick)
+    run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick, say)
     attempts = run.attempts()
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
+    say("putting the faces in", RESTORED)
     image, mask = run.pasted(attempts, accepted) if accepted else (edited, torch.zeros(edited.shape[:3]))
     changed = (image != edited).any(-1) & (mask == 0).to(image.device)
-    faces = tuple(attempt.report for attempt in attempts)
+    faces = tuple(replace(attempt.report, number=faces_of_edit.number(pair.edited), photo=photo_of(photos, pair.original))
+                  for attempt, pair in zip(attempts, pairs.pairs))
     pictures = _pictures(faces_of_edit, faces)
     return Restoration(
-        image, mask, faces, left_alone(pairs, config.match), pictures, len(pairs.unmatched_original),
+        image, mask, faces, left_alone(pairs, config.match, faces_of_edit), pictures, len(pairs.unmatched_original),
         int(changed.sum()), sum(attempt.evaluations for attempt in attempts), attempts[0].mode if attempts else "none",
         pairs.notes + tuple(f"No face was found in photo {frame + 1} of original; it is not used." for frame in
               range(photos.frames) if not photos.in_frame(frame)),
@@ -75,6 +85,7 @@ class _Run:
     config: RestoreConfig
     element_mask: Tensor | None
     tick: Tick
+    say: Say
 
     def attempts(self) -> list[_Attempt]:
         """Restore every pair. A face that the guard refuses in its new shape is tried again with less of it."""
@@ -99,14 +110,17 @@ class _Run:
         before = cut_crops(self.edited, crops.record)
         attempts = []
         for i, pair in enumerate(pairs.pairs):
-            result = self.engine.run(job(self.original, prepared, crops, i, self.config))
+            say = self._face(i, len(pairs.pairs), again=least_gain is not None)
+            result = self.engine.run(job(self.original, prepared, crops, i, self.config, say))
+            say("checking", 0.95)
             report = self._judge(crops, i, before[i : i + 1], result.crop, least_gain)
             shaped = prepared.shaped.pairs.pairs[i].shaped
             if not report.accepted and shaped:
                 unmixed = self._judge(crops, i, before[i : i + 1], crops.edited[i : i + 1], least_gain)
                 report = replace(unmixed, decision=Decision.SHAPE_ONLY) if unmixed.accepted else report
             shape = share if shaped else 0.0
-            report = replace(report, warnings=self._warnings(prepared, crops, i, pair), shape=shape)
+            covered = _covered(crops, i)
+            report = replace(report, warnings=self._warnings(prepared, covered, i, pair), shape=shape, covered=covered)
             record = replace(crops.record, crops=crops.record.crops[i : i + 1], masks=crops.record.masks[i : i + 1])
             attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode))
             self.tick()
@@ -118,9 +132,14 @@ class _Run:
         return judge(crops.record.crops[i], crops.record.masks[i], before, crops.edited[i : i + 1], restored,
                      self.analyzer, c.find.threshold, c.guard, c.paste, least_gain)
 
-    def _warnings(self, prepared: Prepared, crops: CropResult, i: int, pair: FacePair) -> tuple[str, ...]:
-        face = crops.face_mask[i]
-        covered = float((face * crops.element_mask[i]).sum() / face.sum().clamp_min(1e-6))
+    def _face(self, i: int, count: int, again: bool) -> Say:
+        """What the i-th of `count` faces says. A second attempt does not move the bar back."""
+        share = (RESTORED - FOUND[1]) / count
+        start = RESTORED if again else FOUND[1] + share * i
+        return within(self.say, start, start if again else start + share,
+                      f"face {i + 1} of {count}{', again' if again else ''}: ")
+
+    def _warnings(self, prepared: Prepared, covered: float, i: int, pair: FacePair) -> tuple[str, ...]:
         unsure = self.config.shape.skin_tone > 0 and prepared.certainty[i] < UNSURE
         return cautions(pair, covered) + ((OTHER_LIGHT,) if unsure else ())
 
@@ -143,6 +162,12 @@ class _Run:
 
     def _some(self, chosen: list[int]) -> FacePairs:
         return replace(self.pairs, pairs=tuple(self.pairs.pairs[i] for i in chosen))
+
+
+def _covered(crops: CropResult, i: int) -> float:
+    """Share of a face that stays the edit's, 0 to 1."""
+    face = crops.face_mask[i]
+    return float((face * crops.element_mask[i]).sum() / face.sum().clamp_min(1e-6))
 
 
 def _retried(refused: _Attempt, again: _Attempt) -> _Attempt:

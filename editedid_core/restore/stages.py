@@ -19,7 +19,7 @@ from ..faces.match import match_faces
 from ..faces.similarity import person_similarity, pose_distance
 from ..geometry.reshape import Reshaped, reshape_faces
 from ..records import CropResult, FacePairs, Faces
-from ..ticks import Tick, nothing
+from ..ticks import Say, Tick, nothing, silent
 from .report import Box, LeftAlone, box_of
 
 MOST_PHOTOS = 4
@@ -51,12 +51,12 @@ def match(originals: Faces, edited: Faces, config: MatchConfig, tick: Tick = not
                        config.photos, tick, config.pairs, config.doubt)
 
 
-def left_alone(pairs: FacePairs, config: MatchConfig) -> tuple[LeftAlone, ...]:
+def left_alone(pairs: FacePairs, config: MatchConfig, edited: Faces) -> tuple[LeftAlone, ...]:
     """Why each face of the edit without a person was left alone."""
     refused: dict[tuple[int, Box], float | None] = {
         (pair.edited.frame, box_of(pair.edited.box)): pair.similarity for pair in pairs.refused}
     return tuple(LeftAlone(face.frame, box_of(face.box), refused.get((face.frame, box_of(face.box))),
-                           config.min_similarity, face in pairs.skipped) for face in pairs.unmatched_edited)
+                           config.min_similarity, face in pairs.skipped, edited.number(face)) for face in pairs.unmatched_edited)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,8 @@ def cut(original: Tensor, prepared: Prepared, config: CropConfig, tick: Tick = n
                       config.whole_features, config.match_sharpness, tick)
 
 
-def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config: RestoreConfig) -> FaceJob:
+def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config: RestoreConfig,
+        say: Say = silent) -> FaceJob:
     """The i-th pair as a job for an engine."""
     one, pair = slice(i, i + 1), prepared.shaped.pairs.pairs[i]
     photos = pair.originals[1:MOST_PHOTOS] if config.match.photos == "all together" else ()
@@ -95,4 +96,4 @@ def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config:
     others = cut(original, replace(prepared, shaped=further), config.crop).original
     drift = 1 - person_similarity(pair.originals, pair.as_found)
     return FaceJob(crops.original[one], crops.edited[one], others, crops.face_mask[i], crops.element_mask[i],
-                   pose_distance(pair.original, pair.as_found), drift, crops.record.crops[i])
+                   pose_distance(pair.original, pair.as_found), drift, crops.record.crops[i], say)

@@ -21,9 +21,10 @@ CHOICES = [("EditedIDLoadFaceAnalyzer", "backend"), ("EditedIDLoadFaceAnalyzer",
            ("EditedIDAdaptiveMixingSampler", "mode"), ("EditedIDRestoreIdentity", "mode"),
            ("EditedIDRestoreIdentity", "no_face"), ("EditedIDRestoreIdentity", "photos"),
            ("EditedIDLayerProbe", "gate"),
-           ("EditedIDLayerProbe", "mode")]
-SETTING_ONLY = {"EditedIDAttentionDisentangle", "EditedIDEntanglement", "EditedIDPromptWords"}
-"""Nodes that only note a setting, or encode one prompt: nothing to stop."""
+           ("EditedIDLayerProbe", "mode"), ("EditedIDSamplePictures", "kind")]
+SETTING_ONLY = {"EditedIDAttentionDisentangle", "EditedIDEntanglement", "EditedIDPromptWords",
+                "EditedIDSamplePictures"}
+"""Nodes that only note a setting, encode one prompt or open a small file: nothing to stop."""
 
 
 def defaults(node: Any) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def restore(host: Host, models: Any, analyzer: Any) -> Callable[..., Any]:
         arguments = {**values, "crop_size": CROPS[family], "analyzer": analyzer, **changes}
         with torch.inference_mode():
             out = node.execute(model=model, vae=vae, original=original, edited=edited, **arguments)
-        image, mask, before, after, report = out.result
+        image, mask, before, after, report = out.result[:5]
         return image, mask, before, after, json.loads(report)
 
     return run
