@@ -215,13 +215,19 @@ def child_environment(host: Host, base: Path = BASE) -> dict[str, str]:
         PYTHONUNBUFFERED="1",
         PYTHONUTF8="1",
     )
-    if host.user_models:
-        env["PYTHONDONTWRITEBYTECODE"] = "1"  # not even a __pycache__ in the user's ComfyUI
-    else:
+    if not host.user_models:
         env.setdefault("EDITEDID_FACE_PACK", "lab")  # here are the lab's drawn people, whom only its own pack knows
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         env.pop(name, None)
-    return env
+    return keep_bytecode(env)
+
+
+def keep_bytecode(env: dict[str, str]) -> dict[str, str]:
+    """`env` with Python's bytecode kept in .run: no `__pycache__` lies in the clone or in the user's ComfyUI, and no
+    process compiles PyTorch anew, which takes 15 s, even where PYTHONDONTWRITEBYTECODE is set."""
+    kept = {**env, "PYTHONPYCACHEPREFIX": str(RUN / "bytecode")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept
 
 
 def one_thread(env: dict[str, str]) -> dict[str, str]:

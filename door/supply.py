@@ -21,7 +21,7 @@ from .tests import Suite
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 NEWEST = ("torch", "torchvision", "insightface", "onnxruntime", "onnx", "opencv-python-headless", "numpy", "scipy",
-          "scikit-image", "kornia", "safetensors", "Pillow", "PyYAML", "pytest", "hypothesis")
+          "scikit-image", "kornia", "safetensors", "Pillow", "PyYAML", "pytest", "pytest-xdist", "hypothesis")
 TOLD = ("pip", "setuptools", "torch", "numpy", "scipy", "scikit-image", "onnxruntime", "insightface",
         "opencv-python-headless", "kornia", "dlib-bin", "Pillow")
 

@@ -6,16 +6,23 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from .environment import Environment
-from .hosts import Host, child_environment, one_thread, prepare_base
+from .hosts import Host, child_environment, keep_bytecode, one_thread, prepare_base
 from .paths import ROOT, RUN
 from .process import say
 
 RINGS = ("lint", "core", "host", "server")
+MOST_WORKERS = 4
+"""Each worker of the host ring holds a host and its models: 1 to 2 GB."""
+
+Part = tuple[str, Callable[[], bool]]
+"""What is run, and the work; True when it passed."""
 
 
 @dataclass(frozen=True)
@@ -30,32 +37,45 @@ class Suite:
         """Run the rings in order, all of them even if one fails; returns 0 when every one passed."""
         summary: list[tuple[str, bool, float]] = []
         for ring in rings:
-            for title, work in self._parts(ring):
-                say(f"\n== {title}")
-                start = time.monotonic()
-                passed = work()
-                summary.append((title, passed, time.monotonic() - start))
+            parts = self._parts(ring)
+            # a server and its browser mostly wait for each other, so all hosts' are tested side by side
+            with ThreadPoolExecutor(len(parts) if ring == "server" else 1) as pool:
+                summary += pool.map(_timed, parts)
         say("")
         for title, passed, seconds in summary:
             say(f"{'passed' if passed else 'FAILED'}  {title} ({seconds:.0f} s)")
         return 0 if all(passed for _, passed, _ in summary) else 1
 
-    def _parts(self, ring: str):
+    def _parts(self, ring: str) -> list[Part]:
         if ring == "lint":
             return [("ruff", self._ruff), ("mypy", self._mypy), ("imports", self._imports)]
         if ring == "core":
-            return [("core", lambda: self._pytest("core", self._environment_without_host()))]
+            env = self._environment_without_host()
+            return [("core", partial(self._pytest, "core", env, self._workers()))]
         return [
-            (f"{ring}, ComfyUI {host.path.name}", lambda host=host: self._with_host(ring, host)) for host in self.hosts
+            (
+                f"{ring}, ComfyUI {host.path.name}",
+                partial(self._pytest, ring, self._environment_with(host), self._arguments(ring, host)),
+            )
+            for host in self.hosts
         ]
 
-    def _with_host(self, ring: str, host: Host) -> bool:
+    def _arguments(self, ring: str, host: Host) -> list[str]:
+        if ring == "server":  # one server and one browser for all of its tests
+            return []
+        # what is the same on all hosts runs on the newest
+        return self._workers() + ([] if host is self.hosts[0] else ["-m", "every_host"])
+
+    def _environment_with(self, host: Host) -> dict[str, str]:
+        """Environment of the tests with this host, over a new base directory."""
         base = RUN / f"base-test-{host.path.name}"
         shutil.rmtree(base, ignore_errors=True)
         prepare_base(base)
-        # what is the same on all hosts runs on the newest
-        only = () if ring != "host" or host is self.hosts[0] else ("-m", "every_host")
-        return self._pytest(ring, one_thread(child_environment(host, base)), only)
+        return child_environment(host, base)
+
+    def _workers(self) -> list[str]:
+        """A worker for each core, and the tests of a file on the same one; pytest arguments may say otherwise."""
+        return ["-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), "--dist", "loadfile", "--no-loadscope-reorder"]
 
     def _pytest(self, ring: str, env: dict[str, str], only: Sequence[str] = ()) -> bool:
         scratch = RUN / "scratch"  # not the clone: pytest's start would put it first on sys.path,
@@ -67,14 +87,16 @@ class Suite:
             *(self.pytest_arguments or ()),
             str(ROOT / "tests" / ring),
         ]
-        return self._python(["-m", "pytest", *arguments], scratch, env)
+        return self._python(["-m", "pytest", *arguments], scratch, one_thread(env), at_end=ring == "server")
 
     def _environment_without_host(self) -> dict[str, str]:
-        return {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("EDITEDID_HOST") and name != "PYTHONPATH"
-        }
+        return keep_bytecode(
+            {
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("EDITEDID_HOST") and name != "PYTHONPATH"
+            }
+        )
 
     def _ruff(self) -> bool:
         return self._python(["-m", "ruff", "check", "--cache-dir", str(RUN / "ruff"), str(ROOT)], ROOT)
@@ -100,6 +122,23 @@ class Suite:
             shutil.copytree(ROOT / part, package / part, ignore=shutil.ignore_patterns("__pycache__"))
         return layout
 
-    def _python(self, arguments: Sequence[str], cwd: Path, env: dict[str, str] | None = None) -> bool:
+    def _python(
+        self, arguments: Sequence[str], cwd: Path, env: dict[str, str] | None = None, at_end: bool = False
+    ) -> bool:
+        """Whether it succeeds. `at_end`: what it prints is shown when it has ended, and not among others' lines."""
         command = [str(self.environment.python), *arguments]
-        return subprocess.run(command, cwd=cwd, env=env or self._environment_without_host()).returncode == 0
+        shown = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+        done = subprocess.run(
+            command, cwd=cwd, env=env or self._environment_without_host(), **(shown if at_end else {})
+        )
+        if at_end:
+            say(done.stdout)
+        return done.returncode == 0
+
+
+def _timed(part: Part) -> tuple[str, bool, float]:
+    title, work = part
+    say(f"\n== {title}")
+    start = time.monotonic()
+    passed = work()
+    return title, passed, time.monotonic() - start

@@ -25,6 +25,8 @@ SHARE = {"small": 0.3, "medium": 0.5, "large": 0.8}
 PULL = 0.25
 KEEP_POSE = 0.7
 """Share of easy triples whose edit keeps pose and expression but for small jitter."""
+SHOWN = 3.4
+"""Eye distances that the picture of a small face shows below the face's middle."""
 HELD = (
     "melanin",
     "undertone",
@@ -232,7 +234,11 @@ def hard_scenes(first: Scenes, people: People, kinds: Sequence[str], generator: 
         grain=torch.where(dark, 0.03, scenes.grain),
         exposure=torch.where(dark, -0.5 + scenes.exposure, scenes.exposure),
     )
-    return scenes.replace(frame=torch.where(is_kind("small"), _each(n, generator, 0.055, 0.09), scenes.frame))
+    small, frame = is_kind("small"), _each(n, generator, 0.06, 0.09)
+    low = torch.stack([scenes.shift[:, 0], SHOWN * frame - 0.5], -1)  # the body ends below the chest
+    return scenes.replace(
+        frame=torch.where(small, frame, scenes.frame), shift=torch.where(small[:, None], low, scenes.shift)
+    )
 
 
 def jittered(scenes: Scenes, generator: torch.Generator) -> Scenes:

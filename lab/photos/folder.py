@@ -14,7 +14,7 @@ from typing import Any
 from .records import Example
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
-KINDS = {"photo": "photo", "kept": "kept", "small": "small", "small grey": "small"}
+KINDS = {"photo": "photo", "kept": "kept", "small": "small", "small grey": "small", "easy": "easy", "hard": "hard"}
 """Kinds of triples.json, and the group of each."""
 
 

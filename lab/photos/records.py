@@ -12,9 +12,10 @@ Picture = NDArray[np.uint8]
 """(H, W, 3) sRGB."""
 Array = NDArray[np.float32]
 
-GROUPS = ("photo", "kept", "small", "edits")
+GROUPS = ("photo", "kept", "small", "edits", "easy", "hard")
 """`photo`: the edit shows another photo of the person; `kept`: the same photo relit and shifted; `small`: `photo` with
-small faces; `edits`: real edits, of which no truth is known."""
+small faces; `edits`: real edits, of which no truth is known; `easy`, `hard`: the two halves of rendered people
+(`lab/people3d/split.py`)."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,18 @@
-"""One real host in this process for all tests of the ring."""
+"""One real host in each worker's process for all tests that run there, with a base directory of its own."""
+
+import os
+from pathlib import Path
 
 import pytest
 
+from door.hosts import prepare_base
 from lab.inprocess import Host
 
 
 @pytest.fixture(scope="session")
-def host() -> Host:
+def host(worker_id: str) -> Host:
+    if worker_id != "master":
+        base = Path(os.environ["EDITEDID_BASE"]) / worker_id
+        prepare_base(base)
+        os.environ["EDITEDID_BASE"] = str(base)
     return Host.start()

@@ -74,7 +74,7 @@ def test_the_default_triple_gets_its_person_back(restore: Any, family: str) -> N
     assert report["network_evaluations"] <= 24
 
 
-@pytest.mark.parametrize("people", [2, 3, 4, 5])
+@pytest.mark.parametrize("people", [2, 4])
 def test_each_of_several_people_gets_their_own_face_and_a_stranger_is_left_alone(restore: Any, people: int) -> None:
     group = group_picture(DEMO_SEED + 4, people, stranger=True, drift="medium")
     photos = torch.cat([picture(photo.image) for photo in group.originals if photo is not None])

@@ -42,7 +42,7 @@ FLAGS = (
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     write_pictures(Path(os.environ["EDITEDID_BASE"], "input"))
-    with from_environment(log_name="server-tests.log") as running:
+    with from_environment(log_name=f"server-tests-{Path(os.environ['EDITEDID_HOST']).name}.log") as running:
         yield running
 
 

@@ -121,6 +121,17 @@ def test_long_commands_are_logged_with_their_exit_code(tmp_path, capsys):
     assert output.strip() == "working" == (tmp_path / "log.txt").read_text(encoding="utf-8").strip()
 
 
+def test_bytecode_is_kept_and_lies_in_the_clones_own_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(hosts, "RUN", tmp_path / "run")
+    module = tmp_path / "comfyui" / "module.py"
+    module.parent.mkdir()
+    module.write_text("", encoding="utf-8")
+    env = hosts.keep_bytecode({**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    subprocess.run([sys.executable, "-c", "import module"], cwd=module.parent, env=env, check=True)
+    assert [file.name for file in module.parent.iterdir()] == ["module.py"]
+    assert any(file.name.startswith("module.") for file in (tmp_path / "run" / "bytecode").rglob("*.pyc"))
+
+
 def test_a_wrong_python_is_told():
     """Run the first lines of run.py as an old Python would."""
     start = (ROOT / "run.py").read_text(encoding="utf-8").split("from door")[0]

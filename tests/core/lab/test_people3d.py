@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from editedid_core.geometry.affine import crop_frame
 from editedid_core.geometry.affine import inverse_affine as invert_map
-from lab.people3d import SPLITS, People, World, crop
+from lab.people3d import SPLITS, People, World, crop, split
 from lab.people3d.camera import crop_matrix, five_points
 from lab.people3d.geometry_only import LandmarkModel
 from lab.people3d.head import load_head
 from lab.people3d.native import Raster, noise
 from lab.people3d.people import people_of
+from lab.people3d.split import PARTS, make_split
 from lab.people3d.subdivide import catmull_clark
 from lab.people3d.triples import drift, edited_scenes, hard_scenes, original_scenes
 from lab.people3d.words import words
+from lab.photos import folder
 
 CPU = torch.device("cpu")
 
@@ -211,3 +215,22 @@ def test_edits_change_what_their_kind_says() -> None:
     hard = hard_scenes(first, people, ["turned", "covered"], generator)
     turn = (hard.yaw - first.yaw).abs().maximum((hard.pitch - first.pitch).abs() / 0.6)
     assert turn[0] > 10 and (hard.hat[1] > 0 or hard.glasses[1] or hard.scarf[1])
+
+
+def test_a_stopped_split_goes_on_and_the_photograph_bench_reads_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_split(world, "tune", tmp_path, 2, size=48)
+    pictures = [tmp_path / "triples" / name / f"{part}.jpg" for name in ("000", "001") for part in PARTS]
+    assert len({file.read_bytes() for file in pictures}) == 2 * len(PARTS)
+    easy, hard = folder.ready_triples(tmp_path)
+    assert (easy.group, hard.group) == ("easy", "hard")
+    assert easy.person != hard.person
+    assert hard.held_out == (pictures[-1],)
+    asked: list[int] = []
+    monkeypatch.setattr(split, "draw", lambda world, seed, *rest: asked.append(seed) or {"edit": "", "drift": ""})
+    make_split(world, "tune", tmp_path, 2, size=48)
+    assert not asked
+    pictures[-1].unlink()
+    make_split(world, "tune", tmp_path, 2, size=48)
+    assert asked == [10_000_001]
