@@ -35,8 +35,8 @@ def checked_element_mask(mask: torch.Tensor, edited_image: torch.Tensor) -> torc
     expected = tuple(edited_image.shape[1:3])
     if m.ndim != 3 or tuple(m.shape[1:]) != expected or m.shape[0] not in (1, edited_image.shape[0]):
         raise ValueError(
-            f"element_mask is {tuple(mask.shape)}, the edited picture needs 1 or {edited_image.shape[0]} masks of {expected} "
-            "pixels (height, width): draw the mask on the edited picture, or resize it."
+            f"element_mask is {tuple(mask.shape)}, the edited picture needs 1 or {edited_image.shape[0]} masks of "
+            f"{expected} pixels (height, width): draw the mask on the edited picture, or resize it."
         )
     return m.detach().to("cpu", torch.float32).nan_to_num(0.0).clamp(0, 1)
 

@@ -27,7 +27,8 @@ DEFAULTS = RestoreConfig()
 
 def face_shape_input(default: float, optional: bool, advanced: bool = False) -> io.Float.Input:
     return io.Float.Input("face_shape", default=default, min=0.0, max=1.0, step=0.05,
-                          optional=optional, advanced=advanced, tooltip="How far eyes, nose, mouth, jaw and cheeks move to where the "
+                          optional=optional, advanced=advanced,
+                          tooltip="How far eyes, nose, mouth, jaw and cheeks move to where the "
                           "person has them. The edit's pose and expression stay. 0 keeps the edit's shape. It was "
                           "learnt on drawn people: leave it 0 on photographs.")
 
@@ -41,7 +42,7 @@ class ShapeFaces(io.ComfyNode):
             category=CATEGORY,
             description="Moves the features and the outline of each edited face to where the person has them, in the "
             "edit's own pose and with its expression. Faces without dense landmarks stay unchanged.",
-            search_aliases=["liquify", "face shape", "jaw", "reshape face", "warp face"],
+            search_aliases=["liquify", "reshape", "jaw line", "thin plate"],
             inputs=[
                 io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
                 types.Pairs.Input("pairs", tooltip="The pairs of Match Faces."),

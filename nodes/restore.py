@@ -11,7 +11,7 @@ from ..editedid_core.choices import one_of
 from ..editedid_core.comfy.progress import RunProgress
 from ..editedid_core.config import NO_FACE, RestoreConfig
 from ..editedid_core.faces.match import CHOICES
-from .crops import face_shape_input, skin_tone_input
+from .crops import skin_tone_input
 from .faces import pairs_input
 from .run import crop_fault, run_restoration
 from .sampling import CATEGORY, late_inputs, make_settings, mode_input, settings_inputs
@@ -59,9 +59,10 @@ class RestoreIdentity(io.ComfyNode):
                 io.Boolean.Input("guard", default=DEFAULTS.guard.enabled, advanced=True,
                                  tooltip="Keeps the edit's face where the restored one would be further from the "
                                  "person, or came apart."),
-                io.Combo.Input("no_face", display_name="without a face", options=list(NO_FACE), default=DEFAULTS.find.no_face,
-                               tooltip="If one of the pictures holds no face: stop with an error, or pass "
-                               "that picture through unchanged."),
+                io.Combo.Input("no_face", display_name="without a face", options=list(NO_FACE),
+                               default=DEFAULTS.find.no_face,
+                               tooltip="If one of the pictures holds no face: stop with an error, or pass that picture "
+                               "through unchanged."),
                 io.Model.Input("model", optional=True, tooltip="A diffusion model. The node adds attention gates "
                                "unless the model already carries ID Entanglement. Without model and vae the node puts "
                                "in the photo's face without diffusion, in the edit's light, in seconds."),
@@ -75,9 +76,10 @@ class RestoreIdentity(io.ComfyNode):
                               "as glasses. The node also finds such parts itself."),
                 *late_inputs(),
                 io.Combo.Input("photos", display_name="several photos", options=list(CHOICES),
-                               default=DEFAULTS.match.photos, optional=True, tooltip="If original holds several photos of a person: use the one most "
-                               "like the edit (likest), the one in the nearest pose, or up to four together (each "
-                               "further one takes time)."),
+                               default=DEFAULTS.match.photos, optional=True,
+                               tooltip="If original holds several photos of a person: use the one most like the edit "
+                               "(likest), the one in the nearest pose, or up to four together (each further one takes "
+                               "time)."),
                 face_shape_input(DEFAULTS.shape.face_shape, optional=True, advanced=True),
                 skin_tone_input(DEFAULTS.shape.skin_tone, optional=True),
                 io.Float.Input("strength_by_drift", default=DEFAULTS.strength_by_drift, min=0.0, max=1.0, step=0.05,

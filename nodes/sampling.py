@@ -34,8 +34,8 @@ def settings_inputs(standard: SampleSettings = DEFAULTS, one_node: bool = False)
     everything, which asks how much in words of its own and hides the rest."""
     mixing = standard.mixing
     return [
-        io.Int.Input("steps", default=standard.steps, min=1, max=200, advanced=one_node, tooltip="Steps of the whole denoising run. The "
-                     "node uses the last `strength` share of them."),
+        io.Int.Input("steps", default=standard.steps, min=1, max=200, advanced=one_node,
+                     tooltip="Steps of the whole denoising run. The node uses the last `strength` share of them."),
         io.Float.Input("strength", display_name="how much (strength)" if one_node else None,
                        default=standard.strength, min=0.05, max=1.0, step=0.05,
                        tooltip="How much of the denoising run is redone. 0.05 hardly touches the face; 1 starts from "

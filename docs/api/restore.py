@@ -1,5 +1,10 @@
 """Restore a face through ComfyUI's API: python restore.py photo.png edit.png [http://127.0.0.1:8188]"""
-import json, sys, time, requests  # noqa: E401 - short to read and to copy
+import json
+import sys
+import time
+
+import requests
+
 photo, edit, host = [*sys.argv[1:3], *(sys.argv[3:] or ["http://127.0.0.1:8188"])]
 prompt = json.load(open(__file__.replace(".py", ".json")))  # the SDXL template: put your checkpoint's name into it
 for node, path in (("3", photo), ("4", edit)):

@@ -36,8 +36,8 @@ from .model_profile import (
     noise_space,
     preferred_mode,
 )
-from .progress import own_bar
 from .paper_run import free_mask, run_paper
+from .progress import own_bar
 from .word_hook import install_words
 
 ENTANGLE_KEY = "editedid_entangle"

@@ -25,8 +25,9 @@ def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, resto
 
     `as_edited`, `edited`, `restored`: (1, S, S, 3), the edit's crop as it came, in its new shape, and restored. The
     guard judges `restored` pasted into `edited` through `mask` (S, S), exactly as `paste` will do it. `least_gain`: the
-    likeness that must be gained; None for the guard's own. The report's likeness before is that of the face as found in
-    the whole picture, one number with the matching; the guard itself compares crop with crop. A guard that is not enabled accepts every result.
+    likeness that must be gained; None for the guard's own. A guard that is not enabled accepts every result.
+    The report's likeness before is that of the face as found in the whole picture, one number with the matching. The
+    guard itself compares crop with crop.
     """
     pair, found = crop.pair, crop.pair.as_found
     before = central_face(as_edited, analyzer, threshold)

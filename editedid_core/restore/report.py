@@ -48,8 +48,8 @@ class FaceReport:
     """One face that was worked on. frame: its picture. box: x1, y1, x2, y2 in pixels of the edit. Similarities are
     cosines to the mean of the person's photos; `landmark_error` is the mean distance of the five points before and
     after, as a share of the eye distance; None if no face was found afterwards. shape: how far its shape was changed,
-    0 to 1. warnings: why it was hard to restore. number: of the face in its picture, from 1. photo: whose face it got, in
-    words, where there is a choice. covered: share of it that stays the edit's, 0 to 1."""
+    0 to 1. warnings: why it was hard to restore. number: of the face in its picture, from 1. photo: whose face it got,
+    in words, where there is a choice. covered: share of it that stays the edit's, 0 to 1."""
 
     frame: int
     box: Box
@@ -90,8 +90,9 @@ class FaceReport:
     def as_data(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
-            "frame": self.frame, "number": self.number, "photo": self.photo, "box": self.box, "id_similarity_before": self.id_similarity_before,
-            "id_similarity_after": self.id_similarity_after, "landmark_error": self.landmark_error,
+            "frame": self.frame, "number": self.number, "photo": self.photo, "box": self.box,
+            "id_similarity_before": self.id_similarity_before, "id_similarity_after": self.id_similarity_after,
+            "landmark_error": self.landmark_error,
             "decision": self.decision.value, "accepted": self.accepted, "note": self.note, "shape": self.shape,
             "covered": round(self.covered, 3), "warnings": self.warnings,
         }
@@ -100,8 +101,8 @@ class FaceReport:
 @dataclass(frozen=True)
 class LeftAlone:
     """A face of the edit without a person. likeness: to the person with whom it was not paired because of
-    `min_similarity`; None if no person was left for it. chosen: whether the user wants it left alone. number: of the face in its
-    picture, from 1."""
+    `min_similarity`; None if no person was left for it. chosen: whether the user wants it left alone. number:
+    of the face in its picture, from 1."""
 
     frame: int
     box: Box
@@ -122,7 +123,8 @@ class LeftAlone:
 
     def as_data(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {"frame": self.frame, "number": self.number, "box": self.box, "likeness": self.likeness, "note": self.note}
+        return {"frame": self.frame, "number": self.number, "box": self.box, "likeness": self.likeness,
+                "note": self.note}
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     """Restore every matched face of `edited` (B, H, W, C) from the photos in `original` (P, h, w, C).
 
     `element_mask`: (B or 1, H, W) in [0, 1], what of the edit must stay. `tick`: called for each unit of work: a
-    picture searched, a face moved, cut, restored or pasted. `say`: told what is being done. Raises ValueError where a picture does not fit, or holds no
-    face and `find.no_face` is "error".
+    picture searched, a face moved, cut, restored or pasted. `say`: called with what is being done. Raises ValueError
+    where a picture does not fit, or holds no face and `find.no_face` is "error".
     """
     check_pictures(original, "original")
     check_pictures(edited, "edited")
@@ -49,8 +49,8 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     say("putting the faces in", RESTORED)
     image, mask = run.pasted(attempts, accepted) if accepted else (edited, torch.zeros(edited.shape[:3]))
     changed = (image != edited).any(-1) & (mask == 0).to(image.device)
-    faces = tuple(replace(attempt.report, number=faces_of_edit.number(pair.edited), photo=photo_of(photos, pair.original))
-                  for attempt, pair in zip(attempts, pairs.pairs))
+    faces = tuple(replace(attempt.report, number=faces_of_edit.number(pair.edited),
+                          photo=photo_of(photos, pair.original)) for attempt, pair in zip(attempts, pairs.pairs))
     pictures = _pictures(faces_of_edit, faces)
     return Restoration(
         image, mask, faces, left_alone(pairs, config.match, faces_of_edit), pictures, len(pairs.unmatched_original),

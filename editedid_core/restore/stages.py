@@ -56,7 +56,8 @@ def left_alone(pairs: FacePairs, config: MatchConfig, edited: Faces) -> tuple[Le
     refused: dict[tuple[int, Box], float | None] = {
         (pair.edited.frame, box_of(pair.edited.box)): pair.similarity for pair in pairs.refused}
     return tuple(LeftAlone(face.frame, box_of(face.box), refused.get((face.frame, box_of(face.box))),
-                           config.min_similarity, face in pairs.skipped, edited.number(face)) for face in pairs.unmatched_edited)
+                           config.min_similarity, face in pairs.skipped, edited.number(face))
+                 for face in pairs.unmatched_edited)
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,8 +68,8 @@ def blueprint(definitions: Definitions) -> dict[str, Any]:
             "state": {"lastGroupId": 0, "lastNodeId": 2, "lastLinkId": 6, "lastRerouteId": 0},
             "inputNode": {"id": -10, "bounding": [-260, 0, 140, 140]},
             "outputNode": {"id": -20, "bounding": [540, 0, 120, 100]},
-            "inputs": [{"id": _slot(i), "name": name, "type": kinds[name], "linkIds": [i + 1], "pos": [-140, 20 * i + 20]}
-                       for i, name in enumerate(wired)],
+            "inputs": [{"id": _slot(i), "name": name, "type": kinds[name], "linkIds": [i + 1],
+                        "pos": [-140, 20 * i + 20]} for i, name in enumerate(wired)],
             "outputs": [{"id": _slot(9 + i), "name": name, "type": kind, "linkIds": [5 + i], "pos": [560, 20 * i + 20]}
                         for i, (name, kind) in enumerate(outputs)],
             "nodes": [restorer], "groups": [], "links": links, "extra": {},

@@ -38,8 +38,9 @@ def everyday(name: str, words: str, model: dict[str, str], crop: int) -> Templat
 def after_editor(name: str, words: str, model: dict[str, str], vae: dict[str, str]) -> Template:
     """One person, a diffusion model and its VAE as files of their own."""
     return Template(name, (
-        note(f"## {words}\n\n{STEPS}\n\nRestore Identity works with the same model that made the edit.{READ_IT}{CONSENT}"),
-        Node("model", "UNETLoader", (440, 40), (340, 100), "Model", values={"unet_name": model["name"]}, models=(model,)),
+        note(f"## {words}\n\n{STEPS}\n\nRestore Identity works with the model that made the edit.{READ_IT}{CONSENT}"),
+        Node("model", "UNETLoader", (440, 40), (340, 100), "Model", values={"unet_name": model["name"]},
+             models=(model,)),
         Node("vae", "VAELoader", (440, 200), (340, 70), "VAE", values={"vae_name": vae["name"]}, models=(vae,)),
         picture("photo", "1 · Your photo", (440, 390)), picture("edit", "2 · The edit", (440, 790)),
         restorer(("photo", 0), ("edit", 0), (900, 40), ("model", 0), ("vae", 0), crop_size=1024),

@@ -107,8 +107,10 @@ class Result {
       this.divide();
       this.node.imgs = this.pictures.map(([, file]) => make("img", { src: file })); // for the host's "Save Image"
     }
-    const [width, height] = this.node.computeSize();
-    this.node.setSize([Math.max(this.node.size[0], width), Math.max(this.node.size[1], height)]);
+    if (!LiteGraph.vueNodesMode) {
+      const [width, height] = this.node.computeSize();
+      this.node.setSize([Math.max(this.node.size[0], width), Math.max(this.node.size[1], height)]);
+    }
     this.node.setDirtyCanvas?.(true, true);
   }
 }
