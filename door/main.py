@@ -161,7 +161,10 @@ def _supply(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def _peers(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    return check_peers()
+    environment = Environment(RUN / "venv")
+    with only_one(RUN / "set-up.lock"):
+        hosts = [pinned_host(version, environment) for version in RELEASES]
+    return check_peers(hosts)
 
 
 def _module(environment: Environment, host: Host, module: str, words: Sequence[str]) -> int:

@@ -82,6 +82,8 @@ def _try(version: str, pytest_arguments: Sequence[str]) -> Trial:
             return ended(f"the newest {label} cannot be installed: {last}")
     versions = _versions(environment)
     passed = Suite(environment, (), pytest_arguments).run(["core"]) == 0
+    if passed:
+        shutil.rmtree(environment.folder)  # several GB; one that failed stays, to look into
     return ended("passed" if passed else "the core ring FAILED", versions)
 
 

@@ -31,7 +31,7 @@ def checked_element_mask(mask: torch.Tensor, edited_image: torch.Tensor) -> torc
     """A mask drawn on the edit, (1 or B, H, W) float32 in [0, 1] on the CPU. ValueError where it does not fit."""
     if is_no_mask(mask):
         return torch.zeros(1, *edited_image.shape[1:3])
-    m = mask[None] if mask.ndim == 2 else mask
+    m = mask.reshape(-1, *mask.shape[-2:]) if mask.ndim == 2 or mask.ndim == 4 and mask.shape[1] == 1 else mask
     expected = tuple(edited_image.shape[1:3])
     if m.ndim != 3 or tuple(m.shape[1:]) != expected or m.shape[0] not in (1, edited_image.shape[0]):
         raise ValueError(

@@ -16,6 +16,7 @@ from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.engines.edited_id.attention.probe import GateName, read_choice
 from ..editedid_core.engines.edited_id.attention.settings import DONORS, make_plan
+from .given import checked
 
 CATEGORY = "image/identity restoration"
 DEFAULTS = RestoreConfig()
@@ -28,9 +29,9 @@ def with_option(model: Any, key: str, setting: object) -> Any:
     return clone
 
 
-def _window(start: float, end: float, name: str) -> tuple[float, float]:
+def _window(start: float, end: float, start_name: str, end_name: str) -> tuple[float, float]:
     if end < start:
-        raise ValueError(f"{name}_end ({end}) lies before {name}_start ({start}); swap the two.")
+        raise ValueError(f"{end_name} ({end}) lies before {start_name} ({start}); swap the two.")
     return start, end
 
 
@@ -69,8 +70,9 @@ class AttentionDisentangle(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, model: Any, strength: float, start_percent: float, end_percent: float) -> io.NodeOutput:
-        start, end = _window(start_percent, end_percent, "percent")
+        start, end = _window(start_percent, end_percent, "start_percent", "end_percent")
         setting = replace(DEFAULTS.disentangle, strength=strength, start=start, end=end)
         return io.NodeOutput(with_option(model, DISENTANGLE_KEY, setting))
 
@@ -134,14 +136,15 @@ class IDEntanglement(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, model: Any, structure: float, detail: float, donor: str, structure_start: float,
                 structure_end: float, detail_start: float, detail_end: float, structure_blocks: str,
                 detail_blocks: str, agreement_gate: bool, agreement: float,
                 overlap: float = DEFAULTS.entangle.overlap, pose: float = 0.0) -> io.NodeOutput:
         setting = replace(
             DEFAULTS.entangle, structure=structure, detail=detail, donor=one_of(donor, DONORS, "donor"),
-            structure_window=_window(structure_start, structure_end, "structure"),
-            detail_window=_window(detail_start, detail_end, "detail"),
+            structure_window=_window(structure_start, structure_end, "structure_start", "structure_end"),
+            detail_window=_window(detail_start, detail_end, "detail_start", "detail_end"),
             structure_blocks=_block_list(structure_blocks, "structure", model),
             detail_blocks=_block_list(detail_blocks, "detail", model),
             agreement=agreement if agreement_gate else None, overlap=overlap, pose=pose or None,

@@ -20,6 +20,7 @@ from ..editedid_core.geometry.reshape import reshape_faces
 from ..editedid_core.records import FacePairs, PasteRecord
 from . import types
 from .faces import CATEGORY
+from .given import checked
 from .show import for_host, preview
 
 DEFAULTS = RestoreConfig()
@@ -58,6 +59,7 @@ class ShapeFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, edited_image: torch.Tensor, pairs: FacePairs, face_shape: float) -> io.NodeOutput:
         done = reshape_faces(edited_image, pairs, face_shape, stop_if_asked)
         image = for_host(done.image)
@@ -97,6 +99,7 @@ class SkinTone(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs,
                 skin_tone: float, element_mask: torch.Tensor | None = None) -> io.NodeOutput:
         done = retone_faces(original_image, edited_image, pairs, skin_tone, element_mask, stop_if_asked)
@@ -155,6 +158,7 @@ class CropFacePairs(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
                 relight: float, auto_elements: float, piecewise: bool, keep_elements: bool,
                 element_mask: torch.Tensor | None = None, vae: Any = None) -> io.NodeOutput:
@@ -197,6 +201,7 @@ class PasteFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, edited_image: torch.Tensor, crops: torch.Tensor, paste: PasteRecord, feather: float,
                 colour: float) -> io.NodeOutput:
         image = for_host(paste_crops(edited_image, crops, paste, feather, colour, stop_if_asked))

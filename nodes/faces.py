@@ -23,11 +23,12 @@ from ..editedid_core.masks.outline import faces_mask
 from ..editedid_core.records import Faces
 from ..editedid_core.restore.stages import match, require_faces
 from . import types
+from .given import checked
 from .show import preview
 
 CATEGORY = "image/identity restoration"
 DEFAULTS = RestoreConfig()
-DETECTORS = ("own", "face mesh")
+DETECTORS = ("auto", "face mesh", "own")
 
 
 def pairs_input() -> io.String.Input:
@@ -55,9 +56,10 @@ class LoadFaceAnalyzer(io.ComfyNode):
                                tooltip="insightface model pack, a folder of .onnx files in models/insightface/models. "
                                "Ignored by dlib. 'lab' knows drawn portraits only, so auto never takes it."),
                 io.Combo.Input("detector", options=list(DETECTORS), default=DETECTORS[0], optional=True, advanced=True,
-                               tooltip="own: the backend finds the faces itself. face mesh: MediaPipe's networks find "
-                               "them, 478 points each, faster on large pictures and in any turn; the backend only "
-                               "recognises. Needs mediapipe_face.safetensors in models/editedid (run.py weights)."),
+                               tooltip="auto: face mesh where its weights are at hand, else own. face mesh: "
+                               "MediaPipe's networks find the faces with 478 points each, in any turn; the backend "
+                               "only recognises. own: the backend does both. The mesh needs "
+                               "mediapipe_face.safetensors in models/editedid (run.py weights)."),
                 io.Int.Input("detection_size", default=640, min=128, max=2048, step=32, advanced=True,
                              tooltip="Side in pixels at which the detector sees the picture. Larger finds smaller "
                              "faces and takes longer."),
@@ -80,6 +82,7 @@ class LoadFaceAnalyzer(io.ComfyNode):
                 f"models/insightface/models/{pack}, or choose auto.")
 
     @classmethod
+    @checked
     def execute(cls, backend: Backend, pack: str, detection_size: int,
                 detector: str = DETECTORS[0]) -> io.NodeOutput:
         backend = one_of(backend, BACKENDS, "backend")
@@ -87,11 +90,12 @@ class LoadFaceAnalyzer(io.ComfyNode):
             pack = one_of(pack, (AUTO_PACK, *sorted(insightface_packs())), "pack")
         stop_if_asked()
         chosen = default_pack() if pack == AUTO_PACK and backend != "dlib" else pack
-        mesh = mesh_weights() if one_of(detector, DETECTORS, "detector") == DETECTORS[1] else None
-        if detector == DETECTORS[1] and mesh is None:
+        mesh = None if one_of(detector, DETECTORS, "detector") == "own" else mesh_weights()
+        if detector == "face mesh" and mesh is None:
             raise ValueError("detector: the face mesh's networks are not at hand; run `python run.py weights --comfyui "
                              "PATH` from the pack's folder, or choose own.")
-        analyzer = load_analyzer(backend, insightface_packs(), chosen, detection_size, mesh)
+        analyzer = load_analyzer(backend, insightface_packs(), chosen, detection_size, mesh,
+                                 mesh_needed=detector == "face mesh")
         return io.NodeOutput(analyzer, analyzer.licence, ui=ui.PreviewText(f"{analyzer.name}\n{analyzer.licence}"))
 
 
@@ -139,13 +143,15 @@ class DetectFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image: torch.Tensor, threshold: float, min_size: int, order: str, no_face: str,
                 analyzer: FaceAnalyzer | None = None, face_landmarks: Any = None, bounding_box: Any = None,
                 reference_image: torch.Tensor | None = None) -> io.NodeOutput:
         order, missing = one_of(order, ORDERS, "order"), one_of(no_face, NO_FACE, "no_face")
         reference = None
         if order == "reference" and reference_image is not None:
-            reference = find_faces(reference_image, analyzer, threshold=threshold, on_frame=stop_if_asked)
+            reference = find_faces(reference_image, analyzer, threshold=threshold, on_frame=stop_if_asked,
+                                   name="reference_image")
         faces = find_faces(image, analyzer, face_landmarks, bounding_box, threshold, min_size, order, reference,
                            step_counter(image.shape[0]))
         require_faces(faces, "image", missing)
@@ -188,6 +194,7 @@ class MatchFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, original: Faces, edited: Faces, min_similarity: float, position_weight: float,
                 same_person: float, photos: str = DEFAULTS.match.photos,
                 pairs: str = DEFAULTS.match.pairs) -> io.NodeOutput:
@@ -227,6 +234,7 @@ class FaceSimilarity(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image: torch.Tensor, reference: torch.Tensor, analyzer: FaceAnalyzer,
                 before: torch.Tensor | None = None) -> io.NodeOutput:
         result = compare(image, reference, analyzer, before, stop_if_asked)

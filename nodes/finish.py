@@ -15,15 +15,26 @@ from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.crops.cut import cut_crops
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
-from ..editedid_core.pictures import VAE_REMEDY, require_finite
+from ..editedid_core.pictures import check_pictures, to_rgb
 from ..editedid_core.records import PasteRecord
 from ..editedid_core.restore.guard import judge
 from . import types
 from .faces import CATEGORY
+from .given import checked
 from .run import best_analyzer
 from .sampling import crop_masks
 
 DEFAULTS = RestoreConfig()
+
+
+def check_crops(crops: torch.Tensor, masks: torch.Tensor, name: str) -> torch.Tensor:
+    """Crops (N, S, S, C) as (N, S, S, 3). Raises ValueError, naming the input, where they are not as many and as large
+    as their masks (N, S, S)."""
+    check_pictures(crops, name)
+    if crops.shape[:3] != masks.shape:
+        found, wanted = (f"{n} crops of {w}x{h} pixels" for n, h, w in (crops.shape[:3], masks.shape))
+        raise ValueError(f"{name} holds {found} where {wanted} belong; connect all crops of the same Crop Face Pairs.")
+    return to_rgb(crops)
 
 
 class ReturnDetail(io.ComfyNode):
@@ -52,18 +63,20 @@ class ReturnDetail(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, restored: torch.Tensor, original: torch.Tensor, edited: torch.Tensor,
                 original_latent: dict[str, Any], edited_latent: dict[str, Any], vae: Any, face_mask: torch.Tensor,
                 element_mask: torch.Tensor, detail: float) -> io.NodeOutput:
         face, element = crop_masks(original_latent, edited_latent, face_mask, element_mask)
-        require_finite(restored, "restored: a decoded crop", VAE_REMEDY)
+        restored, original, edited = (check_crops(crops, face, name) for crops, name in (
+            (restored, "restored"), (original, "original"), (edited, "edited")))
         rows = []
         for i in range(restored.shape[0]):
             stop_if_asked()
             one = slice(i, i + 1)
             first, second = (host_vae.decode(vae, latent["samples"][one])[..., :3].to(edited)
                              for latent in (original_latent, edited_latent))
-            rows.append(return_detail(restored[one, ..., :3].to(edited), original[one], edited[one], first, second,
+            rows.append(return_detail(restored[one].to(edited), original[one].to(edited), edited[one], first, second,
                                       face[i] * (1 - element[i]), detail))
         return io.NodeOutput(torch.cat(rows))
 
@@ -93,6 +106,8 @@ class JudgeFaces(io.ComfyNode):
                                "pasted."),
                 types.Analyzer.Input("analyzer", optional=True, tooltip="Load Face Analyzer. Without one the node uses "
                                      "the best installed backend."),
+                io.Float.Input("colour", default=DEFAULTS.paste.colour, min=0.0, max=1.0, step=0.05, optional=True,
+                               advanced=True, tooltip="The same value as in Paste Faces."),
             ],
             outputs=[
                 io.Image.Output(display_name="crops", tooltip="The accepted crops, for Paste Faces."),
@@ -103,19 +118,22 @@ class JudgeFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, edited_image: torch.Tensor, edited: torch.Tensor, crops: torch.Tensor, paste: PasteRecord,
-                guard: bool, least_gain: float, feather: float, analyzer: FaceAnalyzer | None = None) -> io.NodeOutput:
+                guard: bool, least_gain: float, feather: float, analyzer: FaceAnalyzer | None = None,
+                colour: float = DEFAULTS.paste.colour) -> io.NodeOutput:
         if not paste.crops:  # a graph without a face still runs to its end
             return io.NodeOutput(crops, paste, "[]", ui=ui.PreviewText("No faces to judge"))
-        require_finite(crops, "crops: a restored crop", VAE_REMEDY)
+        edited, crops = (check_crops(given, paste.masks, name) for given, name in (
+            (edited, "edited"), (crops, "crops")))
         strict = replace(DEFAULTS.guard, enabled=guard, least_gain=least_gain)
-        seam = replace(DEFAULTS.paste, feather=feather)
+        seam = replace(DEFAULTS.paste, feather=feather, colour=colour)
         judged = analyzer or best_analyzer()
         before, reports = cut_crops(edited_image, paste), []
         for i, crop in enumerate(paste.crops):
             stop_if_asked()
             one = slice(i, i + 1)
-            reports.append(judge(crop, paste.masks[i], before[one], edited[one], crops[one, ..., :3], judged,
+            reports.append(judge(crop, paste.masks[i], before[one], edited[one], crops[one], judged,
                                  DEFAULTS.find.threshold, strict, seam))
         kept = [i for i, report in enumerate(reports) if report.accepted]
         record = replace(paste, crops=tuple(paste.crops[i] for i in kept), masks=paste.masks[kept])

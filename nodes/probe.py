@@ -17,6 +17,7 @@ from ..editedid_core.config import RestoreConfig
 from ..editedid_core.engines.edited_id.attention.probe import GATES, Measured, probe_blocks
 from ..editedid_core.restore.layer_probe import ProbeFace, measure, probe_faces
 from .attention import with_option
+from .given import checked
 from .run import best_analyzer, with_gates
 from .sampling import CATEGORY, crop_masks, late_inputs, make_settings, mode_input, settings_inputs
 from .types import Analyzer
@@ -72,6 +73,7 @@ class LayerProbe(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, model: Any, vae: Any, original_latent: dict[str, Any], edited_latent: dict[str, Any],
                 face_mask: torch.Tensor, gate: str, together: int, filename_prefix: str, mode: str,
                 element_mask: torch.Tensor | None = None, analyzer: Any = None, positive: Any = None,

@@ -11,8 +11,9 @@ from ..editedid_core.choices import one_of
 from ..editedid_core.comfy.progress import RunProgress
 from ..editedid_core.config import NO_FACE, RestoreConfig
 from ..editedid_core.faces.match import CHOICES
-from .crops import skin_tone_input
+from .crops import face_shape_input, skin_tone_input
 from .faces import pairs_input
+from .given import checked
 from .run import crop_fault, run_restoration
 from .sampling import CATEGORY, late_inputs, make_settings, mode_input, settings_inputs
 from .show import for_host, report_picture, result_view, swap_hint
@@ -107,6 +108,7 @@ class RestoreIdentity(io.ComfyNode):
         return crop_fault(crop_size)
 
     @classmethod
+    @checked
     def execute(cls, original: torch.Tensor, edited: torch.Tensor, mode: str, model: Any = None, vae: Any = None,
                 analyzer: Any = None, positive: Any = None, negative: Any = None,
                 element_mask: torch.Tensor | None = None, crop_size: int = DEFAULTS.crop.size,

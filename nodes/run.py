@@ -12,8 +12,8 @@ import torch
 
 from ..editedid_core.comfy import vae as host_vae
 from ..editedid_core.comfy.crop_conditioning import crop_conditioning
-from ..editedid_core.comfy.folders import default_pack, insightface_packs
-from ..editedid_core.comfy.model_profile import check_prompt
+from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
+from ..editedid_core.comfy.model_profile import check_latent, check_prompt
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
 from ..editedid_core.config import RestoreConfig
@@ -37,7 +37,7 @@ CROP_STEP = 8
 
 def best_analyzer() -> FaceAnalyzer:
     """The best analyzer on this machine, for nodes whose analyzer input is not connected."""
-    return load_analyzer("auto", insightface_packs(), default_pack())
+    return load_analyzer("auto", insightface_packs(), default_pack(), mesh=mesh_weights())
 
 
 def with_gates(model: Any, config: RestoreConfig) -> Any:
@@ -70,16 +70,22 @@ class _OnHost:
     config: RestoreConfig
 
     def run(self, job: FaceJob) -> FaceResult:
+        def encode(picture: torch.Tensor) -> torch.Tensor:
+            latent = host_vae.encode(self.vae, picture)
+            check_latent(self.model, latent, "vae")
+            return latent
+
         def sample(original: torch.Tensor, edited: torch.Tensor, face_mask: torch.Tensor, element_mask: torch.Tensor,
                    settings: SampleSettings, others: torch.Tensor | None) -> Sampled:
             cells = (edited.shape[-2], edited.shape[-1])
-            positive, negative = (crop_conditioning(one, job.place, cells) for one in (self.positive, self.negative))
+            positive, negative = (crop_conditioning(one, job.place, cells, job.bent)
+                                  for one in (self.positive, self.negative))
             done = sample_pair(self.model, positive, negative, original, edited, face_mask, element_mask, settings,
                                others, within(job.say, 0.1, 0.9))
             return Sampled(done.latent, done.evaluations, done.mode)
 
         c = self.config
-        return EditedIDEngine(partial(host_vae.encode, self.vae), sample, partial(host_vae.decode, self.vae),
+        return EditedIDEngine(encode, sample, partial(host_vae.decode, self.vae),
                               c.sampling, c.strength_by_drift, c.detail).run(job)
 
 

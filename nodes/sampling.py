@@ -1,5 +1,6 @@
 """Adaptive Mixing Sampler."""
 
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..editedid_core.config import RestoreConfig
 from ..editedid_core.engines.edited_id.settings import MODES, SampleSettings
 from ..editedid_core.pictures import is_no_mask
 from ..editedid_core.restore.curve import curve_picture
+from .given import checked
 from .show import preview
 
 CATEGORY = "image/identity restoration"
@@ -119,6 +121,7 @@ class AdaptiveMixingSampler(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, model: Any, original_latent: dict[str, Any], edited_latent: dict[str, Any],
                 face_mask: torch.Tensor, mode: str, positive: Any = None, negative: Any = None,
                 element_mask: torch.Tensor | None = None, **values: Any) -> io.NodeOutput:
@@ -149,6 +152,9 @@ def crop_masks(original_latent: dict[str, Any], edited_latent: dict[str, Any], f
     if edited.shape[0] == 0:
         raise ValueError("edited_latent: the batch is empty; no face pair was found to restore.")
     face = _masks(face_mask, edited, "face_mask")
+    if not bool(face.any()):
+        logging.warning("EditedID: face_mask is empty, so that every crop stays the edit's: connect the face mask of "
+                        "Crop Face Pairs.")
     if element_mask is None or is_no_mask(element_mask):
         element_mask = torch.zeros_like(face)
     element = _masks(element_mask, edited, "element_mask")

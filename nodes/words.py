@@ -5,6 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..editedid_core.comfy.prompt_tokens import encode_with_words
+from .given import checked
 
 CATEGORY = "image/identity restoration"
 
@@ -34,6 +35,7 @@ class PromptWords(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, clip: Any, text: str, face_words: str, element_words: str) -> io.NodeOutput:
         return io.NodeOutput(encode_with_words(clip, text, face_words, element_words))
 

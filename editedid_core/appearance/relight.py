@@ -42,6 +42,18 @@ def relight(picture: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, s
     return to_srgb((a * ratio**strength).clamp(0, 1))[0].permute(1, 2, 0)
 
 
+def light_spread(picture: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, sigma: float = 0.06) -> float:
+    """How differently two aligned pictures (S, S, 3) are lit: standard deviation, where `weight` (S, S) is more than
+    a half, of the logarithm of their ratio of low-passed light. 0 for one light, also at another brightness."""
+    inside = weight > 0.5
+    if int(inside.sum()) < 16:
+        return 0.0
+    w = weight[None, None].to(picture.dtype)
+    low = [_low(to_linear(x.clamp(0, 1)).permute(2, 0, 1)[None], w, sigma * picture.shape[0]).mean(1)[0] + _FLOOR
+           for x in (picture, target)]
+    return float((low[0] / low[1]).log()[inside].std())
+
+
 def _low(x: torch.Tensor, w: torch.Tensor, sigma: float) -> torch.Tensor:
     """Normalised convolution (Knutsson and Westin 1993): weighted local means, wider where nothing is known nearby."""
     overall = (x * w).sum((2, 3), keepdim=True) / w.sum().clamp(min=1e-6)

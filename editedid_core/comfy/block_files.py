@@ -63,7 +63,10 @@ def _find(name: str, input_name: str) -> Path:
              Path(folder_paths.get_output_directory()))
     for root in roots:
         file = root.joinpath(*parts.parts)
-        if file.is_file():
-            return file
+        try:
+            if file.is_file():
+                return file
+        except OSError:  # a folder that cannot be read has no such file
+            continue
     raise ValueError(f"{input_name}: there is no file {name} in ComfyUI's input, models or output folder; save one "
                      "with Layer Probe, or give auto or a list of blocks.")

@@ -1,7 +1,8 @@
 """A prompt told in the edit's own coordinates, brought to those of one face's crop.
 
 What ControlNets, areas and masks say about the whole picture is cut by the crop's own map, as the picture is, before
-the crop is sampled. What cannot be cut is left out, and said.
+the crop is sampled; hints and masks are bent, too, where the face was brought to the person's shape. What cannot be
+cut is left out, and said.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from ..geometry.affine import apply, inverse_affine, pixel_grid, scale_of
 from ..geometry.resample import resample
+from ..geometry.thin_plate import Bend
 from ..records import FaceCrop
 
 AREA_PIXELS = 8
@@ -29,18 +31,38 @@ _LEFT_OUT = {
 Conditioning = list[list[Any]]
 
 
-def crop_conditioning(conditioning: Conditioning | None, place: FaceCrop | None,
-                      cells: tuple[int, int]) -> Conditioning | None:
+def crop_conditioning(conditioning: Conditioning | None, place: FaceCrop | None, cells: tuple[int, int],
+                      bent: Bend | None = None) -> Conditioning | None:
     """The host's conditioning of the whole edit as it is for one crop; the given one is left as it was.
 
     `place`: where the crop lies in the edit; None gives the conditioning back. `cells`: height and width of the crop's
-    latent. Entries whose area or mask does not reach the crop are left out; where none is left the result is None, an
-    empty conditioning.
+    latent. `bent`: the map by which the face was brought to the person's shape. Entries whose area or mask does not
+    reach the crop are left out; where none is left the result is None, an empty conditioning.
     """
     if conditioning is None or place is None:
         return conditioning
-    crop = _Crop(place, cells)
+    crop = _Crop(place, cells, bent)
     kept = [[tokens, options] for tokens, given in conditioning if (options := crop.options(given)) is not None]
+    return _or_none(kept)
+
+
+def within(conditioning: Conditioning | None, cells: tuple[int, int]) -> Conditioning | None:
+    """A conditioning told in a crop's own coordinates, without the entries whose area begins beyond the latent of
+    `cells` (height, width): the host's sampler would cut a picture of no size."""
+    if conditioning is None:
+        return None
+    kept = [entry for entry in conditioning if _begins_within(entry[1].get("area"), cells)]
+    return conditioning if len(kept) == len(conditioning) else _or_none(kept)
+
+
+def _begins_within(area: Any, cells: tuple[int, int]) -> bool:
+    if area is None:
+        return True
+    shares = area[0] == "percentage"
+    return all((round(at * size) if shares else at) < size for at, size in zip(area[-2:], cells))
+
+
+def _or_none(kept: Conditioning) -> Conditioning | None:
     if not kept:
         logging.warning("EditedID: no part of the prompt reaches this face; it is sampled without one.")
     return kept or None
@@ -49,10 +71,12 @@ def crop_conditioning(conditioning: Conditioning | None, place: FaceCrop | None,
 class _Crop:
     """The way from the edit's coordinates to one crop's."""
 
-    def __init__(self, place: FaceCrop, cells: tuple[int, int]) -> None:
+    def __init__(self, place: FaceCrop, cells: tuple[int, int], bent: Bend | None) -> None:
         self._frame, self._size, self._to_image = place.frame, place.size, place.to_image
         self._edit = place.pair.edited.image_size
         self._cells = cells
+        at = apply(self._to_image, pixel_grid(self._size, self._size))
+        self._at: NDArray[np.float64] = at if bent is None else at + bent.of(at)
 
     def options(self, given: dict[str, Any]) -> dict[str, Any] | None:
         """The options of one entry of a conditioning, or None where it does not reach the crop."""
@@ -95,7 +119,7 @@ class _Crop:
 
     def _turned_area(self, options: dict[str, Any], sides: tuple[float, float, float, float]) -> bool:
         left, top, right, bottom = sides
-        at = apply(self._to_image, pixel_grid(self._size, self._size))
+        at = self._at
         inside = (at[..., 0] >= left) & (at[..., 0] <= right) & (at[..., 1] >= top) & (at[..., 1] <= bottom)
         if not inside.all():
             mask = torch.from_numpy(inside.astype(np.float32))[None]
@@ -147,6 +171,6 @@ class _Crop:
         if centred and ratio[0] != ratio[1]:
             ratio = np.full(2, ratio.min())
             offset = (np.array([size[1], size[0]]) - ratio * [self._edit[1], self._edit[0]]) / 2
-        at = apply(self._to_image, pixel_grid(self._size, self._size))
+        at = self._at
         step = scale_of(self._to_image) * float(np.sqrt(ratio.prod()))
         return (at if (ratio == 1).all() and not offset.any() else (at + 0.5) * ratio + offset - 0.5), step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def _packs_among(entries: Iterable[os.DirEntry[str]]) -> dict[str, Path]:
     does."""
     packs = {}
     for entry in entries:
-        if entry.name.startswith(".") or entry.name in _NOT_PACKS or not _is_folder(entry):
+        if entry.name.startswith(".") or entry.name in _NOT_PACKS or not _is(entry.is_dir, entry):
             continue
         folder = Path(entry.path)
         inside = _entries(folder) or []
@@ -70,7 +70,8 @@ def _packs_among(entries: Iterable[os.DirEntry[str]]) -> dict[str, Path]:
 
 def _holds_networks(entries: Iterable[os.DirEntry[str]]) -> bool:
     """Whether there are .onnx files; those that begin with a dot are another system's notes about files."""
-    return any(entry.name.endswith(".onnx") and not entry.name.startswith(".") for entry in entries)
+    return any(entry.name.endswith(".onnx") and not entry.name.startswith(".") and _is(entry.is_file, entry)
+               for entry in entries)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]] | None:
@@ -80,14 +81,15 @@ def _entries(folder: Path) -> list[os.DirEntry[str]] | None:
             return sorted(found, key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    except OSError as error:
-        _warn_once(str(folder), error.strerror or str(error))
+    except (OSError, ValueError) as error:  # ValueError: what was configured can be no path
+        _warn_once(str(folder), getattr(error, "strerror", None) or str(error))
         return None
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is(kind: Callable[[], bool], entry: os.DirEntry[str]) -> bool:
+    """Whether what lies there, or where a link leads, is of a kind; not where that cannot be told."""
     try:
-        return entry.is_dir()
+        return kind()
     except OSError as error:
         _warn_once(entry.path, error.strerror or str(error))
         return False

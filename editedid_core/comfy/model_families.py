@@ -57,6 +57,7 @@ class Family:
     just before self-attention; `patch`: path of the network's patch size, or the size; `image`: where the image
     tokens stand among text and references; `references`: reference tokens stand `behind` the image tokens and are
     counted, or only where the host says how many (`announced`), or they do not move the image tokens (`apart`);
+    `whole`: its patches must divide the latent, which others fill up;
     `padded`: path of the number that image tokens are padded to a multiple of; `unmapped`: inputs of the model
     under which the map does not hold; `auto`: what the mode `auto` means; `refusal`: why no gate can act, for rows
     that are here to say so.
@@ -69,6 +70,7 @@ class Family:
     patch: str | int = "patch_size"
     image: Literal["first", "last"] = "last"
     references: Literal["behind", "announced", "apart"] = "apart"
+    whole: bool = False
     padded: str = ""
     unmapped: tuple[str, ...] = ()
     empty: Empty | None = None
@@ -100,7 +102,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("FLUX dev, schnell, Kontext, FLUX.2, LongCat", "Flux", _DOUBLE_SINGLE, references="behind",
            empty=Empty(("txt_in.in_features",), pooled=("params.vec_in_dim", _ANY_POOLED))),
     Family("Hunyuan Image 2.1, Hunyuan Video as one frame", "HunyuanVideo", _DOUBLE_SINGLE,
-           unmapped=("guiding_frame_index",),
+           whole=True, unmapped=("guiding_frame_index",),
            empty=Empty(("txt_in.input_embedder.in_features",), pooled=("params.vec_in_dim",))),
     Family("Qwen-Image, Qwen-Image-Edit", "QwenImageTransformer2DModel", (Blocks("transformer_blocks", "double"),),
            references="behind", empty=Empty(("txt_in.in_features",))),
@@ -134,7 +136,7 @@ FAMILIES: tuple[Family, ...] = (
            located="order", patch="patch_spatial", image="first",
            empty=Empty(("blocks.0.cross_attn.context_dim",))),
     Family("Kandinsky 5 image", "Kandinsky5", (Blocks("visual_transformer_blocks", "double", ("image", "other")),),
-           image="first", unmapped=("time_dim_replace",),
+           image="first", whole=True, unmapped=("time_dim_replace",),
            empty=Empty(("text_embeddings.in_layer.in_features",),
                        pooled=("pooled_text_embeddings.in_layer.in_features",))),
     *(Family(f"Wan for {use}", network, refusal="it is steered by other inputs than a picture; use plain Wan")

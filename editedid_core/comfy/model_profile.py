@@ -10,9 +10,10 @@ import comfy.model_sampling
 import torch
 from torch import Tensor
 
+from ..choices import shown
 from ..engines.edited_id.attention.blocks import Available
 from ..engines.edited_id.noise_space import NoiseSpace
-from .model_families import find_family, follow, require_family
+from .model_families import find_family, follow, patch_size, require_family
 
 
 def noise_space(model: Any) -> NoiseSpace:
@@ -94,6 +95,14 @@ def check_latent(model: Any, latent: Tensor, name: str) -> None:
         raise ValueError(f"{name}: this is a video latent of {latent.shape[2]} frames; encode single pictures.")
     if latent.ndim == 5 and fmt.latent_dimensions != 3:
         raise ValueError(f"{name}: this is a video latent, the model takes pictures; encode with the model's VAE.")
+    network = network_of(model)
+    family = find_family(network)
+    patch = patch_size(family, network) if family is not None and family.whole else 1
+    if latent.shape[-1] % patch or latent.shape[-2] % patch:
+        raise ValueError(
+            f"{name}: the latent of {latent.shape[-1]}x{latent.shape[-2]} is no multiple of this model's patches of "
+            f"{patch}; set size of Crop Face Pairs to a multiple of 64."
+        )
     if not torch.isfinite(latent).all():
         raise ValueError(
             f"{name}: the latent holds NaN or infinite values; check the VAE (try fp32 VAE) and the picture."
@@ -102,17 +111,26 @@ def check_latent(model: Any, latent: Tensor, name: str) -> None:
 
 def check_prompt(model: Any, prompt: Any, name: str) -> None:
     """Raise ValueError, naming the input, where a conditioning was encoded for another model: its tokens or its pooled
-    text have another width than the model reads. What the pack does not know of a model is not checked."""
+    text have another width than the model reads, or where it is none. What the pack does not know of a model is not
+    checked."""
+    if not all(_is_entry(entry) for entry in prompt or ()):
+        raise ValueError(f"{name} is {shown(prompt)}: connect a conditioning, as CLIP Text Encode gives it.")
     widths = _text_widths(model)
     if widths is None or prompt is None:
         return
     wanted, pooled = widths
     for tokens, options in prompt:
-        if isinstance(tokens, Tensor) and tokens.shape[-1] != wanted:
+        if tokens.shape[-1] != wanted:
             raise ValueError(_other_model(name, "tokens", int(tokens.shape[-1]), wanted))
         given = options.get("pooled_output")
         if pooled and isinstance(given, Tensor) and given.shape[-1] != pooled:
             raise ValueError(_other_model(name, "a pooled text", int(given.shape[-1]), pooled))
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether it is one of a conditioning: tokens and a dictionary of what belongs to them."""
+    return (isinstance(entry, (list, tuple)) and len(entry) == 2 and isinstance(entry[0], Tensor)
+            and isinstance(entry[1], dict))
 
 
 def _other_model(name: str, what: str, found: int, wanted: int) -> str:

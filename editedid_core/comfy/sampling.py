@@ -26,6 +26,7 @@ from ..engines.edited_id.trajectory import Denoise, Rows
 from ..pictures import SAMPLE_REMEDY, require_finite
 from ..ticks import Say
 from .attention_hook import install
+from .crop_conditioning import within
 from .hook_keyframes import HookKeyframes
 from .model_profile import (
     answers_with_the_end,
@@ -92,6 +93,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
             f"original_latent: its size {tuple(original.shape)} differs from edited_latent {tuple(edited.shape)}; "
             "encode both crops of Crop Face Pairs with the same VAE."
         )
+    positive, negative = (within(prompt, (edited.shape[-2], edited.shape[-1])) for prompt in (positive, negative))
     weight, support = _latent_masks(face_mask, element_mask, edited)
     if not settings.hold_surroundings:
         support = torch.ones_like(support)
@@ -127,7 +129,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
             for record in (run.record, *run.others):
                 record.clear()  # not when the garbage is next collected: it is most of what the run holds
     latent = latent.to(comfy.model_management.intermediate_device())
-    require_finite(latent, "sampling: the restored latent", SAMPLE_REMEDY)
+    require_finite(latent, "model: the restored latent", SAMPLE_REMEDY)
     return SampleResult(latent, sampler.curve, sum(evaluations), mode, sampler.source_error)
 
 

@@ -24,8 +24,16 @@ def encode(vae: Any, picture: Tensor) -> Tensor:
 
 
 def decode(vae: Any, latent: Tensor) -> Tensor:
-    """Latent -> (1, S, S, 3) in [0, 1]. Raises ValueError where the picture is not finite."""
-    picture = require_finite(vae.decode(latent), "vae: the decoded crop", VAE_REMEDY)
+    """Latent -> (1, S, S, 3) in [0, 1]. Raises ValueError where the picture is not finite, or the latent another's."""
+    try:
+        decoded = vae.decode(latent)
+    except RuntimeError as error:
+        own = getattr(vae, "latent_channels", latent.shape[1])
+        if own == latent.shape[1]:
+            raise
+        raise ValueError(f"vae: it reads latents of {own} channels, not of {latent.shape[1]}; connect the VAE that "
+                         "made the latents.") from error
+    picture = require_finite(decoded, "vae: the decoded crop", VAE_REMEDY)
     return picture.reshape(-1, *picture.shape[-3:]).clamp(0, 1)
 
 

@@ -37,8 +37,8 @@ def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, 
         return edited_image
     if crops.shape[0] != len(record.crops):
         raise ValueError(
-            f"There are {crops.shape[0]} crops for {len(record.crops)} faces in the paste record: connect all crops of "
-            "Crop Face Pairs, in their order."
+            f"crops holds {crops.shape[0]} pictures for {len(record.crops)} faces of paste: connect all crops of Crop "
+            "Face Pairs, in their order."
         )
     if crops.ndim != 4 or crops.shape[1] != crops.shape[2] or crops.shape[-1] not in (1, 3, 4):
         raise ValueError(f"crops must be square pictures (N, S, S, 3), got {tuple(crops.shape)}.")

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from ..geometry.thin_plate import Bend
 from ..records import FaceCrop
 from ..ticks import Say, silent
 
@@ -19,7 +20,8 @@ class FaceJob:
     photos of the person, likewise; M may be 0. face_mask, element_mask: (S, S) in [0, 1], the face and what covers it.
     pose: how differently the two faces hold themselves, in eye distances. drift: 1 - cosine of the two faces. place:
     where the crop lies in the edit, for what is told in the edit's own coordinates; None where there is no such thing.
-    say: told how far the face is.
+    bent: how the face was brought to the person's shape before; None where it was not. say: called with how far the
+    face is.
     """
 
     original: Tensor
@@ -30,6 +32,7 @@ class FaceJob:
     pose: float
     drift: float
     place: FaceCrop | None = None
+    bent: Bend | None = None
     say: Say = silent
 
     @property

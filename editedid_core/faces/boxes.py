@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..choices import shown
+
 Box = tuple[NDArray[np.float32], float]
 """x1, y1, x2, y2 in pixels, (4,) float32; score, 0 to 1."""
 
 _CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
 _SIZED = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("left", "top", "width", "height"))
-_NESTED = ("bbox_xyxy", "bbox", "box", "bounding_box")
-_SCORES = ("score", "confidence", "prob")
+_NESTED = ("bbox_xyxy", "xyxy", "bbox", "box", "bounding_box")
+_LISTS, _LISTS_OF_SCORES = ("boxes", "bboxes", "xyxy"), ("scores", "confidences")
+_SCORES = ("score", "det_score", "confidence", "prob")
 _KNOWN = ("{x, y, width, height}, {x1, y1, x2, y2} or lists x1, y1, x2, y2 with or without a score")
 
 
@@ -22,9 +25,10 @@ def boxes_per_frame(boxes: Any, frames: int) -> list[list[Box]]:
     """Boxes by picture.
 
     boxes: one box, a list of boxes for one picture, or a list of such lists, one per picture. A box is a dictionary
-    with a corner and a size or with two corners, one that holds it by a name such as "bbox", or four numbers x1, y1,
-    x2, y2 with or without a score; lists may be arrays or tensors. Nothing, or an empty list, is no box in any of the
-    `frames` pictures. Raises ValueError, naming the layouts, for anything else.
+    with a corner and a size or with two corners, a dictionary or an object that holds it by a name such as "bbox", or
+    four numbers x1, y1, x2, y2 with or without a score and a class; lists may be arrays or tensors, and a detector's
+    dictionary of "boxes" and "scores" is a list. Nothing, an empty list, or a box of zeros is no box in any of the
+    `frames` pictures. Raises ValueError, naming the layouts, for anything else, and for boxes that are not in pixels.
     """
     plain = _plain(boxes)
     if plain is None or (isinstance(plain, Sequence) and not len(plain)):
@@ -51,22 +55,48 @@ def _items(one: Any) -> Sequence[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Arrays and tensors as lists."""
-    return value.tolist() if hasattr(value, "tolist") else value
+    """Arrays, tensors and a detector's lists as lists, an object with a box as a dictionary."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return _listed(value)
+    return {"bbox": value.bbox, "score": getattr(value, "score", None)} if hasattr(value, "bbox") else value
+
+
+def _listed(value: Mapping[str, Any]) -> Any:
+    """The boxes of a dictionary of lists, with their scores; another dictionary itself."""
+    boxes = next((found for name in _LISTS if (found := _plain(value.get(name))) is not None), None)
+    if not isinstance(boxes, Sequence) or isinstance(boxes, str) or _is_box(boxes):
+        return value
+    scores: Any = next((found for name in _LISTS_OF_SCORES if (found := _plain(value.get(name))) is not None), ())
+    if len(scores) != len(boxes) or not all(_is_box(box) for box in boxes):
+        return boxes
+    return [[*box[:4], score] for box, score in zip(boxes, scores)]
 
 
 def _is_box(value: Any) -> bool:
     if isinstance(value, Mapping):
         return True
-    return (isinstance(value, Sequence) and not isinstance(value, str) and len(value) in (4, 5)
+    return (isinstance(value, Sequence) and not isinstance(value, str) and len(value) in (4, 5, 6)
             and all(isinstance(_plain(v), (int, float)) for v in value))
 
 
 def _box(value: Any) -> Box:
+    corners, score = _read(value)
+    width, height = (corners[2:] - corners[:2]).tolist()
+    if not np.isfinite(corners).all() or width < 0 or height < 0:
+        raise _unknown(value)
+    if corners.any() and corners.max() <= 1:
+        raise ValueError(f"bounding_box holds {shown(value)}: give boxes in pixels, not in parts of the picture.")
+    return corners, score
+
+
+def _read(value: Any) -> Box:
+    """A box as its layout says, whatever its numbers."""
     if not _is_box(value):
         raise _unknown(value)
     if not isinstance(value, Mapping):
-        return np.array(value[:4], dtype=np.float32), float(value[4]) if len(value) == 5 else 1.0
+        return np.array(value[:4], dtype=np.float32), float(value[4]) if len(value) > 4 else 1.0
     score = next((float(value[name]) for name in _SCORES if value.get(name) is not None), 1.0)
     for names in _CORNERS:
         if all(name in value for name in names):
@@ -78,11 +108,11 @@ def _box(value: Any) -> Box:
     for name in _NESTED:
         inner = _plain(value.get(name))
         if inner is not None and _is_box(inner):
-            corners, own = _box(inner)
+            corners, own = _read(inner)
             return corners, own if own != 1.0 else score
     raise _unknown(value)
 
 
 def _unknown(value: Any) -> ValueError:
-    names = f"a dictionary with {', '.join(map(str, value))}" if isinstance(value, Mapping) else repr(value)[:80]
+    names = f"a dictionary with {', '.join(map(str, value))}" if isinstance(value, Mapping) else shown(value)
     return ValueError(f"bounding_box holds {names}: connect boxes as {_KNOWN}.")

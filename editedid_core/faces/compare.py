@@ -74,7 +74,7 @@ def compare(image: torch.Tensor, reference: torch.Tensor, analyzer: FaceAnalyzer
 
 
 def _found(image: torch.Tensor, analyzer: FaceAnalyzer, name: str, tick: Tick) -> Faces:
-    faces = detect(image, analyzer, on_frame=tick)
+    faces = detect(image, analyzer, on_frame=tick, name=name)
     if not faces.faces:
         raise ValueError(f"No face was found in {name}: connect a picture in which a face can be seen.")
     return faces

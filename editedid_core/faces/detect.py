@@ -24,26 +24,35 @@ ORDERS: tuple[Order, ...] = (
 
 def detect(image: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5, min_size: float = 0.0,
            order: Order = "left-right", reference: Faces | None = None,
-           on_frame: Tick = nothing) -> Faces:
+           on_frame: Tick = nothing, name: str = "image") -> Faces:
     """Find the faces of every picture of a batch.
 
     image: (B, H, W, C) in [0, 1], C 1, 3 or 4. threshold: least score, 0 to 1. min_size: least side of a face's box
     in pixels. order: within each picture. reference: the faces whose order "reference" follows. on_frame: called after
-    each picture.
+    each picture. name: of the input that brings the pictures.
     Returns all faces, frame by frame; none is no error. Raises ValueError for an empty batch or a missing reference.
     """
-    check_pictures(image, "image")
+    check_pictures(image, name)
     height, width = image.shape[1:3]
     found: list[Face] = []
     for frame in range(image.shape[0]):
         faces = [
-            replace(face, frame=frame)
+            replace(_sound(face, analyzer), frame=frame)
             for face in analyzer.find(to_bytes(image[frame]), threshold)
             if face.score >= threshold and face.size >= min_size
         ]
         found.extend(faces)
         on_frame()
     return sort_faces(Faces(tuple(found), image.shape[0], (height, width)), order, reference)
+
+
+def _sound(face: Face, analyzer: FaceAnalyzer) -> Face:
+    """The face itself. Raises ValueError where it holds a value that is no number: no score would be one any more."""
+    given = (face.box, face.points, face.embedding, face.dense)
+    if all(values is None or bool(np.isfinite(values).all()) for values in given):
+        return face
+    raise ValueError(f"analyzer: {analyzer.name} gave a face with values that are not numbers (NaN or infinite): "
+                     "choose another backend, or another pack.")
 
 
 def central_face(picture: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5) -> Face | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..choices import shown
 from ..records import Face, Faces
 from .analyzers.search import box_overlap
 from .boxes import boxes_per_frame
@@ -27,8 +28,10 @@ def faces_from_landmarks(landmarks: Mapping[str, Any], frames: int, image_size: 
     """The host's FACE_LANDMARKS as faces without embeddings, with dense landmarks.
 
     landmarks: {"frames": [[{"landmarks_xy": (468 or 478, 2), "bbox_xyxy": (4,), "score": float}]], "image_size"}.
-    Raises ValueError when it belongs to other pictures than the connected ones.
+    Raises ValueError when it belongs to other pictures than the connected ones, or is none of the host's.
     """
+    if not isinstance(landmarks, Mapping):
+        raise _no_landmarks(landmarks)
     per_frame = landmarks.get("frames")
     if per_frame is not None and not len(per_frame):  # nothing was found anywhere
         return Faces((), frames, image_size)
@@ -40,14 +43,16 @@ def faces_from_landmarks(landmarks: Mapping[str, Any], frames: int, image_size: 
         )
     found = []
     for frame, faces in enumerate(per_frame):
-        for item in faces:
-            dense = np.asarray(item["landmarks_xy"], dtype=np.float32)
+        for item in faces or ():
+            if not isinstance(item, Mapping) or item.get("landmarks_xy") is None:
+                raise _no_landmarks(item)
+            dense = np.asarray(item["landmarks_xy"], dtype=np.float32)[..., :2]
             score = float(item.get("score", 1.0))
             if score < threshold:
                 continue
             points = _five_of_mesh(dense)
-            found.append(Face(np.asarray(item["bbox_xyxy"], dtype=np.float32), points, score, None, dense, frame,
-                              image_size))
+            box = item.get("bbox_xyxy", np.concatenate([dense.min(0), dense.max(0)]))
+            found.append(Face(np.asarray(box, dtype=np.float32), points, score, None, dense, frame, image_size))
     return Faces(tuple(found), frames, image_size)
 
 
@@ -92,10 +97,14 @@ def recognise(given: Faces, analysed: Faces, keep_points: bool) -> Faces:
     return replace(given, faces=tuple(result))
 
 
+def _no_landmarks(value: object) -> ValueError:
+    return ValueError(f"face_landmarks holds {shown(value)}: connect ComfyUI's own MediaPipe landmarks.")
+
+
 def _five_of_mesh(dense: NDArray[np.float32]) -> NDArray[np.float32]:
-    if len(dense) < 468:
+    if dense.ndim != 2 or len(dense) < 468 or dense.shape[1] != 2:
         raise ValueError(
-            f"face_landmarks has {len(dense)} points a face: connect the host's MediaPipe landmarks (468 or 478)."
+            f"face_landmarks has {len(dense)} points a face: connect ComfyUI's own MediaPipe landmarks (468 or 478)."
         )
     eyes = _IRISES if len(dense) >= 478 else _EYE_CORNERS
     return np.stack([*(dense[eye].mean(0) for eye in eyes), *dense[_NOSE_AND_MOUTH]]).astype(np.float32)

@@ -18,20 +18,21 @@ from .external import faces_from_boxes, faces_from_landmarks, recognise
 
 def find_faces(image: torch.Tensor, analyzer: FaceAnalyzer | None = None, landmarks: Mapping[str, Any] | None = None,
                boxes: Any = None, threshold: float = 0.5, min_size: float = 0.0, order: Order = "left-right",
-               reference: Faces | None = None, on_frame: Tick = nothing) -> Faces:
+               reference: Faces | None = None, on_frame: Tick = nothing, name: str = "image") -> Faces:
     """Find faces, preferring landmarks to boxes to the analyzer's own search; the analyzer recognises them all.
 
     Parameters as of detect(), faces_from_landmarks() and faces_from_boxes(). Without an analyzer the faces have no
-    embedding, and matching goes by place. Raises ValueError if no input can find a face.
+    embedding, and matching goes by place. name: of the input that brings the pictures. Raises ValueError if no input
+    can find a face.
     """
-    check_pictures(image, "image")
+    check_pictures(image, name)
     if analyzer is None and landmarks is None and boxes is None:
         raise ValueError(
             "Nothing can find faces here: connect analyzer (Load Face Analyzer), face_landmarks or bounding_box."
         )
     if landmarks is None and boxes is None:
         assert analyzer is not None
-        return detect(image, analyzer, threshold, min_size, order, reference, on_frame)
+        return detect(image, analyzer, threshold, min_size, order, reference, on_frame, name)
     frames, size = image.shape[0], (image.shape[1], image.shape[2])
     if landmarks is not None:
         given = faces_from_landmarks(landmarks, frames, size, threshold)

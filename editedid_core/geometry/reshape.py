@@ -78,11 +78,22 @@ def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float 
 
 def _moved_face(pair: FacePair, edit: Points, wanted: Points, how: Bend) -> Face:
     """The face with its landmarks where a map really takes them, close to where they are wanted."""
-    moved = wanted
-    for _ in range(3):  # the place p from which the map leads to the edit's landmark: p + how(p) = edit
-        moved = edit - how.of(moved[None])[0]
+    moved = _moved_points(edit, wanted, how)
     shift = five_of_68(moved) - five_of_68(edit)
-    return replace(pair.edited, points=(pair.edited.points + shift).astype(np.float32), dense=moved.astype(np.float32))
+    mesh = pair.edited.mesh
+    if mesh is not None:
+        flat = _moved_points(mesh[:, :2].astype(np.float64), mesh[:, :2].astype(np.float64), how)
+        mesh = np.column_stack([flat, mesh[:, 2]]).astype(np.float32)
+    return replace(pair.edited, points=(pair.edited.points + shift).astype(np.float32), dense=moved.astype(np.float32),
+                   mesh=mesh)
+
+
+def _moved_points(points: Points, first: Points, how: Bend) -> Points:
+    """Places p from which the map leads to the points: p + how(p) = points. first: a guess."""
+    places = first
+    for _ in range(3):
+        places = points - how.of(places[None])[0]
+    return places
 
 
 def _move(picture: torch.Tensor, mask: torch.Tensor, how: Bend) -> None:

@@ -55,6 +55,21 @@ def visibility_map(mesh: NDArray[np.floating]) -> NDArray[np.float64]:
     return values[grid.triangle_of].reshape(SIDE, SIDE)
 
 
+def shown_map(photo: NDArray[np.floating], edit: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How well a photo shows each place of the frontal grid that an edit shows, (SIDE, SIDE); 1 outside the face.
+
+    photo, edit: meshes (478, 3). A place that the photo shows at half the size in which the edit does is still taken,
+    and one that is hidden or grazing there is not.
+    """
+    there, here = np.asarray(photo, dtype=np.float64), np.asarray(edit, dtype=np.float64)
+    triangles = frontal_grid().triangles
+    in_photo, in_edit = (signed_areas(m[:, :2], triangles) / head_pose(m).scale**2 for m in (there, here))
+    share = np.where(in_edit > 1e-9, in_photo / np.maximum(in_edit, 1e-9), 1.0)
+    shown = np.clip((share - _HIDDEN) / (_SEEN - _HIDDEN), 0, 1) * (1 - _covered(there)[triangles].max(1))
+    values = np.append(shown, 1.0)
+    return values[frontal_grid().triangle_of].reshape(SIDE, SIDE)
+
+
 def _covered(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """(478,) 1 for points that lie behind a nearer triangle which faces the viewer, else 0."""
     triangles = frontal_grid().triangles

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.frontal import SIDE, frontal_grid
+from ..geometry.mean_mesh import mean_mesh
 from .drawing import filled
 from .frontal_face import FrontalFace
 
@@ -77,13 +79,20 @@ def find_beard(face: FrontalFace) -> BeardFinding:
     return BeardFinding(present, score, present and chin.dark > _PART_DARK, present and lip.dark > _PART_DARK, measures)
 
 
-def beard_mask(face: FrontalFace, finding: BeardFinding) -> NDArray[np.float32]:
+def beard_mask(finding: BeardFinding) -> NDArray[np.float32]:
     """The areas that carry hair, whole and soft at their borders, (SIDE, SIDE) in [0, 1] on the frontal grid."""
-    areas = [outline for carries, outline in ((finding.chin, _CHIN), (finding.moustache, _MOUSTACHE)) if carries]
-    mask = np.zeros(face.light.shape, dtype=np.float32)
-    for outline in areas:
-        corners = np.array([face.place(landmark) for landmark in outline])
-        mask = np.maximum(mask, filled(corners, _SOFT * face.grid.pixels))
+    return _areas([outline for carries, outline in ((finding.chin, _CHIN), (finding.moustache, _MOUSTACHE)) if carries])
+
+
+def beard_area() -> NDArray[np.float32]:
+    """Where hair can grow on chin, jaw and upper lip, (SIDE, SIDE) in [0, 1] on the frontal grid."""
+    return _areas([_CHIN, _MOUSTACHE])
+
+
+def _areas(outlines: list[tuple[int, ...]]) -> NDArray[np.float32]:
+    grid, mask = frontal_grid(), np.zeros((SIDE, SIDE), dtype=np.float32)
+    for outline in outlines:
+        mask = np.maximum(mask, filled(grid.at(mean_mesh().points[list(outline), :2]), _SOFT * grid.pixels))
     return mask
 
 

@@ -30,11 +30,12 @@ def disagreement(original: torch.Tensor, edited: torch.Tensor, face: torch.Tenso
     return d * d * (3 - 2 * d)
 
 
-def whole_features(mask: torch.Tensor, parts: FaceParts) -> torch.Tensor:
+def whole_features(mask: torch.Tensor, parts: FaceParts, hair: torch.Tensor) -> torch.Tensor:
     """The mask (S, S) with each feature of a face wholly in it or wholly out, and both eyes alike: an eye with one
-    half from each picture would match neither person.
+    half from each picture would match neither person. hair: (S, S), the lower face where it carries a beard, which goes
+    with the mouth; 0 for a bare one.
     """
-    for together in ((parts.left_eye, parts.right_eye), (parts.nose,), (parts.mouth,)):
+    for together in ((parts.left_eye, parts.right_eye), (parts.nose,), (parts.mouth, hair)):
         most = max(_share(mask, part) for part in together)
         whole = torch.stack(together).amax(0)
         mask = torch.maximum(mask, whole) if most > _APART else mask * (1 - whole)

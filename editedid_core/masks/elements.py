@@ -29,11 +29,12 @@ _LEAST_SHARE = 0.2  # of an element that lies outside the features
 
 
 def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, points: ArrayLike,
-                       strength: float = 1.0) -> torch.Tensor:
+                       strength: float = 1.0, glasses: bool = True) -> torch.Tensor:
     """Soft mask of what covers the face in only one of the two pictures.
 
     original, edited: (S, S, 3) aligned, the original already in the edit's light. face: (S, S) in [0, 1].
-    points: (5, 2) in crop pixels. strength: 0 gives no elements, 1 the normal sensitivity, 2 a higher one.
+    points: (5, 2) in crop pixels. strength: 0 gives no elements, 1 the normal sensitivity, 2 a higher one. glasses:
+    look for them too, at the bridge of the nose; False where something better has.
     Slow changes are removed, each pixel may match a pixel nearby, and the rest is measured against the ordinary
     disagreement of this pair: pictures that agree give exactly 0. Connected pieces that are short, or that lie in the
     face's own features, are dropped. A difference that crosses the bridge of the nose from eye to eye counts as a pair
@@ -44,7 +45,7 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
     if size > _LARGEST:
         small = [_resized(x, _LARGEST) for x in (original, edited, face[..., None])]
         places = (places + 0.5) * (_LARGEST / size) - 0.5
-        found = automatic_elements(small[0], small[1], small[2][..., 0], places, strength)
+        found = automatic_elements(small[0], small[1], small[2][..., 0], places, strength, glasses)
         return _resized(found[..., None], size)[..., 0]
     features = features_mask(places, size)
     skin = (face > 0.5) & (features < 0.3)
@@ -55,7 +56,7 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
     near = _grown(face, _REACH * size)
     evidence = ((difference - threshold) / (0.5 * threshold)).clamp(0, 1) * near
     things = _smoothed(_things(evidence, face, features), 0.01 * size)
-    if _across_the_bridge(difference, places) > max(threshold, _LEAST_BRIDGE):
+    if glasses and _across_the_bridge(difference, places) > max(threshold, _LEAST_BRIDGE):
         lenses = [soft_ellipse(eye, 0.62, 0.43, places, size) for eye in places[:2]]
         things = torch.maximum(things, torch.maximum(*lenses))
     return things * near

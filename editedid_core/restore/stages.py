@@ -97,4 +97,5 @@ def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config:
     others = cut(original, replace(prepared, shaped=further), config.crop).original
     drift = 1 - person_similarity(pair.originals, pair.as_found)
     return FaceJob(crops.original[one], crops.edited[one], others, crops.face_mask[i], crops.element_mask[i],
-                   pose_distance(pair.original, pair.as_found), drift, crops.record.crops[i], say)
+                   pose_distance(pair.original, pair.as_found), drift, crops.record.crops[i],
+                   prepared.shaped.bends[i], say)

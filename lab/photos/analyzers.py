@@ -5,26 +5,32 @@ import json
 import os
 from pathlib import Path
 
+from editedid_core.faces.analyzers.mesh_weights import FOLDER, find_mesh_weights
 from editedid_core.faces.analyzers.protocol import FaceAnalyzer
+from editedid_core.faces.analyzers.registry import load_analyzer
 
 from ..bench.judges import MODELS
 
-LAB = "lab"
+LAB, OWN = "lab", "dlib-own"
+MESH_FOLDER = Path(__file__).resolve().parents[2] / ".run" / "models" / FOLDER
 
 
 def open_analyzer(name: str) -> FaceAnalyzer:
     """"dlib"; "lab" (the lab's own pack, for drawn people); or an insightface pack, by its folder or its name among
-    ComfyUI's models. RuntimeError with what to do where it cannot be opened."""
-    if name == "dlib":
-        from editedid_core.faces.analyzers.dlib_backend import DlibAnalyzer
-
-        return DlibAnalyzer()
-    from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
-
+    ComfyUI's models. The face mesh finds the faces where its weights are at hand, as in the pack; "dlib-own" is dlib
+    without it. RuntimeError with what to do where it cannot be opened."""
+    mesh = None if name in (LAB, OWN) else mesh_file()
+    if name in ("dlib", OWN):
+        return load_analyzer("dlib", {}, mesh=mesh)
     folder = MODELS / "insightface" / LAB if name == LAB else pack_folder(name)
     if folder is None:
         raise RuntimeError(f"The analyzer {name!r} was not found: say dlib, lab, or a folder of an insightface pack.")
-    return InsightFaceAnalyzer(folder.name, folder)
+    return load_analyzer("insightface", {folder.name: folder}, folder.name, mesh=mesh)
+
+
+def mesh_file() -> Path | None:
+    """The face mesh's file, fetched by `run.py weights`, or None."""
+    return find_mesh_weights([MESH_FOLDER])
 
 
 def pack_folder(name: str) -> Path | None:

@@ -1,19 +1,16 @@
 """Where the eyes look, from a mesh with irises, against the truth; and what no measure was found for."""
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from editedid_core.faces.analyzers.mesh_backend import MeshAnalyzer
-from editedid_core.faces.analyzers.mesh_weights import FOLDER, find_mesh_weights
 from editedid_core.faces.analyzers.protocol import FaceAnalyzer
 
+from .analyzers import mesh_file
 from .landmarks import Points, upright
 from .records import Picture
 
-WEIGHTS = Path(__file__).resolve().parents[2] / ".run" / "models" / FOLDER
 MESH = 478
 EYES = ((33, 133, 468), (362, 263, 473))
 """Outer or inner corner at the left of the picture, the one at its right, middle of the iris: of both eyes in
@@ -24,7 +21,7 @@ NO_BEARD = "no measure tells a half beard from a whole one: the one that was tri
 
 def open_mesh() -> FaceAnalyzer | None:
     """The face mesh, whose faces have irises; None where its weights are not at hand (`run.py weights`)."""
-    file = find_mesh_weights([WEIGHTS])
+    file = mesh_file()
     return None if file is None else MeshAnalyzer(file)
 
 

@@ -33,7 +33,7 @@ class Landmarks(Protocol):
 
 def landmarks_for(analyzer: FaceAnalyzer) -> Landmarks:
     """dlib's, which know photographs, unless another analyzer is what the examples need (drawn people)."""
-    return DlibLandmarks() if analyzer.name == "dlib" and dlib_available() else AnalyzerLandmarks(analyzer)
+    return DlibLandmarks() if "dlib" in analyzer.name and dlib_available() else AnalyzerLandmarks(analyzer)
 
 
 def upright(picture: Picture, near: Points, side: int = SIDE) -> tuple[Picture, NDArray[np.float64]]:

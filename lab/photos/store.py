@@ -19,6 +19,8 @@ from .records import Picture
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = ROOT / ".run" / "photos"
+ARRAYS = ("box", "points", "embedding", "dense", "mesh")
+"""Of a face, as its record names them."""
 
 
 def key(*parts: Any) -> str:
@@ -111,13 +113,12 @@ class KeptAnalyzer:
 
 
 def _plain(face: Face) -> dict[str, Any]:
-    arrays = {name: getattr(face, name) for name in ("box", "points", "embedding", "dense")}
+    arrays = {name: getattr(face, name) for name in ARRAYS}
     lists = {name: None if value is None else np.asarray(value, np.float64).tolist() for name, value in arrays.items()}
     return lists | {"score": float(face.score), "frame": face.frame, "image_size": list(face.image_size)}
 
 
 def _face(entry: dict[str, Any]) -> Face:
     arrays = {name: None if entry[name] is None else np.array(entry[name], np.float32)
-              for name in ("box", "points", "embedding", "dense")}
-    return Face(arrays["box"], arrays["points"], entry["score"], arrays["embedding"], arrays["dense"], entry["frame"],
-                tuple(entry["image_size"]))
+              for name in ARRAYS}
+    return Face(**arrays, score=entry["score"], frame=entry["frame"], image_size=tuple(entry["image_size"]))

@@ -38,7 +38,7 @@ def project() -> dict[str, Any]:
 
 def test_the_name_is_one_that_the_registry_takes(project: dict[str, Any]) -> None:
     name = project["project"]["name"]
-    assert re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,99}", name) and not re.search(r"[-_.]{2}", name)
+    assert re.fullmatch(r"[a-z][a-z0-9._-]{0,98}", name) and not re.search(r"[-_.]{2}", name)
     assert "comfyui" not in name
     assert re.fullmatch(r"\d+\.\d+\.\d+", project["project"]["version"])
     assert project["project"]["description"] and project["project"]["urls"]["Repository"].startswith("https://")

@@ -55,6 +55,12 @@ def test_a_choice_that_comes_by_link_is_checked_before_anything_else(
 
 
 @pytest.fixture(scope="module")
+def crops_of(work: dict[str, Callable[[], Any]]) -> Callable[[str], dict[str, Any]]:
+    """What the calls of `work` give to a node."""
+    return lambda name: work[name].given  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
 def work(host: Host) -> dict[str, Callable[[], Any]]:
     """For every node that works, a call with real inputs."""
     triple = default_triple()
@@ -65,7 +71,12 @@ def work(host: Host) -> dict[str, Callable[[], Any]]:
 
     def call(name: str, **given: Any) -> Callable[[], Any]:
         node = host.node(f"EditedID{name}")
-        return lambda: node.execute(**{**defaults(node), **given}).result
+
+        def run() -> Any:
+            return node.execute(**{**defaults(node), **given}).result
+
+        run.given = given  # type: ignore[attr-defined]
+        return run
 
     detect = [call("DetectFaces", image=image, analyzer=analyzer)()[0] for image in (photo, edit)]
     pairs = call("MatchFaces", original=detect[0], edited=detect[1])()[0]
@@ -151,6 +162,22 @@ def test_grey_pictures_come_back_in_a_form_that_the_host_shows(host: Host) -> No
         assert host.node("PreviewImage")().save_images(image)["ui"]["images"]
     outside = whole[1] == 0
     assert torch.equal(whole[0][outside], edit.expand(-1, -1, -1, 3)[outside])
+
+
+def test_crops_may_be_grey_or_have_alpha_and_must_be_as_many_as_their_masks(
+    host: Host, work: dict[str, Callable[[], Any]], crops_of: Callable[[str], dict[str, Any]]
+) -> None:
+    for name, pictures in (("EditedIDReturnDetail", ("restored", "original", "edited")),
+                           ("EditedIDJudgeFaces", ("edited", "crops"))):
+        node, given = host.node(name), {**defaults(host.node(name)), **crops_of(name)}
+        for picture in pictures:
+            plain = given[picture]
+            for form in (plain.mean(-1, keepdim=True), torch.cat([plain, torch.ones_like(plain[..., :1])], -1)):
+                with torch.inference_mode():
+                    assert node.execute(**{**given, picture: form}).result[0].shape[-1] == 3
+            for wrong in (plain.repeat(2, 1, 1, 1), plain[:, :32, :32]):
+                with pytest.raises(ValueError, match=f"^{picture} holds .*Crop Face Pairs"), torch.inference_mode():
+                    node.execute(**{**given, picture: wrong})
 
 
 def test_the_mask_of_a_picture_without_alpha_is_no_mask(host: Host, work: dict[str, Callable[[], Any]]) -> None:

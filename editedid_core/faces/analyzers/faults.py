@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
-Doing = Literal["opening", "finding faces"]
+Doing = Literal["opening", "finding faces", "recognising a face"]
 
 _MEMORY = ("out of memory", "failed to allocate memory", "bad_alloc", "bad allocation", "cublas_status_alloc_failed",
            "cudnn_status_alloc_failed", "cuda_error_out_of_memory", "available memory of")
 _PROVIDER = ("executionprovider", "execution provider", "cuda_path", "libcudart", "libcublas", "libcudnn", "libcufft",
              "onnxruntime_providers", "cuda driver", "cuda failure", "no kernel image", "no cuda-capable",
-             "cudnn_status_not_initialized", "cublas_status_not_initialized", "invalid device ordinal")
+             "cudnn_status_not_initialized", "cublas_status_not_initialized", "invalid device ordinal", "calling cuda")
 
 
 class AnalyzerError(RuntimeError):
     """An analyzer that cannot work, told in a sentence with the remedy."""
+
+
+def is_installed(*modules: str) -> bool:
+    """Whether packages are installed. Imports none of them, so that one of them may still not start."""
+    try:
+        return all(importlib.util.find_spec(module) is not None for module in modules)
+    except (ImportError, ValueError, AttributeError):  # another pack put a module of its own in one's place
+        return True
+
+
+def require_readable(file: Path, remedy: str) -> None:
+    """Raise AnalyzerError, naming what ails it, for a file that is missing or cannot be read.
+
+    remedy: what brings the file, as "download its pack again". Networks say of such a file that it is damaged.
+    """
+    try:
+        with file.open("rb") as opened:
+            opened.read(1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise AnalyzerError(f"The model file {file} is missing: {remedy}.") from error
+    except OSError as error:
+        raise AnalyzerError(f"The model file {file} cannot be read ({error.strerror or error}): let ComfyUI's user "
+                            "read it.") from error
 
 
 @contextmanager

@@ -6,7 +6,6 @@ the detector is prepared (in 2.x setting `input_size` on it does nothing).
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from PIL import Image
 
 from ...geometry.landmarks import MIRRORED
 from ...records import Face
-from .faults import AnalyzerError, in_words, is_memory, is_provider
+from .faults import AnalyzerError, in_words, is_installed, is_memory, is_provider, require_readable
 from .licences import pack_licence
 from .search import Found, look_harder, upright_points
 
@@ -36,7 +35,7 @@ _SMALL_SIDES = (256, 384, 512)
 
 def insightface_available() -> bool:
     """Whether insightface and onnxruntime are installed. Imports neither."""
-    return all(importlib.util.find_spec(module) is not None for module in ("insightface", "onnxruntime"))
+    return is_installed("insightface", "onnxruntime")
 
 
 def providers() -> list[str]:
@@ -64,12 +63,15 @@ class InsightFaceAnalyzer:
 
     pack: name shown to the user. folder: where its .onnx files lie. detection_size: side of the detector's square
     input in pixels, rounded up to a multiple of 32.
-    Raises RuntimeError with the remedy when insightface, a file or a needed network is missing or damaged.
+    Raises AnalyzerError with the remedy when insightface, a file or a needed network is missing or damaged.
     """
 
     def __init__(self, pack: str, folder: Path, detection_size: int = 640) -> None:
         if not insightface_available():
             raise AnalyzerError(f"The face analyzer insightface is not installed: run `{INSTALL}` in ComfyUI's Python.")
+        from insightface.app.common import Face as Record  # all that may fail to start does so here
+
+        self._record: Any = Record
         self._pack = pack
         self._side = -(-detection_size // 32) * 32
         models: dict[str, Any] = {}
@@ -87,7 +89,9 @@ class InsightFaceAnalyzer:
         self._detector: Any = models["detection"]
         self._recogniser: Any = models["recognition"]
         self._landmarks: Any = next((m for task, m in models.items() if task.startswith("landmark_2d_")), None)
-        self._detector.prepare(0, input_size=(self._side, self._side), det_thresh=_LEAST_SCORE)
+        with in_words(f"The face analyzer {self.name}", "opening", _device(self._providers),
+                      _elsewhere(self._providers)):
+            self._detector.prepare(0, input_size=(self._side, self._side), det_thresh=_LEAST_SCORE)
 
     @property
     def name(self) -> str:
@@ -111,13 +115,13 @@ class InsightFaceAnalyzer:
 
     def embed(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
         """See FaceRecogniser.embed. Only the face's five points are used."""
-        from insightface.app.common import Face as Record
-
         where = np.asarray(face.points, dtype=np.float64)
         # the box is about twice as large as what the five points span; it only tells the size
         seen, factor = _reduced(image, 2 * float(np.ptp(where, axis=0).max()) / _LARGEST_FACE)
-        record = Record(kps=_diminished(where, factor).astype(np.float32))
-        self._recogniser.get(np.ascontiguousarray(seen[..., ::-1]), record)
+        record = self._record(kps=_diminished(where, factor).astype(np.float32))
+        chosen = self._providers
+        with in_words(f"The face analyzer {self.name}", "recognising a face", _device(chosen), _elsewhere(chosen)):
+            self._recogniser.get(np.ascontiguousarray(seen[..., ::-1]), record)
         embedding = np.asarray(record.embedding, dtype=np.float32)
         return embedding / max(float(np.linalg.norm(embedding)), 1e-9)
 
@@ -137,11 +141,9 @@ class InsightFaceAnalyzer:
 
     def _face(self, image: NDArray[np.uint8], box: NDArray[np.float64], points: NDArray[np.float64],
               score: float) -> Face:
-        from insightface.app.common import Face as Record
-
         seen, factor = _reduced(image, float((box[2:] - box[:2]).max()) / _LARGEST_FACE)
         bgr = np.ascontiguousarray(seen[..., ::-1])
-        record = Record(bbox=_diminished(box.reshape(2, 2), factor).ravel().astype(np.float32),
+        record = self._record(bbox=_diminished(box.reshape(2, 2), factor).ravel().astype(np.float32),
                         kps=_diminished(points, factor).astype(np.float32), det_score=score)
         self._recogniser.get(bgr, record)
         embedding = np.asarray(record.embedding, dtype=np.float32)
@@ -167,9 +169,7 @@ class InsightFaceAnalyzer:
         return np.asarray(np.mean(looks, 0))
 
     def _look(self, bgr: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.float64]:
-        from insightface.app.common import Face as Record
-
-        record = Record(bbox=box.astype(np.float32))
+        record = self._record(bbox=box.astype(np.float32))
         self._landmarks.get(bgr, record)
         return np.asarray(record[self._landmarks.taskname], dtype=np.float64)
 
@@ -186,6 +186,7 @@ def _open(file: Path, chosen: list[str]) -> Any:
     from insightface import model_zoo
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+    require_readable(file, "download its pack again")
     damage = (DecodeError, state.InvalidProtobuf, state.InvalidGraph, state.Fail, state.NoSuchFile,
               state.InvalidArgument, state.NoModel, IndexError, TypeError)
     with in_words(f"The model file {file}", "opening", _device(chosen), _elsewhere(chosen)):

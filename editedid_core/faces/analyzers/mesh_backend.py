@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...geometry.landmarks import as_68, five_of_68
 from ...records import Face
 from .face_window import Pyramid
+from .faults import in_words
 from .mesh_networks import FaceDetector, FaceMesh
 from .mesh_search import FoundMesh, box_of, find_meshes
 from .mesh_weights import MESH_WEIGHTS, open_networks
@@ -18,7 +19,7 @@ from .mesh_weights import MESH_WEIGHTS, open_networks
 class MeshAnalyzer:
     """FaceAnalyzer over the converted networks; its faces have a mesh and no embedding.
 
-    file: mediapipe_face.safetensors. Raises RuntimeError with the remedy when it is missing or damaged.
+    file: mediapipe_face.safetensors. Raises AnalyzerError with the remedy when it is missing or damaged.
     """
 
     def __init__(self, file: Path) -> None:
@@ -36,7 +37,8 @@ class MeshAnalyzer:
 
     def find(self, image: NDArray[np.uint8], threshold: float = 0.5) -> list[Face]:
         """See FaceAnalyzer.find. Faces with eyes 10 pixels apart are found; turned ones where none is upright."""
-        found = find_meshes(Pyramid(image), self._detector, self._mesh)
+        with in_words("The face mesh", "finding faces", "the CPU", "use a smaller picture, or set detector to own"):
+            found = find_meshes(Pyramid(image), self._detector, self._mesh)
         faces = [_face(one, (image.shape[0], image.shape[1])) for one in found]
         return [face for face in faces if face.score >= threshold]
 

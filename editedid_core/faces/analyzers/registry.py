@@ -62,15 +62,15 @@ _lock = threading.Lock()
 
 
 def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detection_size: int = 640,
-                  mesh: Path | None = None) -> FaceAnalyzer:
+                  mesh: Path | None = None, mesh_needed: bool = False) -> FaceAnalyzer:
     """An open analyzer; the same one for the same choice, until `close_analyzers`.
 
     backend: "auto" takes insightface where it works and a pack was found (or a pack is named), else dlib. packs: the
     insightface packs on this machine, name to folder. pack: a name among them, or "auto". detection_size: pixels;
     larger finds smaller faces and takes longer. mesh: the face mesh's file, which then finds the faces while the
-    backend only recognises them; None for the backend's own detector. The lab's pack always finds its drawn people
-    itself. Raises AnalyzerError with the command that helps when nothing is installed or the pack is missing,
-    ValueError for another backend.
+    backend only recognises them; None for the backend's own detector, which also stands in, with a warning, for a mesh
+    that does not open, unless it is needed. The lab's pack always finds its drawn people itself. Raises AnalyzerError
+    with the command that helps when nothing is installed or the pack is missing, ValueError for another backend.
     """
     chosen = one_of(backend, BACKENDS, "backend")
     if not isinstance(pack, str):
@@ -83,23 +83,23 @@ def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detecti
         )
     name = _choose(packs) if pack == AUTO_PACK else pack
     if chosen == "dlib":
-        return _opened("dlib", packs, "", detection_size, mesh)
+        return _opened("dlib", packs, "", detection_size, mesh, mesh_needed)
     if chosen == "insightface":
         if name is None:
             raise AnalyzerError(
                 "No insightface model pack was found: unzip one (buffalo_l, antelopev2, AuraFace) into "
                 "models/insightface/models, or choose the backend dlib."
             )
-        return _opened("insightface", packs, name, detection_size, mesh)
+        return _opened("insightface", packs, name, detection_size, mesh, mesh_needed)
     if name is not None and (insightface_available() or pack != AUTO_PACK):
         try:
-            return _opened("insightface", packs, name, detection_size, mesh)
+            return _opened("insightface", packs, name, detection_size, mesh, mesh_needed)
         except AnalyzerError as error:
             if pack != AUTO_PACK or not dlib_available():
                 raise
             logging.warning("EditedID: %s dlib is used instead.", error)
     if dlib_available():
-        return _opened("dlib", packs, "", detection_size, mesh)
+        return _opened("dlib", packs, "", detection_size, mesh, mesh_needed)
     raise AnalyzerError(
         f"No face analyzer is installed: run `{INSTALL_DLIB}` (nothing else to download) or `{INSTALL_INSIGHTFACE}` "
         "(and add a model pack) in ComfyUI's Python."
@@ -112,25 +112,38 @@ def close_analyzers() -> None:
         _open.clear()
 
 
-def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None) -> FaceAnalyzer:
+def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None, mesh_needed: bool) -> FaceAnalyzer:
     mesh = None if pack in _ONLY_WHEN_NAMED else mesh
     key = (backend, pack, str(packs.get(pack, "")), size, str(mesh or ""))
     with _lock:
         if key not in _open:
-            row = BACKEND_ROWS[backend]
+            row, geometry = BACKEND_ROWS[backend], _geometry(mesh, mesh_needed)
             try:
-                opened = row.open(packs, pack, size, mesh is not None)
+                opened = row.open(packs, pack, size, geometry is not None)
             except AnalyzerError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 # installed, and it cannot be imported: a missing system library, another numpy, a broken wheel
                 raise AnalyzerError(
                     f"The face analyzer {backend} is installed but does not start ({error}): run `{row.install} "
                     "--force-reinstall` in ComfyUI's Python, or choose another backend."
                 ) from error
-            _open[key] = (cast(FaceAnalyzer, opened) if mesh is None
-                          else ComposedAnalyzer(MeshAnalyzer(mesh), cast(FaceRecogniser, opened)))
+            _open[key] = (cast(FaceAnalyzer, opened) if geometry is None
+                          else ComposedAnalyzer(geometry, cast(FaceRecogniser, opened)))
         return _open[key]
+
+
+def _geometry(mesh: Path | None, needed: bool) -> MeshAnalyzer | None:
+    """The face mesh, or None where there is none or where one that is not needed does not open."""
+    if mesh is None:
+        return None
+    try:
+        return MeshAnalyzer(mesh)
+    except AnalyzerError as error:
+        if needed:
+            raise
+        logging.warning("EditedID: %s The backend's own detector is used instead.", error)
+        return None
 
 
 def _choose(packs: Packs) -> str | None:

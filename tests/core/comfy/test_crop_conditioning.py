@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from editedid_core.comfy.crop_conditioning import crop_conditioning
+from editedid_core.comfy.crop_conditioning import crop_conditioning, within
 from editedid_core.crops.cut import cut_crops
+from editedid_core.geometry.thin_plate import Bend
 from editedid_core.records import Face, FaceCrop, FacePair, PasteRecord
 
 EDIT = (96, 144)
@@ -139,3 +140,29 @@ def test_without_a_place_or_a_prompt_nothing_changes(place: Callable[..., FaceCr
     assert crop_conditioning(prompt, None, CELLS) is prompt
     assert crop_conditioning(None, place(), CELLS) is None
     assert options(place(), pooled_output=TOKENS) == {"pooled_output": TOKENS}
+
+
+def test_hints_and_masks_follow_a_face_that_was_brought_to_another_shape(place: Callable[..., FaceCrop]) -> None:
+    """Where the picture took its pixels from three further to the right, so do they."""
+    moved = Bend(np.tile([3.0, 0.0], (60, 60, 1)), np.array([-60.0, -60.0]), 5.0)
+    hint = torch.linspace(0, 1, EDIT[1]).expand(1, 3, *EDIT).clone()
+    mask = (torch.arange(EDIT[1]) >= 60).float().expand(1, *EDIT).clone()
+    prompt = [[TOKENS, {"control": Control(hint), "mask": mask}]]
+    plain, bent = (crop_conditioning(prompt, place(), CELLS, how) for how in (None, moved))
+    assert plain is not None and bent is not None
+    shift = bent[0][1]["control"].cond_hint_original - plain[0][1]["control"].cond_hint_original
+    torch.testing.assert_close(shift, torch.full_like(shift, 3 / (EDIT[1] - 1)), atol=1e-4, rtol=0)
+    assert float(bent[0][1]["mask"].sum() - plain[0][1]["mask"].sum()) == pytest.approx(3 * SIDE, abs=1)
+
+
+@pytest.mark.parametrize(("area", "kept"), [
+    ((4, 4, 0, 0), True), ((4, 4, 4, 7), True), ((4, 4, 8, 0), False), ((4, 4, 0, 200), False),
+    ((1, 2, 2, 0, 8, 0), False), (("percentage", 0.5, 0.5, 0.9, 0.5), True),
+    (("percentage", 0.1, 0.1, 0.5, 0.99), False),
+])
+def test_an_area_that_begins_beyond_the_latent_is_left_out(area: Any, kept: bool) -> None:
+    prompt = [[TOKENS, {}], [TOKENS + 1, {"area": area}]]
+    left = within(prompt, CELLS)
+    assert left is not None and len(left) == 1 + kept
+    assert (within(prompt[1:], CELLS) is None) == (not kept)
+    assert within(None, CELLS) is None

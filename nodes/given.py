@@ -1,0 +1,67 @@
+"""What a node was given, checked against its own schema before it runs. A link can bring anything, and nothing."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..editedid_core.choices import number_in, one_of, shown
+from ..editedid_core.pictures import VAE_REMEDY, require_finite
+
+PICTURES = {"IMAGE": "a picture", "MASK": "a mask"}
+
+
+def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
+    """A node's `execute` that first checks what it was given: choices, then numbers, switches and texts, then sockets.
+
+    Choices must be among their options, numbers in the range of their widget; pictures, masks and latents must be
+    there, and pictures and masks must hold numbers alone. An input that the node's `validate_inputs` names is the
+    node's own to check where it is a text. Raises ValueError, one sentence that names the input, for anything else.
+    """
+    signature = inspect.signature(execute)
+    of_class, *_ = signature.parameters
+    more = next((name for name, p in signature.parameters.items() if p.kind is p.VAR_KEYWORD), "")
+
+    @functools.wraps(execute)
+    def run(cls: Any, *args: Any, **kwargs: Any) -> io.NodeOutput:
+        given = signature.bind_partial(cls, *args, **kwargs).arguments
+        values = {**given, **given.get(more, {})}
+        inputs = [one for one in cls.define_schema().inputs if one.id in values]
+        own = inspect.signature(cls.validate_inputs).parameters
+        for one in sorted(inputs, key=lambda one: _ORDER.get(one.get_io_type(), len(_ORDER))):
+            if not (one.id in own and isinstance(values[one.id], str)):
+                values[one.id] = _checked(one, values[one.id])
+        return execute(cls, **{name: value for name, value in values.items() if name not in (of_class, more)})
+
+    return run
+
+
+_ORDER = {"COMBO": 0, "INT": 1, "FLOAT": 1, "BOOLEAN": 1, "STRING": 1}
+
+
+def _checked(one: Any, value: Any) -> Any:
+    kind = one.get_io_type()
+    if value is None and one.optional and getattr(one, "default", None) is None:
+        return value  # not connected
+    if kind == "COMBO":
+        return one_of(value, one.options, one.id)
+    if kind in ("INT", "FLOAT"):
+        return number_in(value, one.min, one.max, kind == "INT", one.id)
+    if kind == "BOOLEAN" and not isinstance(value, int):
+        raise ValueError(f"{one.id} is {shown(value)}: give true or false.")
+    if kind == "STRING" and not isinstance(value, str):
+        raise ValueError(f"{one.id} is {shown(value)}: give a text.")
+    if kind in PICTURES:
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(f"{one.id} is {shown(value)}: connect {PICTURES[kind]}.")
+        require_finite(value, one.id, VAE_REMEDY)
+    if kind == "LATENT" and not (isinstance(value, Mapping) and isinstance(value.get("samples"), torch.Tensor)):
+        raise ValueError(f"{one.id} is {shown(value)}: connect a latent, as VAE Encode gives it.")
+    if value is None:
+        raise ValueError(f"{one.id} is empty: the node that is connected to it gives nothing.")
+    return value
