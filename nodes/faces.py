@@ -1,4 +1,4 @@
-"""Load Face Analyzer, Detect Faces, Match Faces, Face Similarity."""
+"""Load Face Analyzer, Detect Faces, Match Faces, Compare Faces."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def called(host: Host, node_id: str, **given: Any) -> Any:
 
 def expert(host: Host, model: Any, vae: Any, original: torch.Tensor, edited: torch.Tensor, size: int,
            analyzer: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """The way of workflows/expert.json; returns the picture and its mask."""
+    """The way of the template with every stage; returns the picture and its mask."""
     faces = [called(host, "EditedIDDetectFaces", image=image, analyzer=analyzer)[0] for image in (original, edited)]
     pairs = called(host, "EditedIDMatchFaces", original=faces[0], edited=faces[1])[0]
     crop, edit, face, element, paste = called(host, "EditedIDCropFacePairs", original_image=original,
