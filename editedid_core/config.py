@@ -19,6 +19,7 @@ from .engines.edited_id.attention.settings import Disentangle, Entangle
 from .engines.edited_id.settings import SampleSettings
 from .faces.detect import Order
 from .faces.match import DOUBT, SAME_PERSON, Choice
+from .masks.part_weights import PartWeights
 
 EngineName = Literal["edited id", "composite"]
 NoFace = Literal["error", "pass through"]
@@ -98,6 +99,18 @@ class GuardConfig:
 
 
 @dataclass(frozen=True)
+class FramesConfig:
+    """enabled: the edit's pictures are frames of one sequence. smooth: standard deviation in frames of the smoothing of
+    a face's place (drawn). longest_gap: frames in which a face may be missed. steady: standard deviation in frames of
+    the smoothing of what stays the edit's (drawn)."""
+
+    enabled: bool = False
+    smooth: float = 1.5
+    longest_gap: int = 3
+    steady: float = 2.0
+
+
+@dataclass(frozen=True)
 class PasteConfig:
     """feather: width of the soft edge in parts of the crop's side. colour: how far the crop takes the edit's low
     frequencies, 0 to 1."""
@@ -110,8 +123,9 @@ class PasteConfig:
 class RestoreConfig:
     """Everything that a restoration depends on, except its pictures, its model and its analyzer.
 
-    engine: what restores a crop. sampling, entangle, disentangle: EditedID's run. strength_by_drift: how far strength
-    follows the drift of a face, 0 to 1. detail: share of the autoencoder's lost detail that is given back, 0 to 1.
+    engine: what restores a crop. parts: how much of each part of a face comes from the photo. sampling, entangle,
+    disentangle: EditedID's run. strength_by_drift: how far strength follows the drift of a face, 0 to 1. detail: share
+    of the autoencoder's lost detail that is given back, 0 to 1.
     """
 
     engine: EngineName = "edited id"
@@ -119,12 +133,14 @@ class RestoreConfig:
     match: MatchConfig = field(default_factory=MatchConfig)
     shape: ShapeConfig = field(default_factory=ShapeConfig)
     crop: CropConfig = field(default_factory=CropConfig)
+    parts: PartWeights = field(default_factory=PartWeights)
     sampling: SampleSettings = field(default_factory=SampleSettings)
     entangle: Entangle = field(default_factory=Entangle)
     disentangle: Disentangle = field(default_factory=Disentangle)
     strength_by_drift: float = 0.0
     detail: float = 1.0
     guard: GuardConfig = field(default_factory=GuardConfig)
+    frames: FramesConfig = field(default_factory=FramesConfig)
     paste: PasteConfig = field(default_factory=PasteConfig)
 
     def to_json(self) -> str:

@@ -44,6 +44,7 @@ class Face:
     frame: int
     image_size: tuple[int, int]
     mesh: FloatArray | None = None
+    thumbnail: NDArray[np.uint8] | None = None
 
     @property
     def centre(self) -> FloatArray:
@@ -159,6 +160,15 @@ def _doubt(pair: FacePair, originals: Faces, edited: Faces) -> str:
         return ""
     side, faces = ("edited", edited) if pair.rival.face in edited.faces else ("original", originals)
     return f"; doubtful: {side} {faces.label(pair.rival.face)} is as like ({pair.rival.likeness:.3f})"
+
+
+@dataclass(frozen=True, eq=False)
+class Matching:
+    """Who is who, with all faces that were found."""
+
+    originals: Faces
+    edited: Faces
+    pairs: FacePairs
 
 
 @dataclass(frozen=True, eq=False)

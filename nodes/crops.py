@@ -17,10 +17,12 @@ from ..editedid_core.crops.paste import paste as paste_crops
 from ..editedid_core.crops.paste import paste_mask
 from ..editedid_core.crops.preview import crop_sheet
 from ..editedid_core.geometry.reshape import reshape_faces
+from ..editedid_core.masks.part_weights import read_parts
 from ..editedid_core.records import FacePairs, PasteRecord
 from . import types
 from .faces import CATEGORY
 from .given import checked
+from .parts import parts_input
 from .show import for_host, preview
 
 DEFAULTS = RestoreConfig()
@@ -145,6 +147,7 @@ class CropFacePairs(io.ComfyNode):
                               tooltip="Mask on the edited picture of things that must stay as they are over the face."),
                 io.Vae.Input("vae", optional=True, tooltip="The VAE that will encode the crops: their side becomes a "
                              "multiple of its factor, so that it cuts nothing off."),
+                parts_input(),
             ],
             outputs=[
                 io.Image.Output(display_name="original", tooltip="Original faces warped onto the edited ones."),
@@ -161,13 +164,15 @@ class CropFacePairs(io.ComfyNode):
     @checked
     def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
                 relight: float, auto_elements: float, piecewise: bool, keep_elements: bool,
-                element_mask: torch.Tensor | None = None, vae: Any = None) -> io.NodeOutput:
+                element_mask: torch.Tensor | None = None, vae: Any = None,
+                parts: str = str(DEFAULTS.parts)) -> io.NodeOutput:
+        weights = read_parts(parts)
         fitting = fitting_size(size, crop_multiple(vae))
         if fitting != size:
             logging.warning("Crop Face Pairs: size %d became %d, a multiple of %d: a VAE would cut the rest off, and "
                             "the faces would move.", size, fitting, crop_multiple(vae))
         crops = crop_pairs(original_image, edited_image, pairs, fitting, element_mask, relight, auto_elements,
-                           piecewise, keep_elements, tick=stop_if_asked)
+                           piecewise, keep_elements, tick=stop_if_asked, parts=weights)
         shown = with_placeholder(crops, edited_image, fitting)
         return io.NodeOutput(shown.original, shown.edited, shown.face_mask, shown.element_mask, shown.record,
                              ui=preview(crop_sheet(shown), cls))

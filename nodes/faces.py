@@ -18,13 +18,13 @@ from ..editedid_core.faces.compare import compare
 from ..editedid_core.faces.detect import ORDERS
 from ..editedid_core.faces.find import find_faces
 from ..editedid_core.faces.match import CHOICES
-from ..editedid_core.faces.preview import numbered_boxes, side_by_side
+from ..editedid_core.faces.preview import numbered_boxes, side_by_side, with_thumbnails
 from ..editedid_core.masks.outline import faces_mask
-from ..editedid_core.records import Faces
+from ..editedid_core.records import Faces, Matching
 from ..editedid_core.restore.stages import match, require_faces
 from . import types
 from .given import checked
-from .show import preview
+from .show import match_map, preview
 
 CATEGORY = "image/identity restoration"
 DEFAULTS = RestoreConfig()
@@ -155,6 +155,7 @@ class DetectFaces(io.ComfyNode):
         faces = find_faces(image, analyzer, face_landmarks, bounding_box, threshold, min_size, order, reference,
                            step_counter(image.shape[0]))
         require_faces(faces, "image", missing)
+        faces = with_thumbnails(image, faces)
         boxes = numbered_boxes(image, faces, stop_if_asked)
         return io.NodeOutput(faces, boxes, faces_mask(faces), len(faces.faces), ui=preview(boxes, cls))
 
@@ -169,6 +170,7 @@ class MatchFaces(io.ComfyNode):
             description="Finds who is who: pairs the faces of the original photos with those of the edited picture. "
             "Several photos of one person count together. Faces without a partner are reported and left alone.",
             search_aliases=["pair faces", "who is who", "multiple people"],
+            is_output_node=True,
             inputs=[
                 types.Faces.Input("original", tooltip="Faces of the original photo or photos (Detect Faces)."),
                 types.Faces.Input("edited", tooltip="Faces of the edited picture or pictures (Detect Faces)."),
@@ -202,7 +204,8 @@ class MatchFaces(io.ComfyNode):
                          same_person=same_person, photos=one_of(photos, CHOICES[:2], "photos"), pairs=pairs)
         matched = match(original, edited, config, stop_if_asked)
         report = matched.report(original, edited)
-        return io.NodeOutput(matched, len(matched.pairs), report, ui=ui.PreviewText(report))
+        shown = {**ui.PreviewText(report).as_dict(), **match_map(Matching(original, edited, matched), config)}
+        return io.NodeOutput(matched, len(matched.pairs), report, ui=shown)
 
 
 class FaceSimilarity(io.ComfyNode):

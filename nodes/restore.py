@@ -11,12 +11,15 @@ from ..editedid_core.choices import one_of
 from ..editedid_core.comfy.progress import RunProgress
 from ..editedid_core.config import NO_FACE, RestoreConfig
 from ..editedid_core.faces.match import CHOICES
+from ..editedid_core.masks.part_weights import read_parts
+from ..editedid_core.restore.overlay import origin_overlay
 from .crops import face_shape_input, skin_tone_input
 from .faces import pairs_input
 from .given import checked
+from .parts import parts_input
 from .run import crop_fault, run_restoration
 from .sampling import CATEGORY, late_inputs, make_settings, mode_input, settings_inputs
-from .show import for_host, report_picture, result_view, swap_hint
+from .show import for_host, match_map, report_picture, result_view, swap_hint
 from .types import Analyzer
 
 DEFAULTS = RestoreConfig()
@@ -87,6 +90,10 @@ class RestoreIdentity(io.ComfyNode):
                                optional=True, advanced=True, tooltip="How far strength follows the drift of a face. At "
                                "1 a face that is nearly right gets little strength, a stranger's face all of it."),
                 pairs_input(),
+                parts_input(),
+                io.Boolean.Input("frames", default=DEFAULTS.frames.enabled, optional=True, advanced=True,
+                                 tooltip="On: the pictures of edited are frames of one video. Each person keeps a "
+                                 "number and one decision, and nothing flickers."),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with restored faces."),
@@ -98,6 +105,8 @@ class RestoreIdentity(io.ComfyNode):
                                 "result."),
                 io.String.Output(display_name="report", tooltip="All figures and decisions as JSON, a record for each "
                                  "face and picture."),
+                io.Image.Output(display_name="overlay", tooltip="The edit with its faces tinted: green is taken from "
+                                "the photo, orange stays the edit's, violet is blended."),
                 io.Image.Output(display_name="report_picture", tooltip="Edit and result side by side, the faces "
                                 "numbered, with a line about each: to save with the result."),
             ],
@@ -117,13 +126,14 @@ class RestoreIdentity(io.ComfyNode):
                 no_face: str = DEFAULTS.find.no_face, photos: str = DEFAULTS.match.photos,
                 face_shape: float = DEFAULTS.shape.face_shape, skin_tone: float = DEFAULTS.shape.skin_tone,
                 strength_by_drift: float = DEFAULTS.strength_by_drift, pairs: str = DEFAULTS.match.pairs,
+                parts: str = str(DEFAULTS.parts), frames: bool = DEFAULTS.frames.enabled,
                 **values: Any) -> io.NodeOutput:
         missing, several = one_of(no_face, NO_FACE, "no_face"), one_of(photos, CHOICES, "photos")
-        config = replace(DEFAULTS, sampling=make_settings(mode, **values)).changed({
+        config = replace(DEFAULTS, sampling=make_settings(mode, **values), parts=read_parts(parts)).changed({
             "crop.size": crop_size, "match.min_similarity": min_similarity, "crop.relight": relight,
             "paste.feather": feather, "guard.enabled": guard, "find.no_face": missing, "match.photos": several,
             "shape.face_shape": face_shape, "shape.skin_tone": skin_tone, "strength_by_drift": strength_by_drift,
-            "match.pairs": pairs,
+            "match.pairs": pairs, "frames.enabled": frames,
         })
         done, seconds = run_restoration(config, original, edited, model, vae, analyzer, positive, negative,
                                         element_mask, RunProgress())
@@ -131,8 +141,11 @@ class RestoreIdentity(io.ComfyNode):
             done = replace(done, notes=(*done.notes, hint))
         image = for_host(done.image)
         report = json.dumps({**done.report(), "seconds": round(seconds, 3)}, indent=1)
-        shown = result_view(edited, image, done.lines(), done.cautions(), cls)
-        return io.NodeOutput(image, done.mask, done.before, done.after, report, report_picture(edited, done), ui=shown)
+        shown = {**result_view(edited, image, done.lines(), done.cautions(), cls),
+                 **match_map(done.matching, config.match, original, edited)}
+        overlay = origin_overlay(edited, done.mask, [pair.edited for pair in done.matching.pairs.pairs])
+        return io.NodeOutput(image, done.mask, done.before, done.after, report, overlay, report_picture(edited, done),
+                             ui=shown)
 
 
 NODES = [RestoreIdentity]

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from typing import Any
 
 import torch
 from comfy_api.latest import ui
 
+from ..editedid_core.config import MatchConfig
+from ..editedid_core.faces.face_map import face_map
+from ..editedid_core.faces.preview import thumbnail
 from ..editedid_core.pictures import to_rgb
+from ..editedid_core.records import Face, Matching
 from ..editedid_core.restore.report import Restoration
 from ..editedid_core.restore.sheet import result_sheets
+
+FACE_MAP = "editedid_face_map"
+"""The name by which the front end's face map finds its data in a node's output."""
 
 
 def for_host(image: torch.Tensor) -> torch.Tensor:
@@ -64,3 +72,15 @@ def _file_name(prompt: dict[str, Any], link: Any) -> str:
     source = prompt.get(str(link[0]), {}) if isinstance(link, list) and link else {}
     name = source.get("inputs", {}).get("image", "")
     return name.lower() if isinstance(name, str) else ""
+
+
+def match_map(found: Matching, config: MatchConfig, original: torch.Tensor | None = None,
+              edited: torch.Tensor | None = None) -> dict[str, Any]:
+    """What web/face_map.js shows: who is who. `original`, `edited`: the pictures of the faces, where the faces bring
+    no thumbnails."""
+    of_edit, of_photos = (_own if image is None else partial(thumbnail, image) for image in (edited, original))
+    return {FACE_MAP: [face_map(found, config.pairs, config.same_person, of_edit, of_photos)]}
+
+
+def _own(face: Face) -> Any:
+    return face.thumbnail

@@ -31,6 +31,7 @@ from ..masks.decision import decide, undecided
 from ..masks.disagreement import disagreement, whole_features
 from ..masks.elements import automatic_elements
 from ..masks.outline import face_mask
+from ..masks.part_weights import PartWeights, weighted
 from ..masks.parts import face_parts, features_in_one_state
 from ..masks.reading import FaceReading, read_face
 from ..pictures import check_found_in, check_pictures, checked_element_mask, to_rgb
@@ -56,6 +57,7 @@ photographs of 12 people, 2026-11."""
 _READ = 320
 """Side in pixels at which a photo's face is read."""
 
+BY_THE_MASKS = PartWeights()
 Alignment = Literal["mesh", "features", "own frames", "none"]
 
 
@@ -72,7 +74,8 @@ _ALIGNMENTS: dict[Alignment, Callable[[ArrayLike, ArrayLike], Matrix]] = {
 def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
                element_mask: torch.Tensor | None = None, relight: float = 1.0, auto_elements: float = 1.0,
                piecewise: bool = False, keep_elements: bool = True, alignment: Alignment = "mesh",
-               whole: bool = True, sharpen: bool = True, tick: Tick = nothing) -> CropResult:
+               whole: bool = True, sharpen: bool = True, tick: Tick = nothing,
+               parts: PartWeights = BY_THE_MASKS) -> CropResult:
     """Cut the edited face of every pair upright, and warp the original of the same person onto it.
 
     original_image: (B, H, W, C), edited_image: (B', H', W', C'), the pictures in which the faces were found.
@@ -84,7 +87,7 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
     original is laid over the edit: by the two faces' "mesh", with pose and expression removed; by "features" (the five
     points), also where a mesh is missing and nothing is bent; by the two faces' "own frames", or not at all ("none").
     whole: give each feature wholly to the photo or to the edit. sharpen: make the original as sharp as the edit. tick:
-    called for each pair.
+    called for each pair. parts: how much of each part is the photo's.
     Crops over the border of a picture are filled by reflection; those parts are never pasted.
     Returns tensors on the CPU; N = 0 when there is no pair. Raises ValueError for input that does not fit together.
     """
@@ -99,7 +102,7 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
     for pair in pairs.pairs:
         tick()
         rows.append(_crop_pair(pair, original_image, edited_image, mask, size, relight, auto_elements,
-                               piecewise or pair.shaped, alignment, whole, sharpen))
+                               piecewise or pair.shaped, alignment, whole, sharpen, parts))
     if not rows:
         empty = torch.zeros(0, size, size)
         pictures = torch.zeros(0, size, size, 3)
@@ -114,7 +117,7 @@ def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: 
 
 def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch.Tensor, mask: torch.Tensor | None,
                size: int, relight: float, auto_elements: float, bent: bool, alignment: Alignment, whole: bool,
-               sharpen: bool,
+               sharpen: bool, weights: PartWeights,
                ) -> tuple[FaceCrop, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Record, original (S, S, 3), edited (S, S, 3), face mask (S, S) and element mask (S, S) of one pair."""
     to_image = crop_frame(pair.edited.points, size)
@@ -152,14 +155,15 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
         strength, fine = auto_elements * _LAID, _fitting_light(original, edited, face * (1 - given))
     in_light = bring_light(original, edited, face * (1 - given))
     found = automatic_elements(in_light, edited, face, points, strength, glasses=not decision.read)
-    found = torch.maximum(found * (1 - decision.person), face * decision.edit)
-    elements = torch.maximum(given, found).clamp(0, 1)
+    covered = torch.maximum(given, torch.maximum(found * (1 - decision.person), face * decision.things))
+    elements = torch.maximum(covered, face * decision.edit).clamp(0, 1)
     # elements are not lit like skin, so light is compared once more without them
     in_light = bring_light(original, edited, face * (1 - elements), 1.0, fine)
     original = in_light if relight == 1 else bring_light(original, edited, face * (1 - elements), relight, fine)
     apart = disagreement(in_light, edited, face, decision.bent, strength) * (1 - decision.edit) * (1 - decision.person)
     apart = whole_features(apart, parts, decision.hair) if whole else apart
     elements = torch.maximum(elements, face * apart * (1 - decision.person))
+    elements = weighted(elements, covered, face, points, weights)
     if sharpen:
         original = match_sharpness(original, edited, face * (1 - elements) * parts.together())
     crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)

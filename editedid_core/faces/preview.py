@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ..pictures import to_bytes
+from ..geometry.affine import apply, crop_frame, pixel_grid, scale_of
+from ..geometry.resample import resample
+from ..pictures import to_bytes, to_rgb
 from ..records import Face, Faces
 from ..ticks import Tick, nothing
 
 _LARGEST = 1024
+_THUMBNAIL = 96
 _COLOURS = ((94, 196, 255), (255, 170, 80), (140, 220, 120), (230, 120, 200), (250, 230, 110))
 
 
@@ -31,6 +36,18 @@ def numbered_boxes(image: torch.Tensor, faces: Faces, tick: Tick = nothing) -> t
         _draw(picture, faces.in_frame(frame), scale)
         pictures.append(torch.from_numpy(np.array(picture, dtype=np.float32) / 255))
     return torch.stack(pictures)
+
+
+def thumbnail(image: torch.Tensor, face: Face) -> NDArray[np.uint8]:
+    """The face upright, (96, 96, 3) uint8. image: (B, H, W, C), the pictures in which it was found."""
+    frame = crop_frame(face.points, _THUMBNAIL)
+    positions = apply(frame, pixel_grid(_THUMBNAIL, _THUMBNAIL))
+    return to_bytes(resample(to_rgb(image[face.frame].detach()).cpu(), positions, scale_of(frame), "border"))
+
+
+def with_thumbnails(image: torch.Tensor, faces: Faces) -> Faces:
+    """The faces with their thumbnails."""
+    return replace(faces, faces=tuple(replace(face, thumbnail=thumbnail(image, face)) for face in faces.faces))
 
 
 def side_by_side(pictures: Sequence[torch.Tensor], height: int = 512) -> torch.Tensor:

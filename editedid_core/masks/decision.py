@@ -32,29 +32,30 @@ _HIDDEN = 0.35  # share of a part that the photo does not show, above which all 
 class Decision:
     """(S, S) float32 in [0, 1] each. edit: what stays the edit's in any case. person: what is the person's however much
     the two pictures differ there. hair: the lower face where one of the two carries hair, else 0. bent: the parts that
-    may differ, since photo and edit are in one state or bent to it. read: whether the faces were read; else nothing is
-    known but `bent`."""
+    may differ, since photo and edit are in one state or bent to it. things: glasses that stay the edit's. read: whether
+    the faces were read; else nothing is known but `bent`."""
 
     edit: torch.Tensor
     person: torch.Tensor
     hair: torch.Tensor
     bent: torch.Tensor
+    things: torch.Tensor
     read: bool = True
 
 
 def undecided(bent: torch.Tensor) -> Decision:
     """Of faces without a mesh: nothing is anybody's beforehand."""
     nobody = torch.zeros_like(bent)
-    return Decision(nobody, nobody, nobody, bent, read=False)
+    return Decision(nobody, nobody, nobody, bent, nobody, read=False)
 
 
 def decide(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], parts: FaceParts) -> Decision:
     """laid: (478, 3), where the photo's points lie in the crop. edit: read in the crop."""
     size = parts.nose.shape[0]
-    stays, person = _glasses(photo, edit, laid, size)
+    things, person = _glasses(photo, edit, laid, size)
     eyes, mouth = _states(photo, edit)
     unseen = 1 - _in_crop(shown_map(photo.mesh, edit.mesh), edit.mesh, size, 1.0)
-    stays = torch.maximum(stays, unseen)
+    stays = torch.maximum(things, unseen)
     both_eyes = torch.maximum(parts.left_eye, parts.right_eye)
     if not eyes or _share(unseen, both_eyes) > _HIDDEN:
         stays, person = torch.maximum(stays, both_eyes), person * (1 - both_eyes)
@@ -69,7 +70,7 @@ def decide(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], par
             stays = torch.maximum(stays, torch.maximum(hair, parts.mouth))
     bent = torch.stack([parts.left_eye * float(eyes), parts.right_eye * float(eyes), parts.nose,
                         parts.mouth * float(mouth)]).amax(0)
-    return Decision(stays.clamp(0, 1), person * (1 - unseen), hair, bent)
+    return Decision(stays.clamp(0, 1), person * (1 - unseen), hair, bent, things)
 
 
 def _states(photo: FaceReading, edit: FaceReading) -> tuple[bool, bool]:

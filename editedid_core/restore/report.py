@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..records import Face, Faces
+from ..records import Face, Faces, Matching
 
 Box = tuple[float, float, float, float]
 
@@ -25,11 +25,14 @@ class Decision(Enum):
     KEPT_MOVED = "kept, features moved too far"
     KEPT_LOST = "kept, no face found afterwards"
     UNSEEN = "restored, no face found afterwards"
+    RESTORED_AS_MOST = "restored, as in most frames"
+    KEPT_AS_MOST = "kept, as in most frames"
+    FAILED = "failed"
 
     @property
     def accepted(self) -> bool:
         """Whether the face in the picture was changed."""
-        return self in (Decision.RESTORED, Decision.SHAPE_ONLY, Decision.UNSEEN)
+        return self in (Decision.RESTORED, Decision.SHAPE_ONLY, Decision.UNSEEN, Decision.RESTORED_AS_MOST)
 
 
 _SENTENCES = {
@@ -40,6 +43,9 @@ _SENTENCES = {
     Decision.KEPT_MOVED: "eyes, nose or mouth would have moved too far; the edit's face is kept",
     Decision.KEPT_LOST: "no face was found after the restoration; the edit's face is kept",
     Decision.UNSEEN: "no face was found after the restoration",
+    Decision.RESTORED_AS_MOST: "restored, as in most frames of this person",
+    Decision.KEPT_AS_MOST: "the edit's face is kept, as in most frames of this person",
+    Decision.FAILED: "the restoration failed; the edit's face is kept",
 }
 
 
@@ -48,8 +54,9 @@ class FaceReport:
     """One face that was worked on. frame: its picture. box: x1, y1, x2, y2 in pixels of the edit. Similarities are
     cosines to the mean of the person's photos; `landmark_error` is the mean distance of the five points before and
     after, as a share of the eye distance; None if no face was found afterwards. shape: how far its shape was changed,
-    0 to 1. warnings: why it was hard to restore. number: of the face in its picture, from 1. photo: whose face it got,
-    in words, where there is a choice. covered: share of it that stays the edit's, 0 to 1."""
+    0 to 1. warnings: why it was hard to restore, or why it failed. number: of the face in its picture, from 1. photo:
+    whose face it got, in words, where there is a choice. covered: share of it that stays the edit's, 0 to 1. person:
+    number of the person in a sequence, from 1; 0 elsewhere."""
 
     frame: int
     box: Box
@@ -63,6 +70,7 @@ class FaceReport:
     number: int = 1
     photo: str = ""
     covered: float = 0.0
+    person: int = 0
 
     @property
     def accepted(self) -> bool:
@@ -90,7 +98,7 @@ class FaceReport:
     def as_data(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
-            "frame": self.frame, "number": self.number, "photo": self.photo, "box": self.box,
+            "frame": self.frame, "number": self.number, "person": self.person, "photo": self.photo, "box": self.box,
             "id_similarity_before": self.id_similarity_before, "id_similarity_after": self.id_similarity_after,
             "landmark_error": self.landmark_error,
             "decision": self.decision.value, "accepted": self.accepted, "note": self.note, "shape": self.shape,
@@ -153,7 +161,7 @@ class PictureReport:
 class Restoration:
     """image: the edited pictures (B, H, W, C) with restored faces. mask: (B, H, W), where they may differ from them.
     left_alone: faces of the edit without a person. pictures: one record for each picture of the edit. notes:
-    sentences about the run as a whole."""
+    sentences about the run as a whole. matching: who is who."""
 
     image: Tensor
     mask: Tensor
@@ -164,6 +172,7 @@ class Restoration:
     outside_pixels_changed: int
     network_evaluations: int
     mode: str
+    matching: Matching
     notes: tuple[str, ...] = ()
 
     @property

@@ -14,12 +14,13 @@ from ..crops.paste import paste, paste_mask
 from ..engines.protocol import Engine
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..pictures import check_pictures
-from ..records import CropResult, FacePair, FacePairs, Faces, PasteRecord
+from ..records import CropResult, FacePair, FacePairs, Faces, Matching, PasteRecord
 from ..ticks import Say, Tick, nothing, silent, within
 from .caution import cautions
+from .frames import decided_together, match_sequence, steady_masks
 from .guard import judge
-from .report import Decision, FaceReport, PictureReport, Restoration, photo_of
-from .stages import Prepared, cut, find, job, left_alone, match, shape_and_tone
+from .report import Decision, FaceReport, PictureReport, Restoration, box_of, photo_of
+from .stages import Prepared, cut, find, find_in_frames, job, left_alone, match, shape_and_tone
 
 FOUND = (0.02, 0.12)
 """Where the search for faces starts and ends, as shares of a run."""
@@ -41,9 +42,14 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     say("finding faces in the photos", FOUND[0])
     photos = find(original, "original", analyzer, config.find, tick)
     say("finding faces in the edit", sum(FOUND) / 2)
-    faces_of_edit = find(edited, "edited", analyzer, config.find, tick)
-    pairs = match(photos, faces_of_edit, config.match, tick)
-    run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick, say)
+    persons: tuple[int, ...] = ()
+    if config.frames.enabled:
+        found = find_in_frames(edited, "edited", analyzer, config.find, tick)
+        faces_of_edit, pairs, persons = match_sequence(photos, found, config, tick)
+    else:
+        faces_of_edit = find(edited, "edited", analyzer, config.find, tick)
+        pairs = match(photos, faces_of_edit, config.match, tick)
+    run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick, say, persons)
     attempts = run.attempts()
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
     say("putting the faces in", RESTORED)
@@ -55,8 +61,9 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     return Restoration(
         image, mask, faces, left_alone(pairs, config.match, faces_of_edit), pictures, len(pairs.unmatched_original),
         int(changed.sum()), sum(attempt.evaluations for attempt in attempts), attempts[0].mode if attempts else "none",
-        pairs.notes + tuple(f"No face was found in photo {frame + 1} of original; it is not used." for frame in
-              range(photos.frames) if not photos.in_frame(frame)),
+        Matching(photos, faces_of_edit, pairs),
+        pairs.notes + tuple(f"No face was found in photo {frame + 1} of original; it is not used."
+                            for frame in range(photos.frames) if not photos.in_frame(frame)),
     )
 
 
@@ -75,7 +82,8 @@ class _Attempt:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """One call of the runner, after matching."""
+    """One call of the runner, after matching. persons: the number of each pair's person, where the pictures are frames
+    of one sequence."""
 
     original: Tensor
     edited: Tensor
@@ -86,6 +94,7 @@ class _Run:
     element_mask: Tensor | None
     tick: Tick
     say: Say
+    persons: tuple[int, ...] = ()
 
     def attempts(self) -> list[_Attempt]:
         """Restore every pair. A face that the guard refuses in its new shape is tried again with less of it."""
@@ -97,7 +106,13 @@ class _Run:
             again = self._attempt(left, part * share, self.config.guard.retry_gain) if left else []
             for i, attempt in zip(left, again):
                 attempts[i] = _retried(attempts[i], attempt)
-        return attempts
+        return self._together(attempts) if self.persons else attempts
+
+    def _together(self, attempts: list[_Attempt]) -> list[_Attempt]:
+        """The attempts with one decision for all frames of a person. What failed stays as it is."""
+        decisions = decided_together([one.report.decision for one in attempts], self.persons)
+        return [replace(one, report=replace(one.report, decision=decision, person=person))
+                for one, decision, person in zip(attempts, decisions, self.persons)]
 
     def _attempt(self, chosen: list[int], share: float, least_gain: float | None = None) -> list[_Attempt]:
         """Restore and judge some pairs with this share of the new shape: mixed with the photo, or in the new shape
@@ -106,14 +121,23 @@ class _Run:
             return []
         pairs = self._some(chosen)
         prepared = self._prepared(pairs, [share] * len(chosen))
-        crops = cut(self.original, prepared, self.config.crop, self.tick)
+        crops = cut(self.original, prepared, self.config, self.tick)
+        if self.persons:
+            crops = steady_masks(crops, [self.persons[i] for i in chosen], self.config.frames)
         before = cut_crops(self.edited, crops.record)
         attempts = []
         for i, pair in enumerate(pairs.pairs):
             say = self._face(i, len(pairs.pairs), again=least_gain is not None)
-            result = self.engine.run(job(self.original, prepared, crops, i, self.config, say))
-            say("checking", 0.95)
-            report = self._judge(crops, i, before[i : i + 1], result.crop, least_gain)
+            record = replace(crops.record, crops=crops.record.crops[i : i + 1], masks=crops.record.masks[i : i + 1])
+            try:
+                result = self.engine.run(job(self.original, prepared, crops, i, self.config, say))
+                say("checking", 0.95)
+                report = self._judge(crops, i, before[i : i + 1], result.crop, least_gain)
+            except (ValueError, RuntimeError) as fault:
+                if self.edited.shape[0] == 1:
+                    raise
+                attempts.append(_failed(pair, before[i : i + 1], record, fault))
+                continue
             shaped = prepared.shaped.pairs.pairs[i].shaped
             if not report.accepted and shaped:
                 unmixed = self._judge(crops, i, before[i : i + 1], crops.edited[i : i + 1], least_gain)
@@ -121,7 +145,6 @@ class _Run:
             shape = share if shaped else 0.0
             covered = _covered(crops, i)
             report = replace(report, warnings=self._warnings(prepared, covered, i, pair), shape=shape, covered=covered)
-            record = replace(crops.record, crops=crops.record.crops[i : i + 1], masks=crops.record.masks[i : i + 1])
             attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode))
             self.tick()
         return attempts
@@ -168,6 +191,14 @@ def _covered(crops: CropResult, i: int) -> float:
     """Share of a face that stays the edit's, 0 to 1."""
     face = crops.face_mask[i]
     return float((face * crops.element_mask[i]).sum() / face.sum().clamp_min(1e-6))
+
+
+def _failed(pair: FacePair, before: Tensor, record: PasteRecord, fault: Exception) -> _Attempt:
+    """The record of a face that could not be restored: one picture of a batch must not stop the others."""
+    face = pair.as_found
+    report = FaceReport(face.frame, box_of(face.box), pair.similarity or 0.0, None, None, Decision.FAILED,
+                        warnings=(str(fault),))
+    return _Attempt(report, 0.0, before, record, 0, "none")
 
 
 def _retried(refused: _Attempt, again: _Attempt) -> _Attempt:

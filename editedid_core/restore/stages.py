@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..appearance.skin_tone import retone_faces
 from ..choices import one_of
-from ..config import NO_FACE, CropConfig, FindConfig, MatchConfig, RestoreConfig
+from ..config import NO_FACE, FindConfig, MatchConfig, RestoreConfig
 from ..crops.cut import crop_pairs
 from ..engines.protocol import FaceJob
 from ..faces.analyzers.protocol import FaceAnalyzer
@@ -30,6 +30,15 @@ def find(image: Tensor, name: str, analyzer: FaceAnalyzer, config: FindConfig, t
     """The faces of pictures (B, H, W, C). Raises ValueError as `require_faces` does."""
     faces = detect(image, analyzer, config.threshold, config.min_face, config.order, on_frame=tick)
     require_faces(faces, name, config.no_face)
+    return faces
+
+
+def find_in_frames(image: Tensor, name: str, analyzer: FaceAnalyzer, config: FindConfig, tick: Tick = nothing) -> Faces:
+    """The faces of a sequence, in which frames without a face are nothing special. Raises ValueError where no frame
+    holds one and `no_face` is "error"."""
+    faces = find(image, name, analyzer, replace(config, no_face="pass through"), tick)
+    if not faces.faces:
+        require_faces(faces, name, config.no_face)
     return faces
 
 
@@ -80,11 +89,12 @@ def shape_and_tone(original: Tensor, edited: Tensor, pairs: FacePairs, shares: S
     return Prepared(both, moved, toned.certainty)
 
 
-def cut(original: Tensor, prepared: Prepared, config: CropConfig, tick: Tick = nothing) -> CropResult:
+def cut(original: Tensor, prepared: Prepared, config: RestoreConfig, tick: Tick = nothing) -> CropResult:
     """The crops of all pairs, in order."""
-    return crop_pairs(original, prepared.shaped.image, prepared.shaped.pairs, config.size, prepared.element_mask,
-                      config.relight, config.auto_elements, config.piecewise, config.keep_elements, config.alignment,
-                      config.whole_features, config.match_sharpness, tick)
+    c = config.crop
+    return crop_pairs(original, prepared.shaped.image, prepared.shaped.pairs, c.size, prepared.element_mask, c.relight,
+                      c.auto_elements, c.piecewise, c.keep_elements, c.alignment, c.whole_features, c.match_sharpness,
+                      tick, config.parts)
 
 
 def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config: RestoreConfig,
@@ -94,7 +104,7 @@ def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config:
     photos = pair.originals[1:MOST_PHOTOS] if config.match.photos == "all together" else ()
     further = replace(prepared.shaped, pairs=FacePairs(
         tuple(replace(pair, original=photo) for photo in photos), (), ()))
-    others = cut(original, replace(prepared, shaped=further), config.crop).original
+    others = cut(original, replace(prepared, shaped=further), config).original
     drift = 1 - person_similarity(pair.originals, pair.as_found)
     return FaceJob(crops.original[one], crops.edited[one], others, crops.face_mask[i], crops.element_mask[i],
                    pose_distance(pair.original, pair.as_found), drift, crops.record.crops[i],

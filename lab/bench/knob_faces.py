@@ -141,8 +141,13 @@ def crop_face_pairs(world: World) -> Subject:
             "vae": Trial((world.methods.vae,), given={"size": 72}),
             "keep_elements": Trial(given={"element_mask": world.half_covered}),
             "element_mask": Trial((world.half_covered,)),
+            "parts": Trial(("mouth=0", "skin=0")),
         },
     )
+
+
+def face_parts(world: World) -> Subject:
+    return Subject({}, lambda outputs: [outputs[0]], {})
 
 
 def paste_faces(world: World) -> Subject:
@@ -206,6 +211,7 @@ def judge_faces(world: World) -> Subject:
 FACE_NODES: Mapping[str, Callable[[World], Subject]] = MappingProxyType({
     "EditedIDLoadFaceAnalyzer": load_face_analyzer, "EditedIDDetectFaces": detect_faces,
     "EditedIDMatchFaces": match_faces, "EditedIDFaceSimilarity": face_similarity, "EditedIDShapeFaces": shape_faces,
-    "EditedIDSkinTone": skin_tone, "EditedIDCropFacePairs": crop_face_pairs, "EditedIDPasteFaces": paste_faces,
+    "EditedIDSkinTone": skin_tone, "EditedIDCropFacePairs": crop_face_pairs, "EditedIDFaceParts": face_parts,
+    "EditedIDPasteFaces": paste_faces,
     "EditedIDReturnDetail": return_detail, "EditedIDJudgeFaces": judge_faces,
 })

@@ -7,6 +7,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import torch
+
 from .knob_world import LEFT_OUT, Look, Seen, Subject, Trial, World, small_clip
 
 FEW = {"steps": 4}
@@ -161,6 +163,9 @@ def restore_identity(world: World) -> Subject:
             "element_mask": Trial((world.half_covered,)),
             "photos": Trial(given={"original": photos, "edited": edit}),
             "pairs": Trial(("1=skip",)),
+            "parts": Trial(("keep the new smile", "skin=0")),
+            # two frames, in one of which the face lies elsewhere
+            "frames": Trial(given={"edited": torch.cat([world.edited, world.edited.roll(2, 2)])}),
             "skin_tone": Trial(given={"original": tone_photo, "edited": tone_edit}),
             "strength_by_drift": Trial(given={"original": near_photo, "edited": near_edit}),
         },

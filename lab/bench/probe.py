@@ -37,7 +37,7 @@ def crops(methods: DiffusionMethods, seeds: list[int]) -> Iterator[tuple[torch.T
         if pairs.pairs:
             shares = [config.shape.face_shape] * len(pairs.pairs)
             prepared = shape_and_tone(original, edited, pairs, shares, config.shape.skin_tone, None)
-            made = cut(original, prepared, config.crop)
+            made = cut(original, prepared, config)
             yield made.original[:1], made.edited[:1], made.face_mask[:1], made.element_mask[:1]
 
 

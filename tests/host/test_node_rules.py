@@ -20,10 +20,10 @@ CHOICES = [("EditedIDLoadFaceAnalyzer", "backend"), ("EditedIDLoadFaceAnalyzer",
            ("EditedIDDetectFaces", "no_face"), ("EditedIDMatchFaces", "photos"), ("EditedIDEntanglement", "donor"),
            ("EditedIDAdaptiveMixingSampler", "mode"), ("EditedIDRestoreIdentity", "mode"),
            ("EditedIDRestoreIdentity", "no_face"), ("EditedIDRestoreIdentity", "photos"),
-           ("EditedIDLayerProbe", "gate"),
+           ("EditedIDLayerProbe", "gate"), ("EditedIDFaceParts", "preset"),
            ("EditedIDLayerProbe", "mode"), ("EditedIDSamplePictures", "kind")]
 SETTING_ONLY = {"EditedIDAttentionDisentangle", "EditedIDEntanglement", "EditedIDPromptWords",
-                "EditedIDSamplePictures"}
+                "EditedIDFaceParts", "EditedIDSamplePictures"}
 """Nodes that only note a setting, encode one prompt or open a small file: nothing to stop."""
 
 

@@ -35,8 +35,8 @@ def test_few_inputs_are_in_sight_and_the_edit_comes_first(schema: Any) -> None:
 def test_values_of_saved_workflows_keep_their_order(schema: Any) -> None:
     """A workflow stores widget values by order: new ones may only come last."""
     old = ["crop_size", "mode", "steps", "strength", "init_weight", "final_steps", "solver_start", "solver_end", "cfg",
-           "noise_pattern", "min_similarity", "relight", "feather", "guard", "no_face", "null_text", "freedom", "photos",
-           "face_shape", "skin_tone", "strength_by_drift", "pairs"]
+           "noise_pattern", "min_similarity", "relight", "feather", "guard", "no_face", "null_text", "freedom",
+           "photos", "face_shape", "skin_tone", "strength_by_drift", "pairs"]
     inputs = sorted(schema.inputs, key=lambda i: bool(i.optional))
     assert [i.id for i in inputs if i.get_io_type() in WIDGETS][: len(old)] == old
 
@@ -94,7 +94,7 @@ def test_one_bar_with_words_that_never_goes_back(host: Host, monkeypatch: pytest
     monkeypatch.setattr(progress, "get_executing_context", lambda: SimpleNamespace(node_id="7"))
     host.events.clear()
     say = progress.RunProgress()
-    for words, done in (("loading", 0.0), ("face 1 of 1: sampling", 0.5), ("face 1 of 1, again: encoding", 0.3), ("", 1)):
+    for words, done in (("loading", 0.0), ("face 1 of 1: sampling", 0.5), ("face 1 of 1: encoding", 0.3), ("", 1)):
         say(words, done)
     assert bars == sorted(bars) and bars[-1] == 1
     told = [data for event, data in host.events if event == progress.PROGRESS_EVENT]

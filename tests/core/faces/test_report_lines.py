@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import torch
 
+from editedid_core.records import FacePairs, Faces, Matching
 from editedid_core.restore.report import Decision, FaceReport, LeftAlone, PictureReport, Restoration
 from editedid_core.restore.sheet import result_sheets
 from editedid_core.ticks import within
 
 BOX = (10.0, 10.0, 40.0, 50.0)
+NO_FACES = Faces((), 1, (64, 96))
 
 
 def result(frames: int, *faces: FaceReport, alone: tuple[LeftAlone, ...] = ()) -> Restoration:
     image = torch.rand(frames, 64, 96, 3)
     pictures = tuple(PictureReport(i, sum(f.frame == i for f in faces), 1, 0) for i in range(frames))
-    return Restoration(image, torch.zeros(frames, 64, 96), faces, alone, pictures, 0, 0, 0, "composite", ("A note.",))
+    return Restoration(image, torch.zeros(frames, 64, 96), faces, alone, pictures, 0, 0, 0, "composite", Matching(NO_FACES, NO_FACES, FacePairs((), (), ())), ("A note.",))
 
 
 def test_a_line_a_face_in_order_with_its_photo_and_what_stays() -> None:

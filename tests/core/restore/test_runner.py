@@ -276,7 +276,7 @@ def test_what_is_judged_is_what_is_pasted(analyzer: InsightFaceAnalyzer) -> None
     done = restore(photo, edit, analyzer, Given(cycle(["photo"])), config)
     pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0, 0.25)
     prepared = stages.shape_and_tone(photo, edit, pairs, [0.0], 0.0, None)
-    crops = stages.cut(photo, prepared, config.crop)
+    crops = stages.cut(photo, prepared, config)
     seen = as_pasted(crops.edited[0], crops.original[0], crops.record.masks[0], 0.2, 1.0)
     again = cut_crops(done.image, crops.record)[0]
     inside = crops.face_mask[0] > 0.01

@@ -1,0 +1,114 @@
+"""The face map in the real front end, in both renderers: re-paired by mouse and by key, reloaded, and run again."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from door.paths import ROOT
+
+from .conftest import READY
+from .test_workflows import RUN
+
+WITHOUT = ("CheckpointLoaderSimple", "MarkdownNote")
+"""Nodes that are left out, so that the photo's faces are put in without diffusion."""
+SHOW = """async ([workflow, vue]) => {
+    await app.extensionManager.setting.set("Comfy.VueNodes.Enabled", vue);
+    await app.extensionManager.setting.set("Comfy.Minimap.Visible", false);
+    await app.loadGraphData(workflow);
+    const node = app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity");
+    app.canvas.ds.scale = 0.8;
+    app.canvas.ds.offset = [60 - node.pos[0], 40 - node.pos[1]];
+    app.canvas.setDirty(true, true);
+}"""
+PAIRS = """() => app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity")
+    .widgets.find((widget) => widget.name === "pairs").value"""
+REPORT = "() => app.graph.nodes.find((n) => n.type === 'PreviewAny').widgets[0].value"
+FACES, PHOTOS = ".efm button.efm-face", ".efm .efm-photo"
+
+
+def group_workflow() -> dict[str, Any]:
+    """The group's workflow without its model and its notes."""
+    workflow = json.loads((ROOT / "workflows" / "several_people.json").read_text(encoding="utf-8"))
+    gone = {node["id"] for node in workflow["nodes"] if node["type"] in WITHOUT}
+    links = {link[0] for link in workflow["links"] if link[1] in gone}
+    workflow["nodes"] = [node for node in workflow["nodes"] if node["id"] not in gone]
+    workflow["links"] = [link for link in workflow["links"] if link[0] not in links]
+    for node in workflow["nodes"]:
+        for socket in node.get("inputs", []):
+            if socket.get("link") in links:
+                socket["link"] = None
+        if node["type"] == "EditedIDRestoreIdentity":
+            node["pos"], node["size"] = [0, 1200], [520, 400]  # below the others, so that nothing covers it
+    return workflow
+
+
+def shown(page: Page, url: str, workflow: dict[str, Any], vue: bool) -> None:
+    """A freshly loaded front end with the workflow after a run, the map in sight."""
+    page.goto(url, wait_until="domcontentloaded")
+    page.wait_for_function(READY, timeout=90_000)
+    page.evaluate(SHOW, [workflow, vue])
+    assert page.evaluate(RUN) == "success"
+    page.locator(FACES).first.wait_for(timeout=30_000)
+
+
+def drag(page: Page, face: int, photo: int) -> None:
+    """Drag a face of the edit onto a photo, both by their places."""
+    start, end = (page.locator(kind).nth(i).bounding_box() for kind, i in ((FACES, face), (PHOTOS, photo)))
+    assert start is not None and end is not None
+    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(end["x"] - 20, end["y"] + 10)
+    page.mouse.move(end["x"] + 20, end["y"] + 20)
+    page.mouse.up()
+
+
+def repaired(page: Page, url: str, vue: bool) -> None:
+    """The whole way: drag, skip by key, choose by key, reload, run again."""
+    shown(page, url, group_workflow(), vue)
+    assert page.locator(FACES).count() == page.locator(PHOTOS).count() == 3
+    assert page.evaluate(PAIRS) == ""
+    drag(page, 0, 1)
+    assert re.fullmatch(r"faces=3/3, 1=2 \(-?\d\.\d\d\)", page.evaluate(PAIRS))
+    page.locator(FACES).nth(2).focus()
+    page.keyboard.press("Enter")
+    assert re.search(r", 3=skip \(\d\.\d\d\)$", page.evaluate(PAIRS))
+    page.locator(FACES).nth(1).focus()
+    for _ in range(2):  # past "leave alone" to the first person
+        page.keyboard.press("ArrowDown")
+    assert re.search(r", 2=1 \(-?\d\.\d\d\), 3=skip", page.evaluate(PAIRS))
+    text = page.evaluate(PAIRS)
+    assert page.evaluate("() => document.activeElement.className") == "efm-face"  # the key did not lose its place
+    shown(page, url, page.evaluate("() => app.graph.serialize()"), vue)
+    assert page.evaluate(PAIRS) == text
+    states = page.locator(".efm .efm-state").all_inner_texts()
+    assert [state.endswith("as chosen") for state in states] == [True, True, False] and states[2] == "left alone"
+    report = json.loads(page.evaluate(REPORT))
+    assert len(report["faces"]) == 2 and report["left_alone"][0]["note"] == "left alone, as chosen"
+    page.get_by_role("button", name="Match all by likeness").click()
+    assert page.evaluate(PAIRS) == ""
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes 2"])
+def test_a_choice_on_the_map_holds(server, front_end, results, vue):
+    repaired(front_end.page, server.url, vue)
+    front_end.page.screenshot(path=results / f"face_map-{'nodes2' if vue else 'classic'}.png")
+    assert front_end.mistakes == [] and front_end.outside == []
+
+
+def test_every_control_has_a_name_and_can_be_reached_by_key(server, front_end):
+    page = front_end.page
+    shown(page, server.url, group_workflow(), False)
+    controls = page.locator(".efm :is(button, select)")
+    names = page.evaluate("""() => [...document.querySelectorAll(".efm :is(button, select)")].map(
+        (one) => one.ariaLabel || one.textContent)""")
+    assert len(names) == 7 and len(set(names)) == 7 and all(names)
+    assert all(controls.nth(i).evaluate("(one) => one.tabIndex") == 0 for i in range(7))
+    assert all(image.get_attribute("alt") is not None for image in page.locator(".efm img").all())
+    found = Axe().run(page, context=".efm").response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []

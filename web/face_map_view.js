@@ -1,0 +1,296 @@
+// The face map: the edit's faces at the left, the photos at the right, and who is who between them. Plain DOM.
+
+import { Choices, SKIP } from "./face_map_choices.js";
+import { STYLE } from "./face_map_style.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const COLOURS = 8;
+const DRAG = 6; // pixels until a press is a drag
+
+function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in element) element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** One map. `onChange` gets the new text of `pairs` after every choice of the user. */
+export class FaceMap {
+  constructor(onChange) {
+    if (!document.getElementById("editedid-face-map-style")) {
+      document.head.append(make("style", { id: "editedid-face-map-style", textContent: STYLE }));
+    }
+    this.onChange = onChange;
+    this.onResize = () => {};
+    this.content = make("div", { className: "efm-content" });
+    this.status = make("div", { className: "efm-status", role: "status" });
+    this.element = make("div", { className: "efm", role: "group", "aria-label": "Face map: who is who" },
+      this.content, this.status);
+    // the graph must neither pan nor take keys while somebody works here
+    for (const kind of ["pointerdown", "pointermove", "pointerup", "dblclick"]) {
+      this.element.addEventListener(kind, (event) => event.stopPropagation());
+    }
+    this.element.addEventListener("keydown", (event) => {
+      if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+    });
+    this.watch = new ResizeObserver(() => this.lines());
+    this.watch.observe(this.content);
+  }
+
+  remove() {
+    this.watch.disconnect();
+  }
+
+  height() {
+    return Math.ceil(this.content.offsetHeight + this.status.offsetHeight) + 12;
+  }
+
+  /** Before the first run: what to do. `current` gives the text of `pairs`. */
+  empty(current) {
+    this.content.replaceChildren(make("p", { className: "efm-hint",
+      textContent: "Run once to see who is who." }));
+    this.say("");
+    queueMicrotask(() => current() && this.say(`pairs: ${current()}`));
+  }
+
+  /** Show a run's faces. `current`: the text of `pairs` now; it may have changed since the run began. */
+  show(data, current) {
+    this.choices = new Choices(data);
+    this.written = data.pairs;
+    this.draw();
+    this.say([...data.notes, current === data.pairs ? "" : "pairs was changed since this run; run again to see it."]
+      .filter(Boolean).join(" "));
+    this.onResize();
+  }
+
+  say(text) {
+    this.status.textContent = text;
+    this.status.hidden = !text;
+  }
+
+  draw() {
+    const { data } = this.choices;
+    this.edited = data.edited.map((face, place) => this.editCard(face, place));
+    this.photos = data.photos.map((photo, place) => this.photoCard(photo, place));
+    this.svg = document.createElementNS(SVG, "svg");
+    this.svg.setAttribute("aria-hidden", "true");
+    this.svg.classList.add("efm-lines");
+    const reset = make("button", { type: "button", className: "efm-reset", textContent: "Match all by likeness",
+      disabled: this.choices.chosen.size === 0 });
+    reset.addEventListener("click", () => this.choose(() => this.choices.chosen.clear(),
+      "All faces are matched by likeness at the next run."));
+    this.content.replaceChildren(
+      make("div", { className: "efm-columns" },
+        make("div", { className: "efm-column", role: "list", "aria-label": "Faces of the edit" },
+          make("div", { className: "efm-title", textContent: "edit", role: "presentation" }), ...this.edited),
+        make("div", { className: "efm-column efm-right", role: "list", "aria-label": "Faces of the photos" },
+          make("div", { className: "efm-title", textContent: "photos", role: "presentation" }), ...this.photos),
+        this.svg),
+      reset);
+    if (this.hidden(data)) this.content.append(make("p", { className: "efm-hint", textContent: this.hidden(data) }));
+    this.lines();
+  }
+
+  hidden(data) {
+    const more = data.counts[0] - data.edited.length + data.counts[1] - data.photos.length;
+    return more > 0 ? `${more} more faces are not shown; name them in pairs.` : "";
+  }
+
+  /** Number of the person whom a face of the edit shows, from 1; 0 for nobody. */
+  person(place) {
+    const [first] = this.choices.photosOf(place);
+    return first === undefined ? 0 : this.choices.data.photos[first].person;
+  }
+
+  badge(person) {
+    const properties = { className: `efm-badge efm-colour-${person ? (person - 1) % COLOURS : "none"}`,
+      textContent: person || "–", "aria-hidden": "true" };
+    return make("span", properties);
+  }
+
+  editCard(face, place) {
+    const state = this.choices.stateOf(place);
+    const photos = this.choices.photosOf(place);
+    const person = this.person(place);
+    const words = this.words(place, state, photos);
+    const button = make("button", { type: "button", className: "efm-face", "aria-pressed": String(state === "skip"),
+      "aria-label": `Edit, ${face.label}: ${words}. Leave this face alone`,
+      title: "Click: leave this face alone, or not. Drag onto a photo: it is this person. Up and down keys: another person." },
+      make("img", { src: face.picture, alt: "", draggable: false }), this.badge(person));
+    this.drags(button, place);
+    button.addEventListener("keydown", (event) => this.keys(event, place));
+    const select = make("select", { "aria-label": `Who is ${face.label} of the edit?` });
+    for (const [label, value] of this.options(place)) {
+      select.append(make("option", { textContent: label, value: JSON.stringify(value) }));
+    }
+    select.value = JSON.stringify(this.choices.chosen.get(place) ?? null);
+    select.addEventListener("change", () => this.pair(place, JSON.parse(select.value)));
+    const text = make("div", { className: "efm-words" }, select,
+      make("span", { className: "efm-state", textContent: words }));
+    const doubt = this.doubt(place) ? " efm-doubt" : "";
+    return make("div", { className: `efm-card efm-${state}${doubt}`, role: "listitem" }, button, text);
+  }
+
+  photoCard(photo, place) {
+    const users = this.choices.data.edited.filter((_, edit) => this.choices.photosOf(edit).includes(place));
+    const alt = `Photos, ${photo.label}: person ${photo.person}, ${users.length ? "used" : "not used"}`;
+    return make("div", { className: `efm-card efm-photo${users.length ? "" : " efm-unused"}`, role: "listitem",
+      "data-photo": place }, make("div", { className: "efm-face" }, make("img", { src: photo.picture, alt,
+      draggable: false }), this.badge(photo.person)));
+  }
+
+  /** The state of a face of the edit in a few words. */
+  words(place, state, photos) {
+    const { data } = this.choices;
+    if (state === "skip") return "left alone";
+    if (state === "open") return "matched again at the next run";
+    if (state === "none") {
+      const refused = data.refused.find((pair) => pair.edited === place);
+      return refused ? `likely another person (${refused.likeness.toFixed(2)})` : "nobody is left for it";
+    }
+    const likeness = this.choices.likeness(place, photos);
+    const said = `person ${data.photos[photos[0]].person}${likeness === null ? "" : `, likeness ${likeness.toFixed(2)}`}`;
+    if (state === "chosen") return `${said}, as chosen`;
+    return this.doubt(place) ? `${said}; doubtful: ${this.doubt(place)}` : said;
+  }
+
+  /** What makes a match doubtful; empty where it was chosen or is sure. */
+  doubt(place) {
+    if (this.choices.stateOf(place) !== "found") return "";
+    return this.choices.data.matched.find((pair) => pair.edited === place).doubt;
+  }
+
+  /** What a face of the edit can be: [label, choice], the automatic match first. */
+  options(place) {
+    const { data } = this.choices;
+    const like = (photos) => {
+      const likeness = this.choices.likeness(place, photos);
+      return likeness === null ? "" : ` (${likeness.toFixed(2)})`;
+    };
+    const people = [...new Set(data.photos.map((photo) => photo.person))];
+    const options = [["match by likeness", null], ["leave alone", SKIP]];
+    for (const person of people) {
+      const photos = this.choices.photosOfPerson(person, place);
+      const all = photos.length > 1 ? `, all ${photos.length} photos` : "";
+      options.push([`person ${person}${all}${like(photos)}`, photos]);
+      if (photos.length > 1) {
+        for (const photo of photos) options.push([`person ${person}, ${data.photos[photo].label}${like([photo])}`, [photo]]);
+      }
+    }
+    const chosen = this.choices.chosen.get(place);
+    if (chosen && !options.some(([, value]) => JSON.stringify(value) === JSON.stringify(chosen))) {
+      options.push([`photos ${chosen.map((photo) => data.photos[photo].name).join(" + ")}${like(chosen)}`, chosen]);
+    }
+    return options;
+  }
+
+  /** Up and down: the next choice of the list. */
+  keys(event, place) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const options = this.options(place).map(([, value]) => JSON.stringify(value));
+    const now = options.indexOf(JSON.stringify(this.choices.chosen.get(place) ?? null));
+    this.pair(place, JSON.parse(options[(now + step + options.length) % options.length]));
+    this.edited[place].querySelector("button").focus();
+  }
+
+  pair(place, value) {
+    this.choose(() => this.choices.set(place, value), null, place);
+  }
+
+  choose(change, words, place) {
+    const focused = this.element.contains(document.activeElement) ? document.activeElement.tagName : null;
+    change();
+    this.draw();
+    if (place !== undefined && focused) this.edited[place].querySelector(focused.toLowerCase())?.focus();
+    const label = place === undefined ? "" : this.choices.data.edited[place].label;
+    const state = place === undefined ? "" : this.words(place, this.choices.stateOf(place), this.choices.photosOf(place));
+    this.say(words ?? `Edit, ${label}: ${state}. Run again to apply it.`);
+    this.onChange(this.choices.text());
+    this.onResize();
+  }
+
+  /** Drag a face of the edit onto a photo; a click without a drag leaves the face alone, or not. */
+  drags(button, place) {
+    let start = null;
+    let dragged = false;
+    button.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      start = [event.clientX, event.clientY];
+      dragged = false;
+      button.setPointerCapture(event.pointerId);
+    });
+    button.addEventListener("pointermove", (event) => {
+      if (!start) return;
+      dragged ||= Math.hypot(event.clientX - start[0], event.clientY - start[1]) > DRAG;
+      if (dragged) this.aim(button, event);
+    });
+    button.addEventListener("pointerup", (event) => {
+      const photo = dragged ? this.photoAt(event) : null;
+      start = null;
+      this.aim(null);
+      if (photo !== null) this.pair(place, this.choices.photosOfPerson(this.choices.data.photos[photo].person, place));
+    });
+    button.addEventListener("pointercancel", () => {
+      start = null;
+      this.aim(null);
+    });
+    button.addEventListener("click", () => {
+      if (!dragged) this.pair(place, this.choices.chosen.get(place) === SKIP ? null : SKIP);
+      dragged = false;
+    });
+  }
+
+  photoAt(event) {
+    const card = document.elementFromPoint(event.clientX, event.clientY)?.closest?.(".efm-photo");
+    return card && this.element.contains(card) ? Number(card.getAttribute("data-photo")) : null;
+  }
+
+  /** The line that follows a drag; none without a face. */
+  aim(button, event) {
+    this.svg.querySelector(".efm-aim")?.remove();
+    this.photos.forEach((card) => card.classList.remove("efm-target"));
+    if (!button) return;
+    const box = this.svg.getBoundingClientRect();
+    const zoom = box.width / this.svg.clientWidth || 1; // the graph's zoom
+    const to = [(event.clientX - box.left) / zoom, (event.clientY - box.top) / zoom];
+    this.line(this.middle(button, true), to, "efm-aim");
+    const photo = this.photoAt(event);
+    if (photo !== null) this.photos[photo].classList.add("efm-target");
+  }
+
+  middle(element, right) {
+    let [x, y] = [right ? element.offsetWidth : 0, element.offsetHeight / 2];
+    for (let at = element; at && at !== this.svg.parentElement; at = at.offsetParent) {
+      x += at.offsetLeft;
+      y += at.offsetTop;
+    }
+    return [x, y];
+  }
+
+  lines() {
+    if (!this.svg) return;
+    this.svg.replaceChildren();
+    this.edited.forEach((card, place) => {
+      const state = this.choices.stateOf(place);
+      this.choices.photosOf(place).forEach((photo, rank) => {
+        const from = this.middle(card, true);
+        const to = this.middle(this.photos[photo].querySelector(".efm-face"), false);
+        const colour = (this.choices.data.photos[photo].person - 1) % COLOURS;
+        this.line(from, to, `efm-line-${colour} efm-line-${this.doubt(place) ? "doubt" : state}${rank ? " efm-further" : ""}`);
+      });
+    });
+  }
+
+  line(from, to, classes) {
+    const bend = Math.max(12, (to[0] - from[0]) / 2);
+    const path = document.createElementNS(SVG, "path");
+    path.setAttribute("d", `M${from} C${from[0] + bend},${from[1]} ${to[0] - bend},${to[1]} ${to}`);
+    path.setAttribute("class", `efm-line ${classes}`);
+    this.svg.append(path);
+  }
+}
