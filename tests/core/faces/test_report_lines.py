@@ -16,7 +16,9 @@ NO_FACES = Faces((), 1, (64, 96))
 def result(frames: int, *faces: FaceReport, alone: tuple[LeftAlone, ...] = ()) -> Restoration:
     image = torch.rand(frames, 64, 96, 3)
     pictures = tuple(PictureReport(i, sum(f.frame == i for f in faces), 1, 0) for i in range(frames))
-    return Restoration(image, torch.zeros(frames, 64, 96), faces, alone, pictures, 0, 0, 0, "composite", Matching(NO_FACES, NO_FACES, FacePairs((), (), ())), ("A note.",))
+    nobody = Matching(NO_FACES, NO_FACES, FacePairs((), (), ()))
+    return Restoration(image, torch.zeros(frames, 64, 96), faces, alone, pictures, 0, 0, 0, "composite", nobody,
+                       ("A note.",))
 
 
 def test_a_line_a_face_in_order_with_its_photo_and_what_stays() -> None:
