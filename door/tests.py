@@ -75,7 +75,7 @@ class Suite:
 
     def _workers(self) -> list[str]:
         """A worker for each core, and the tests of a file on the same one; pytest arguments may say otherwise."""
-        return ["-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), "--dist", "loadfile", "--no-loadscope-reorder"]
+        return ["-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), "--dist", "loadfile"]
 
     def _pytest(self, ring: str, env: dict[str, str], only: Sequence[str] = ()) -> bool:
         scratch = RUN / "scratch"  # not the clone: pytest's start would put it first on sys.path,

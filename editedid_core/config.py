@@ -22,6 +22,10 @@ from .faces.match import DOUBT, SAME_PERSON, Choice
 from .masks.part_weights import PartWeights
 
 EngineName = Literal["edited id", "composite"]
+Quality = Literal["fast", "standard", "best"]
+QUALITIES: tuple[Quality, ...] = get_args(Quality)
+_PRESETS: dict[Quality, dict[str, Any]] = {"fast": {"sampling.steps": 1, "tries": 1}, "best": {"tries": 4}}
+"""What a quality sets. Drawn: a step is three evaluations a face; four tries at ten steps and strength 0.5 are 60."""
 NoFace = Literal["error", "pass through"]
 NO_FACE: tuple[NoFace, ...] = get_args(NoFace)
 
@@ -64,7 +68,8 @@ class ShapeConfig:
 
 @dataclass(frozen=True)
 class CropConfig:
-    """size: side of the crops in pixels. relight: how far the original takes the edit's light, 0 to 1. auto_elements:
+    """size: side of the crops in pixels; None is the size that the model was made for, or without a model what suits
+    the largest face. relight: how far the original takes the edit's light, 0 to 1. auto_elements:
     how readily things over a face are found, 0 to 2 (drawn). keep_elements: leave them out of the paste.
 
     For comparison: piecewise: bend the original to the edit's landmarks where there is no mesh. alignment: of the
@@ -72,7 +77,7 @@ class CropConfig:
     edit's or wholly the person's. match_sharpness: make the original as sharp as the edit.
     """
 
-    size: int = 512
+    size: int | None = None
     relight: float = 1.0
     auto_elements: float = 1.4
     keep_elements: bool = True
@@ -86,13 +91,14 @@ class CropConfig:
 class GuardConfig:
     """enabled: keep the edit's face where the restored one is no better. least_gain: likeness (cosine) that a face must
     gain: below 0.05 it is chance (38 pairs of photographs, 2026-10: of faces that two other recognisers found further
-    from the person, three of four had gained less).
-    most_moved: landmark error in eye distances above which a restoration has come apart (drawn). retry_shapes: shares
-    of the new shape that are tried if the guard refuses all of it. retry_gain: likeness that a retry must gain, because
-    a second try is lucky more often (drawn)."""
+    from the person, three of four had gained less). enough: share of the likeness still missing to 1 that is enough
+    instead, for an edit that is near the person already. most_moved: landmark error in eye distances above which a
+    restoration has come apart (drawn). retry_shapes: shares of the new shape that are tried if the guard refuses all of
+    it. retry_gain: likeness that a retry must gain, because a second try is lucky more often (drawn)."""
 
     enabled: bool = True
     least_gain: float = 0.05
+    enough: float = 0.25
     most_moved: float = 0.2
     retry_shapes: tuple[float, ...] = (0.5, 0.0)
     retry_gain: float = 0.06
@@ -126,6 +132,9 @@ class RestoreConfig:
     engine: what restores a crop. parts: how much of each part of a face comes from the photo. sampling, entangle,
     disentangle: EditedID's run. strength_by_drift: how far strength follows the drift of a face, 0 to 1. detail: share
     of the autoencoder's lost detail that is given back, 0 to 1.
+    prompt: words for every face where no conditioning is given; "" is the model's true empty prompt. quality: one
+    choice that sets others (`resolved`). tries: different runs of each face, of which the best is taken;
+    most_evaluations: a face gets no further try that would lead past so many.
     """
 
     engine: EngineName = "edited id"
@@ -139,9 +148,18 @@ class RestoreConfig:
     disentangle: Disentangle = field(default_factory=Disentangle)
     strength_by_drift: float = 0.0
     detail: float = 1.0
+    prompt: str = ""
+    quality: Quality = "standard"
+    tries: int = 1
+    most_evaluations: int = 60
     guard: GuardConfig = field(default_factory=GuardConfig)
     frames: FramesConfig = field(default_factory=FramesConfig)
     paste: PasteConfig = field(default_factory=PasteConfig)
+
+    def resolved(self) -> RestoreConfig:
+        """The same with what `quality` sets: "fast" takes one step, "best" the best of several tries, "standard" leaves
+        all as it is."""
+        return self.changed(_PRESETS.get(self.quality, {}))
 
     def to_json(self) -> str:
         """All fields as JSON."""

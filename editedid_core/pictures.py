@@ -11,6 +11,9 @@ from .records import Face
 _PLACEHOLDER = (64, 64)
 """The size of the mask of zeros that the host's loaders give for a picture without alpha: it stands for no mask."""
 
+_STRIP = 64
+"""Rows that are turned into bytes at a time."""
+
 VAE_REMEDY = "start ComfyUI with --fp32-vae, or connect the VAE that belongs to the model"
 SAMPLE_REMEDY = "run the model in fp32 or bf16, or lower the strength"
 
@@ -70,5 +73,9 @@ def to_rgb(picture: torch.Tensor) -> torch.Tensor:
 
 def to_bytes(picture: torch.Tensor) -> NDArray[np.uint8]:
     """One picture (H, W, C) with values 0 to 1 as (H, W, 3) uint8; values that are not numbers become black."""
-    rgb = to_rgb(picture).detach().to("cpu", torch.float32)
-    return np.ascontiguousarray(rgb.nan_to_num(0.0).clamp(0, 1).mul(255).round().to(torch.uint8).numpy())
+    rgb = to_rgb(picture).detach()
+    result = np.empty((rgb.shape[0], rgb.shape[1], 3), dtype=np.uint8)
+    for top in range(0, len(result), _STRIP):  # a strip stays in the processor's cache, a large picture does not
+        strip = rgb[top:top + _STRIP].to("cpu", torch.float32).nan_to_num(0.0)
+        result[top:top + _STRIP] = strip.clamp_(0, 1).mul_(255).round_().to(torch.uint8).numpy()
+    return result

@@ -29,6 +29,30 @@ once for each host version.
 | family | hooks | token layout | ComfyUI | round trip, edit / original | gating |
 |---|---|---|---|---|---|
 """
+_PROFILES = """## How each model is run
+
+The pack runs a model as its makers do. Tests look at what every row of the network is given
+(`tests/host/method/test_profiles.py`). The first row that fits counts. Facts marked *assumed* have no public source
+yet.
+
+* **Told by**: the host's class of the model, words of its file's name, channels of its input. Other loaders than the
+  host's may not say which file it was: an edit model then counts as the plain model, and a distilled one as not
+  distilled.
+* **Size**: side in pixels of a crop with `crop_size` *auto*.
+* **No prompt**: *encoded* is what the text encoder makes of an empty prompt, with the family's template; without
+  `clip` zeros stand for it, and the report says so. *Zeros* were trained.
+* **Guidance**: the embedded guidance of the sources and of the target. A prompt's own (*FluxGuidance*) is the
+  target's.
+* **References**: the original sees itself and the edit itself, twice each; the target sees the original and then the
+  edit. A prompt's own references are left as they are.
+* **Steps**: a distilled model is run in lock-step on its own noise levels, as far as *strength* reaches. A file name
+  with *turbo*, *lightning*, *lcm*, *hyper*, *dmd* or *distill* counts as well, and LCM sampling. The model's own
+  shift of its schedule, and that of the *ModelSampling* nodes, is kept; elsewhere the levels are even in the
+  logarithm of the noise-to-signal ratio, which no shift moves.
+
+| model | told by | size | no prompt | guidance | references | beside the noise | steps | source |
+|---|---|---|---|---|---|---|---|---|
+"""
 _LOCATED = {
     "numbers": "attention override, the host's block numbers",
     "order": "attention override, order of the calls",
@@ -61,6 +85,21 @@ def layout(family: Family, toy: Toy) -> str:
     return f"text, image{references}"
 
 
+def profiles() -> str:
+    """How each model is run, as a section of the page."""
+    lines = []
+    for family in FAMILIES:
+        for one in family.profiles:
+            told = [one.config and f"`{one.config}`", " or ".join(f"*{word}*" for word in one.named),
+                    f"{one.channels} channels" if one.channels else "", "v-prediction" if one.v_prediction else ""]
+            guidance = "" if one.guidance is None else " / ".join(f"{value:g}" for value in one.guidance)
+            cells = (one.title, ", ".join(filter(None, told)), f"{one.size}", one.text, guidance,
+                     "yes" if one.references else "", one.concat, f"{one.steps or ''}",
+                     f"refused: {one.refusal}" if one.refusal else one.source)
+            lines.append(f"| {' | '.join(cells)} |")
+    return _PROFILES + "\n".join(lines) + "\n"
+
+
 def write_table(measured: Mapping[str, Measured], version: str) -> None:
     """Write the page when EDITEDID_UPDATE asks for it; figures are those of the newest host that ran."""
     if os.environ.get("EDITEDID_UPDATE") != "1":
@@ -85,7 +124,7 @@ def write_table(measured: Mapping[str, Measured], version: str) -> None:
     refused = {f.name: f.refusal for f in FAMILIES if f.refusal}
     closed = "".join(f"| {name} | {why} |\n" for name, why in refused.items())
     PATH.write_text(
-        f"{_HEAD}{chr(10).join(lines)}\n\n## Refused\n\nID Entanglement and the gated "
+        f"{_HEAD}{chr(10).join(lines)}\n\n{profiles()}\n## Refused\n\nID Entanglement and the gated "
         f"sampler refuse these models with one sentence:\n\n| family | why |\n|---|---|\n{closed}", "utf8")
 
 

@@ -9,10 +9,11 @@ import torch
 from comfy_api.latest import io
 
 from ..editedid_core.appearance.skin_tone import OTHER_LIGHT, UNSURE, retone_faces
+from ..editedid_core.comfy.model_profile import native_size
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.vae import crop_multiple, fitting_size
 from ..editedid_core.config import RestoreConfig
-from ..editedid_core.crops.cut import crop_pairs, with_placeholder
+from ..editedid_core.crops.cut import crop_pairs, natural_size, with_placeholder
 from ..editedid_core.crops.paste import paste as paste_crops
 from ..editedid_core.crops.paste import paste_mask
 from ..editedid_core.crops.preview import crop_sheet
@@ -24,6 +25,7 @@ from .faces import CATEGORY
 from .given import checked
 from .parts import parts_input
 from .show import for_host, preview
+from .sizes import AUTO, chosen_size, size_fault, size_input
 
 DEFAULTS = RestoreConfig()
 
@@ -127,10 +129,7 @@ class CropFacePairs(io.ComfyNode):
                 io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces, or the "
                                "output of Shape Faces or Skin Tone."),
                 types.Pairs.Input("pairs", tooltip="The pairs of Match Faces or Shape Faces."),
-                io.Int.Input("size", default=DEFAULTS.crop.size, min=64, max=2048, step=8,
-                             tooltip="Side of the crops in pixels, the size of pictures that the model was made for, "
-                             "mostly 512 or 1024; 128 or 256 for the lab's UNet and DiT. Rounded up to what the VAE "
-                             "takes whole, without one to a multiple of 64."),
+                size_input("size"),
                 io.Float.Input("relight", default=DEFAULTS.crop.relight, min=0.0, max=1.0, step=0.05,
                                tooltip="How far the original takes the light and tone of the edit. 0 leaves it "
                                "unchanged."),
@@ -148,6 +147,8 @@ class CropFacePairs(io.ComfyNode):
                 io.Vae.Input("vae", optional=True, tooltip="The VAE that will encode the crops: their side becomes a "
                              "multiple of its factor, so that it cuts nothing off."),
                 parts_input(),
+                io.Model.Input("model", optional=True, tooltip="The model that will work on the crops: size auto then "
+                               "is the size that it was made for."),
             ],
             outputs=[
                 io.Image.Output(display_name="original", tooltip="Original faces warped onto the edited ones."),
@@ -161,16 +162,23 @@ class CropFacePairs(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, size: Any = AUTO) -> bool | str:
+        return size_fault(size, "size")
+
+    @classmethod
     @checked
-    def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
+    def execute(cls, original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: str | int,
                 relight: float, auto_elements: float, piecewise: bool, keep_elements: bool,
-                element_mask: torch.Tensor | None = None, vae: Any = None,
-                parts: str = str(DEFAULTS.parts)) -> io.NodeOutput:
+                element_mask: torch.Tensor | None = None, vae: Any = None, parts: str = str(DEFAULTS.parts),
+                model: Any = None) -> io.NodeOutput:
         weights = read_parts(parts)
-        fitting = fitting_size(size, crop_multiple(vae))
-        if fitting != size:
+        native = None if model is None else native_size(model)
+        side = chosen_size(size, "size") or native or natural_size(pairs)
+        multiple = crop_multiple(vae, model)
+        fitting = fitting_size(side, multiple)
+        if fitting != side:
             logging.warning("Crop Face Pairs: size %d became %d, a multiple of %d: a VAE would cut the rest off, and "
-                            "the faces would move.", size, fitting, crop_multiple(vae))
+                            "the faces would move.", side, fitting, multiple)
         crops = crop_pairs(original_image, edited_image, pairs, fitting, element_mask, relight, auto_elements,
                            piecewise, keep_elements, tick=stop_if_asked, parts=weights)
         shown = with_placeholder(crops, edited_image, fitting)

@@ -21,7 +21,8 @@ def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutpu
 
     Choices must be among their options, numbers in the range of their widget; pictures, masks and latents must be
     there, and pictures and masks must hold numbers alone. An input that the node's `validate_inputs` names is the
-    node's own to check where it is a text. Raises ValueError, one sentence that names the input, for anything else.
+    node's own to check where it is a text, or a number beside choices that are numbers. Raises ValueError, one
+    sentence that names the input, for anything else.
     """
     signature = inspect.signature(execute)
     of_class, *_ = signature.parameters
@@ -34,7 +35,8 @@ def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutpu
         inputs = [one for one in cls.define_schema().inputs if one.id in values]
         own = inspect.signature(cls.validate_inputs).parameters
         for one in sorted(inputs, key=lambda one: _ORDER.get(one.get_io_type(), len(_ORDER))):
-            if not (one.id in own and isinstance(values[one.id], str)):
+            numbers = (int,) if any(str(choice).isdigit() for choice in getattr(one, "options", None) or ()) else ()
+            if not (one.id in own and isinstance(values[one.id], (str, *numbers))):
                 values[one.id] = _checked(one, values[one.id])
         return execute(cls, **{name: value for name, value in values.items() if name not in (of_class, more)})
 

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ..editedid_core.choices import one_of
 from ..editedid_core.comfy.progress import RunProgress
-from ..editedid_core.config import NO_FACE, RestoreConfig
+from ..editedid_core.config import NO_FACE, QUALITIES, RestoreConfig
 from ..editedid_core.faces.match import CHOICES
 from ..editedid_core.masks.part_weights import read_parts
 from ..editedid_core.restore.overlay import origin_overlay
@@ -17,9 +17,10 @@ from .crops import face_shape_input, skin_tone_input
 from .faces import pairs_input
 from .given import checked
 from .parts import parts_input
-from .run import crop_fault, run_restoration
-from .sampling import CATEGORY, late_inputs, make_settings, mode_input, settings_inputs
+from .run import run_restoration
+from .sampling import CATEGORY, clip_input, late_inputs, make_settings, mode_input, settings_inputs
 from .show import for_host, match_map, report_picture, result_view, swap_hint
+from .sizes import AUTO, chosen_size, size_fault, size_input
 from .types import Analyzer
 
 DEFAULTS = RestoreConfig()
@@ -48,9 +49,7 @@ class RestoreIdentity(io.ComfyNode):
                                "bypass the node, it comes out unchanged."),
                 io.Image.Input("original", tooltip="Photo with the true face. A batch may hold several photos or "
                                "several people."),
-                io.Int.Input("crop_size", default=DEFAULTS.crop.size, min=64, max=2048, step=16,
-                             tooltip="Side of the face crop in pixels, the size of pictures that the model was made "
-                             "for, mostly 512 or 1024; 128 for the lab's UNet, 256 for its DiT."),
+                size_input("crop_size", advanced=True),
                 mode_input(advanced=True),
                 *settings_inputs(one_node=True),
                 io.Float.Input("min_similarity", default=DEFAULTS.match.min_similarity, min=-1.0, max=1.0, step=0.05,
@@ -86,14 +85,23 @@ class RestoreIdentity(io.ComfyNode):
                                "time)."),
                 face_shape_input(DEFAULTS.shape.face_shape, optional=True, advanced=True),
                 skin_tone_input(DEFAULTS.shape.skin_tone, optional=True),
+                clip_input(),
                 io.Float.Input("strength_by_drift", default=DEFAULTS.strength_by_drift, min=0.0, max=1.0, step=0.05,
                                optional=True, advanced=True, tooltip="How far strength follows the drift of a face. At "
                                "1 a face that is nearly right gets little strength, a stranger's face all of it."),
                 pairs_input(),
-                parts_input(),
+                parts_input(advanced=False),
                 io.Boolean.Input("frames", default=DEFAULTS.frames.enabled, optional=True, advanced=True,
                                  tooltip="On: the pictures of edited are frames of one video. Each person keeps a "
                                  "number and one decision, and nothing flickers."),
+                io.Combo.Input("quality", options=list(QUALITIES), default=DEFAULTS.quality, optional=True,
+                               advanced=True, tooltip="fast: one step, about three evaluations of the model for a "
+                               "face. standard: what the other inputs say. best: up to four different runs, at most "
+                               "60 evaluations; the one with the most likeness and the least change of place and rim "
+                               "is taken."),
+                io.String.Input("prompt", default=DEFAULTS.prompt, optional=True, advanced=True, tooltip="Needs clip. "
+                                "A few words for every face, such as: a portrait photo. Empty is the model's own "
+                                "empty prompt, and the best start."),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with restored faces."),
@@ -113,14 +121,16 @@ class RestoreIdentity(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, crop_size: int | None) -> bool | str:
-        return crop_fault(crop_size)
+    def validate_inputs(cls, crop_size: Any = AUTO) -> bool | str:
+        return size_fault(crop_size, "crop_size")
 
     @classmethod
     @checked
     def execute(cls, original: torch.Tensor, edited: torch.Tensor, mode: str, model: Any = None, vae: Any = None,
                 analyzer: Any = None, positive: Any = None, negative: Any = None,
-                element_mask: torch.Tensor | None = None, crop_size: int = DEFAULTS.crop.size,
+                element_mask: torch.Tensor | None = None, clip: Any = None, prompt: str = DEFAULTS.prompt,
+                quality: str = DEFAULTS.quality,
+                crop_size: str | int = AUTO,
                 min_similarity: float = DEFAULTS.match.min_similarity, relight: float = DEFAULTS.crop.relight,
                 feather: float = DEFAULTS.paste.feather, guard: bool = DEFAULTS.guard.enabled,
                 no_face: str = DEFAULTS.find.no_face, photos: str = DEFAULTS.match.photos,
@@ -130,13 +140,14 @@ class RestoreIdentity(io.ComfyNode):
                 **values: Any) -> io.NodeOutput:
         missing, several = one_of(no_face, NO_FACE, "no_face"), one_of(photos, CHOICES, "photos")
         config = replace(DEFAULTS, sampling=make_settings(mode, **values), parts=read_parts(parts)).changed({
-            "crop.size": crop_size, "match.min_similarity": min_similarity, "crop.relight": relight,
-            "paste.feather": feather, "guard.enabled": guard, "find.no_face": missing, "match.photos": several,
-            "shape.face_shape": face_shape, "shape.skin_tone": skin_tone, "strength_by_drift": strength_by_drift,
-            "match.pairs": pairs, "frames.enabled": frames,
+            "crop.size": chosen_size(crop_size, "crop_size"), "match.min_similarity": min_similarity,
+            "crop.relight": relight, "paste.feather": feather, "guard.enabled": guard, "find.no_face": missing,
+            "match.photos": several, "shape.face_shape": face_shape, "shape.skin_tone": skin_tone,
+            "strength_by_drift": strength_by_drift, "prompt": prompt, "match.pairs": pairs, "frames.enabled": frames,
+            "quality": one_of(quality, QUALITIES, "quality"),
         })
         done, seconds = run_restoration(config, original, edited, model, vae, analyzer, positive, negative,
-                                        element_mask, RunProgress())
+                                        element_mask, clip, RunProgress())
         if (hint := swap_hint(cls.hidden)) is not None:
             done = replace(done, notes=(*done.notes, hint))
         image = for_host(done.image)

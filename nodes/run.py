@@ -12,11 +12,13 @@ import torch
 
 from ..editedid_core.comfy import vae as host_vae
 from ..editedid_core.comfy.crop_conditioning import crop_conditioning
+from ..editedid_core.comfy.empty_prompt import prompt_without_words
 from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
-from ..editedid_core.comfy.model_profile import check_latent, check_prompt
+from ..editedid_core.comfy.model_profile import check_latent, check_prompt, native_size, profile_of
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
 from ..editedid_core.config import RestoreConfig
+from ..editedid_core.crops.cut import NATURAL_SIZES
 from ..editedid_core.engines.composite import CompositeEngine
 from ..editedid_core.engines.edited_id.engine import EditedIDEngine, Sampled
 from ..editedid_core.engines.edited_id.presets import PAPER_PRESETS
@@ -25,14 +27,17 @@ from ..editedid_core.engines.protocol import Engine, FaceJob, FaceResult
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import load_analyzer
 from ..editedid_core.restore.report import Restoration
+from ..editedid_core.restore.resume import FinishedFaces
 from ..editedid_core.restore.runner import restore
 from ..editedid_core.ticks import Say, silent, within
 
+FINISHED = FinishedFaces()
+"""What an interrupted batch has restored; closed at the end of each run."""
+
+FAR_OFF = 1.6
+"""Ratio of a crop to the model's own size from which a warning is due."""
 NO_MODEL = ("model and vae are not both connected: the photo's face was put in without diffusion. Connect both to "
             "restore with the model.")
-
-CROP_STEP = 8
-"""Pixels that every VAE of pictures works in."""
 
 
 def best_analyzer() -> FaceAnalyzer:
@@ -54,6 +59,7 @@ def with_gates(model: Any, config: RestoreConfig) -> Any:
 
 def make_engine(config: RestoreConfig, model: Any, vae: Any, positive: Any = None, negative: Any = None) -> Engine:
     """The engine that `config` names. `positive`, `negative` None means an empty conditioning."""
+    config = config.resolved()
     if config.engine == "composite":
         return CompositeEngine()
     return _OnHost(with_gates(model, config), vae, positive, negative, config)
@@ -81,40 +87,51 @@ class _OnHost:
             positive, negative = (crop_conditioning(one, job.place, cells, job.bent)
                                   for one in (self.positive, self.negative))
             done = sample_pair(self.model, positive, negative, original, edited, face_mask, element_mask, settings,
-                               others, within(job.say, 0.1, 0.9))
-            return Sampled(done.latent, done.evaluations, done.mode)
+                               others, without_face(self.model, self.vae, job), within(job.say, 0.1, 0.9))
+            return Sampled(done.latent, done.evaluations, done.mode, done.notes)
 
         c = self.config
         return EditedIDEngine(encode, sample, partial(host_vae.decode, self.vae),
                               c.sampling, c.strength_by_drift, c.detail).run(job)
 
 
-def crop_fault(size: Any) -> bool | str:
-    """True, or a sentence where no VAE of pictures takes crops of this side. A linked value is checked at run time."""
-    if not isinstance(size, int) or size % CROP_STEP == 0:
-        return True
-    lower = size - size % CROP_STEP
-    return f"crop_size {size} does not fit: take a multiple of {CROP_STEP}, such as {lower} or {lower + CROP_STEP}."
+def without_face(model: Any, vae: Any, job: FaceJob) -> torch.Tensor | None:
+    """Latents of all pictures of a job in grey where the face goes, for a model that reads such; else None."""
+    profile = profile_of(model)
+    if profile is None or profile.concat != "masked picture":
+        return None
+    anew = (job.weight > 0.5)[None, :, :, None]
+    pictures = torch.cat([job.original, job.edited, job.others])
+    grey = torch.where(anew.to(pictures.device), 0.5, pictures)
+    return torch.cat([host_vae.encode(vae, picture[None]) for picture in grey])
 
 
 def fitting_crop(config: RestoreConfig, model: Any, vae: Any) -> tuple[RestoreConfig, tuple[str, ...]]:
-    """The configuration with a crop that the VAE and the model can take whole, and a sentence where it is another."""
+    """The configuration with a crop that the VAE and the model can take whole, and a sentence where it is another than
+    was asked for, or far from the size that the model was made for."""
+    asked, native = config.crop.size, native_size(model)
     multiple = host_vae.crop_multiple(vae, model)
-    size = host_vae.fitting_size(config.crop.size, multiple)
-    if size == config.crop.size:
-        return config, ()
-    note = f"crop_size {config.crop.size} became {size}: this VAE and model work in steps of {multiple} pixels."
-    return config.changed({"crop.size": size}), (note,)
+    size = host_vae.fitting_size(asked or native or NATURAL_SIZES[0], multiple)
+    notes = []
+    if asked and size != asked:
+        notes.append(f"crop_size {asked} became {size}: this VAE and model work in steps of {multiple} pixels.")
+    if asked and native and not 1 / FAR_OFF < asked / native < FAR_OFF:
+        notes.append(f"crop_size {asked} is far from {native}, the size that this model was made for; set it to auto "
+                     f"or {native}.")
+    return config.changed({"crop.size": size}), tuple(notes)
 
 
 def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch.Tensor, model: Any = None,
                     vae: Any = None, analyzer: FaceAnalyzer | None = None, positive: Any = None, negative: Any = None,
-                    element_mask: torch.Tensor | None = None, say: Say = silent) -> tuple[Restoration, float]:
+                    element_mask: torch.Tensor | None = None, clip: Any = None,
+                    say: Say = silent) -> tuple[Restoration, float]:
     """Run the runner on a node's inputs; returns the result and the seconds it took. `say`: told how far it is.
 
-    Without a model or without a VAE the composite runs, with a note in the report.
+    `clip` encodes the prompts that are not given, once. Without a model or without a VAE the composite runs, with a
+    note in the report.
     """
     started = time.perf_counter()
+    given = (model, vae, positive, negative, clip)
     notes: tuple[str, ...] = ()
     if config.engine != "composite" and (model is None or vae is None):
         config, notes = replace(config, engine="composite"), (NO_MODEL,)
@@ -122,11 +139,19 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
         for prompt, name in ((positive, "positive"), (negative, "negative")):
             check_prompt(model, prompt, name)
         config, notes = fitting_crop(config, model, vae)
+        if positive is None:
+            positive, note = prompt_without_words(model, clip, config.prompt)
+            notes += (note,) if note else ()
+        if negative is None and config.sampling.cfg != 1.0:
+            negative, _ = prompt_without_words(model, clip)
     engine = make_engine(config, model, vae, positive, negative)
+    if edited.shape[0] > 1:
+        engine = FINISHED.engine(engine, config, given)
     if analyzer is None:
         say("loading the face analyzer", 0.0)
         analyzer = best_analyzer()
     done = restore(original, edited, analyzer, engine, config, element_mask, stop_if_asked, say)
+    FINISHED.close()
     done = replace(done, notes=notes + done.notes)
     for warning in done.warnings():
         logging.warning("Restore Identity: %s", warning)

@@ -8,6 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..editedid_core.choices import one_of
+from ..editedid_core.comfy.empty_prompt import prompt_without_words
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.sampling import sample_pair
 from ..editedid_core.config import RestoreConfig
@@ -74,6 +75,11 @@ def late_inputs(standard: SampleSettings = DEFAULTS) -> list[Any]:
     ]
 
 
+def clip_input() -> io.Clip.Input:
+    return io.Clip.Input("clip", optional=True, tooltip="The text encoder that belongs to the model. It encodes the "
+                         "empty prompt, which most models were trained with. Without it zeros stand for that prompt.")
+
+
 def make_settings(mode: str, steps: int, strength: float, init_weight: float, final_steps: int, solver_start: float,
                   solver_end: float, cfg: float, noise_pattern: int, null_text: int = DEFAULTS.null_text,
                   freedom: float = DEFAULTS.freedom) -> SampleSettings:
@@ -111,6 +117,7 @@ class AdaptiveMixingSampler(io.ComfyNode):
                 io.Mask.Input("element_mask", optional=True, tooltip="Things over the face that stay the edit's "
                               "(glasses, hat, hair): the element mask of Crop Face Pairs."),
                 *late_inputs(),
+                clip_input(),
             ],
             outputs=[
                 io.Latent.Output(display_name="restored_latent", tooltip="The restored crops: connect VAE Decode, then "
@@ -124,8 +131,14 @@ class AdaptiveMixingSampler(io.ComfyNode):
     @checked
     def execute(cls, model: Any, original_latent: dict[str, Any], edited_latent: dict[str, Any],
                 face_mask: torch.Tensor, mode: str, positive: Any = None, negative: Any = None,
-                element_mask: torch.Tensor | None = None, **values: Any) -> io.NodeOutput:
+                element_mask: torch.Tensor | None = None, clip: Any = None, **values: Any) -> io.NodeOutput:
         settings = make_settings(mode, **values)
+        notes: list[str] = []
+        if positive is None:
+            positive, note = prompt_without_words(model, clip)
+            notes += [note] if note else []
+        if negative is None and settings.cfg != 1.0:
+            negative, _ = prompt_without_words(model, clip)
         original, edited = original_latent["samples"], edited_latent["samples"]
         face, element = crop_masks(original_latent, edited_latent, face_mask, element_mask)
         results = []
@@ -134,6 +147,8 @@ class AdaptiveMixingSampler(io.ComfyNode):
             one = slice(i, i + 1)
             results.append(sample_pair(model, positive, negative, original[one], edited[one], face[i], element[i],
                                        settings))
+        for note in dict.fromkeys([*notes, *(note for result in results for note in result.notes)]):
+            logging.warning("Adaptive Mixing Sampler: %s", note)
         curve = curve_picture([r.curve for r in results])
         latent = {**edited_latent, "samples": torch.cat([r.latent for r in results])}
         latent.pop("noise_mask", None)

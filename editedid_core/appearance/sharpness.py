@@ -16,13 +16,18 @@ _FINE = 0.008
 _MOST = 2.0
 """More would show the photo's grain and its compression."""
 
+SOFTEST = 0.65
+"""Least share of its fine detail that a photo keeps: less would look waxy."""
 
-def match_sharpness(picture: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Strengthen the fine detail of `picture` until there is as much of it as in `target`; never weaken it.
+
+def match_sharpness(picture: torch.Tensor, target: torch.Tensor, weight: torch.Tensor,
+                    least: float = 1.0) -> torch.Tensor:
+    """Strengthen the fine detail of `picture` until there is as much of it as in `target`, or weaken it down to
+    `least` of it: a photo that is sharper than the picture around it looks pasted.
 
     picture, target: (S, S, 3) in [0, 1], aligned. weight: (S, S) in [0, 1], where both show the same things: eyes and
     mouth, since freckles and pores are the person's own. Returns (S, S, 3) in [0, 1]; the picture itself where it is
-    sharp enough, or where there is too little to compare.
+    as sharp, or where there is too little to compare.
     """
     total = float(weight.sum())
     if total < 16:
@@ -30,5 +35,5 @@ def match_sharpness(picture: torch.Tensor, target: torch.Tensor, weight: torch.T
     both = torch.stack([picture, target]).permute(0, 3, 1, 2)
     fine = both - blur(both, _FINE * picture.shape[0])
     energy = (fine.square().mean(1) * weight).sum((1, 2)) / total
-    gain = float((energy[1] / energy[0].clamp(min=1e-9)).sqrt().clamp(1, _MOST))
+    gain = float((energy[1] / energy[0].clamp(min=1e-9)).sqrt().clamp(least, _MOST))
     return picture if gain == 1 else (picture + (gain - 1) * fine[0].permute(1, 2, 0)).clamp(0, 1)

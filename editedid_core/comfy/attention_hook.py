@@ -61,7 +61,8 @@ class _Forward:
 
     `size`: of the latent; `halves`: which half of the batch each chunk of `rows` rows is; `references`: tokens of the
     reference pictures behind the image tokens, as counted here; `order`: the calls to come, for networks whose calls
-    are told by their order; `projected`: the call whose output is on its way through the output projection.
+    are known by their order; `projected`: the call whose output is on its way through the output projection; `seen`:
+    whether any call was located.
     """
 
     map: _Map
@@ -74,6 +75,7 @@ class _Forward:
     self_attention_next: bool = False
     block: tuple[str, int] | None = None
     calls: int = 0
+    seen: bool = False
 
     def locate(self, q: Tensor, k: Tensor, options: dict[str, Any], heads_first: bool, out_heads_first: bool,
                ) -> AttentionCall | None:
@@ -83,12 +85,13 @@ class _Forward:
         found = self._unet(q, axis, options) if told_by_patch else self._transformer(q, k, axis, options)
         if found is None or q.shape[0] != len(self.halves) * self.rows:
             return None
+        self.seen = True
         layer, grid, start = found
         return AttentionCall(layer, grid, start, axis, 2 if out_heads_first else 1, self.rows, self.halves,
                              projection_follows=told_by_patch)
 
     def _unet(self, q: Tensor, axis: int, options: dict[str, Any]) -> tuple[Layer, tuple[int, int], int] | None:
-        # told by the attn1 patch: by shape, 77 text tokens and a 7x11 grid could not be told apart
+        # known from the attn1 patch: 77 text tokens and a 7x11 grid have the same shape
         mine, self.self_attention_next = self.self_attention_next, False
         if not mine or "block" not in options:
             return None
@@ -136,7 +139,7 @@ class _Forward:
             return 0
         announced = options.get("reference_image_num_tokens")
         if announced is not None:
-            return sum(announced)
+            return announced if isinstance(announced, int) else sum(announced)
         return self.references if self.map.family.references == "behind" else 0
 
 
@@ -149,13 +152,17 @@ def install(model: Any, run: AttentionRun | None, counter: Callable[[int], None]
     token_map = _Map(model.get_model_object("diffusion_model")) if run is not None else None
 
     def apply_model(executor: Any, x: Tensor, t: Tensor, c_concat: Any, c_crossattn: Any, control: Any,
-                    transformer_options: dict[str, Any], **kwargs: Any) -> Any:
+                    transformer_options: dict[str, Any], *more: Any, **kwargs: Any) -> Any:
         counter(x.shape[0])
-        if run is not None and token_map is not None:
-            transformer_options = transformer_options.copy()
-            transformer_options[KEY] = _forward(token_map, x, transformer_options, kwargs, run)
-            transformer_options[_OVERRIDE] = _override(run, transformer_options.get(_OVERRIDE))
-        return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
+        if run is None or token_map is None:
+            return executor(x, t, c_concat, c_crossattn, control, transformer_options, *more, **kwargs)
+        options = dict(transformer_options or {})
+        options[KEY] = forward = _forward(token_map, x, options, kwargs, run)
+        options[_OVERRIDE] = _override(run, options.get(_OVERRIDE))
+        answer = executor(x, t, c_concat, c_crossattn, control, options, *more, **kwargs)
+        if forward.rows and not forward.seen:
+            run.unreached += 1
+        return answer
 
     wrappers = comfy.patcher_extension.WrappersMP
     model.add_wrapper_with_key(wrappers.APPLY_MODEL, KEY, apply_model)
@@ -233,12 +240,18 @@ def _override(run: AttentionRun, before: Any) -> Any:
     @torch.compiler.disable
     def override(func: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None,
                  attn_precision: Any = None, skip_reshape: bool = False, skip_output_reshape: bool = False,
-                 **kwargs: Any) -> Tensor:
+                 *more: Any, **kwargs: Any) -> Tensor:
+        q, k, v = (_plain(t) for t in (q, k, v))
+
         def attend(q: Tensor, k: Tensor, v: Tensor, row: int | None = None, queries: Tensor | None = None) -> Tensor:
             own = _narrow(mask, row, queries, k.shape[2 if skip_reshape else 1])
-            args = (q, k, v, heads)
-            options = dict(mask=own, attn_precision=attn_precision, skip_reshape=skip_reshape,
-                           skip_output_reshape=skip_output_reshape, **kwargs)
+            if more:  # what a newer host adds behind
+                args: tuple[Any, ...] = (q, k, v, heads, own, attn_precision, skip_reshape, skip_output_reshape, *more)
+                options = kwargs
+            else:
+                args = (q, k, v, heads)
+                options = dict(mask=own, attn_precision=attn_precision, skip_reshape=skip_reshape,
+                               skip_output_reshape=skip_output_reshape, **kwargs)
             return func(*args, **options) if before is None else before(func, *args, **options)
 
         options = kwargs.get("transformer_options") or {}
@@ -250,6 +263,11 @@ def _override(run: AttentionRun, before: Any) -> Any:
         return run.edit(call, attend, q, k, v)
 
     return override
+
+
+def _plain(given: Any) -> Tensor:
+    """The tensor in the containers in which newer hosts hand queries, keys and values over."""
+    return given if isinstance(given, Tensor) or not hasattr(given, "take") else given.take()
 
 
 def _narrow(mask: Tensor | None, row: int | None, queries: Tensor | None, keys: int) -> Tensor | None:

@@ -13,7 +13,11 @@ from torch import Tensor
 from ..choices import shown
 from ..engines.edited_id.attention.blocks import Available
 from ..engines.edited_id.noise_space import NoiseSpace
-from .model_families import find_family, follow, patch_size, require_family
+from .family_profile import Profile, distilled_steps, file_words, holds
+from .model_families import DISTILLED, find_family, follow, patch_size, require_family
+
+LCM_STEPS = 4
+"""Steps of a model that is sampled as a consistency model, where its file name does not say."""
 
 
 def noise_space(model: Any) -> NoiseSpace:
@@ -41,6 +45,52 @@ def network_of(model: Any) -> Any:
     return getattr(network, "_orig_mod", network)
 
 
+def profile_of(model: Any) -> Profile | None:
+    """How the makers of a MODEL run it, by the family table; None for a model that the table does not have."""
+    family = find_family(network_of(model))
+    if family is None or not family.profiles:
+        return None
+    config = model.model.model_config
+    channels = config.unet_config.get("in_channels")
+    predicts_v = isinstance(model.get_model_object("model_sampling"), comfy.model_sampling.V_PREDICTION)
+    return next((one for one in family.profiles if holds(one, config, _words(model), channels or 0, predicts_v)), None)
+
+
+def require_usable(model: Any, masked_pictures: bool) -> Profile | None:
+    """The profile of a MODEL. `masked_pictures`: pictures without the face are at hand, which only a VAE can make.
+
+    Raises ValueError, one sentence, for a model whose inputs nobody can fill.
+    """
+    profile = profile_of(model)
+    if profile is None:
+        return None
+    if profile.refusal:
+        raise ValueError(f"model: {profile.title} cannot be used, {profile.refusal}; use another model.")
+    if profile.concat == "masked picture" and not masked_pictures:
+        raise ValueError(f"model: {profile.title} reads the pictures without the face, which need a VAE; use Restore "
+                         "Identity with model and vae, or a model that is not for inpainting.")
+    return profile
+
+
+def native_size(model: Any) -> int | None:
+    """Side in pixels of the pictures that a MODEL was made for; None where the table does not tell."""
+    profile = profile_of(model)
+    return None if profile is None else profile.size
+
+
+def _words(model: Any) -> str:
+    """Words of the file that the host's own loaders read the model from."""
+    made = getattr(model, "cached_patcher_init", None)
+    return file_words(made[1][0] if made and made[1] else None)
+
+
+def own_steps(model: Any) -> int:
+    """Steps of a distilled model, which is run on its own noise levels; 0 for any other."""
+    profile = profile_of(model)
+    steps = (profile.steps if profile is not None else 0) or distilled_steps(_words(model), DISTILLED)
+    return steps or (LCM_STEPS if answers_with_the_end(model) else 0)
+
+
 def answers_with_the_end(model: Any) -> bool:
     """Whether the model is sampled as a consistency model (LCM): it answers with the end of the path from where it is,
     not with the mean of what could be there, so its slope cannot be followed upwards."""
@@ -50,7 +100,7 @@ def answers_with_the_end(model: Any) -> bool:
 
 def preferred_mode(model: Any) -> str:
     """What the mode `auto` means for a model: replay or lock-step (METHOD §3)."""
-    if answers_with_the_end(model):
+    if own_steps(model):
         return "lock-step"
     family = find_family(network_of(model))
     return family.auto if family is not None else "lock-step"
@@ -173,8 +223,8 @@ def empty_conditioning(model: Any) -> list[list[Any]]:
     width = math.prod(width_of(path) for path in empty.width) if empty is not None else 0
     if empty is None or not width:
         raise ValueError(
-            "positive: this model needs a conditioning; connect a CLIP Text Encode with an empty prompt to positive "
-            "and negative."
+            "positive: this model needs a prompt; connect its text encoder to clip, or a CLIP Text Encode with an "
+            "empty prompt to positive and negative."
         )
     extra: dict[str, Any] = {}
     if not empty.pooled_if or width_of(empty.pooled_if):

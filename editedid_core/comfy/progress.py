@@ -47,6 +47,15 @@ def own_bar() -> Say:
     return say
 
 
+def step_callback(say: Say) -> Callable[[int, torch.Tensor, torch.Tensor, int], None]:
+    """The host's callback of a run. It shows no latents: their colours are not those of the picture."""
+
+    def callback(step: int, denoised: torch.Tensor, x: torch.Tensor, total: int) -> None:
+        say("sampling", (step + 1) / total)
+
+    return callback
+
+
 class RunProgress:
     """One bar over a whole run, and on the node what is being done, in words. It never goes back."""
 

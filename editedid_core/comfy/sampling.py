@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from ..engines.edited_id.attention.run import AttentionRun
 from ..engines.edited_id.attention.settings import Disentangle, Entangle, make_plan
 from ..engines.edited_id.denoise import OnStep, Source, denoise_target, lock_step_source, run_curve
 from ..engines.edited_id.inversion import invert, noised
-from ..engines.edited_id.noise_grid import NoiseGrid, Window, make_noise_grid
+from ..engines.edited_id.noise_grid import NoiseGrid, Window, make_noise_grid, make_own_grid
 from ..engines.edited_id.noise_space import NoiseSpace
 from ..engines.edited_id.presets import PAPER_PRESETS, is_paper
 from ..engines.edited_id.settings import Mode, SampleSettings
@@ -35,14 +34,19 @@ from .model_profile import (
     check_prompt,
     empty_conditioning,
     noise_space,
+    own_steps,
     preferred_mode,
+    require_usable,
 )
 from .paper_run import free_mask, run_paper
-from .progress import own_bar
+from .progress import own_bar, step_callback
+from .row_conditions import RowConditions, with_pictures
 from .word_hook import install_words
 
 ENTANGLE_KEY = "editedid_entangle"
 DISENTANGLE_KEY = "editedid_disentangle"
+NO_GATE_SEEN = ("The attention gates did not act: this model's code or loader, or another node, leaves ComfyUI's "
+                "attention hooks out; use another loader for the model to have them.")
 RECORD_SHARE = 0.35
 """Share of the free memory that recorded features may take; past it sources are evaluated again."""
 
@@ -52,13 +56,15 @@ class SampleResult:
     """`latent` (1, C, ..., h, w) as the VAE takes it; `curve`: mixing weight in [0, 0.5] of each
     step down, in the paper's run after each step up;
     `evaluations`: samples that went through the diffusion network; `source_error`: in the paper's run, the root mean
-    square error with which the original and the edit came back beside the target, in the model's latent units."""
+    square error with which the original and the edit came back beside the target, in the model's latent units;
+    `notes`: sentences for the user."""
 
     latent: Tensor
     curve: tuple[float, ...]
     evaluations: int
     mode: str
     source_error: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 def resolve_mode(model: Any, mode: Mode) -> str:
@@ -76,14 +82,15 @@ def resolve_mode(model: Any, mode: Mode) -> str:
 
 def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edited: Tensor, face_mask: Tensor,
                 element_mask: Tensor, settings: SampleSettings, others: Tensor | None = None,
-                say: Say | None = None) -> SampleResult:
+                beside: Tensor | None = None, say: Say | None = None) -> SampleResult:
     """Restore one face crop: latents (1, C, ..., h, w) of the original and the edit, masks (H, W) in [0, 1].
 
     `positive`, `negative` None means an empty conditioning. `others`: (M, C, ..., h, w), further photos of the person,
-    warped like the original, for the detail gate; each costs N evaluations. `say`: told how far the run is; None gives
-    it a progress bar of its own. The model is left as it was.
+    warped like the original, for the detail gate; each costs N evaluations. `beside`: (2 + M, C, ..., h, w), all of
+    these pictures without the face, for inpainting models. `say`: called with how far the run is; None gives it a
+    progress bar of its own. The model is left as it was.
     """
-    settings = settings.resolved()
+    settings, profile = settings.resolved(), require_usable(model, beside is not None)
     for latent, name in ((original, "original_latent"), (edited, "edited_latent")):
         check_latent(model, latent, name)
     for prompt, name in ((positive, "positive"), (negative, "negative")):
@@ -107,20 +114,26 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     if is_paper(mode):
         install_words(clone, positive, settings.word_sources)
         support = free_mask(face_mask, element_mask, edited, _mask_kind(_gates(clone, mode), mode))
-    sampler = PairSampler(settings, mode, weight, support, run)
+    steps = own_steps(clone) if settings.mode == "auto" else 0
+    guidance = None if profile is None else profile.guidance
+    sampler = PairSampler(settings, mode, weight, support, run, steps, guidance)
     grid = sampler.noise_grid(clone)
     space = noise_space(clone)
     sigmas = torch.tensor([space.sigma(r) for r in reversed(grid.rhos)] + [0.0])
     guider = comfy.samplers.CFGGuider(clone)
     positive = positive or empty_conditioning(clone)
-    # without guidance nobody looks at the negative one
-    guider.set_conds(positive, negative or (positive if settings.cfg == 1.0 else empty_conditioning(clone)))
-    guider.set_cfg(settings.cfg)
+    # without guidance the negative one is not evaluated
+    negative = negative or (positive if settings.cfg == 1.0 else empty_conditioning(clone))
     generator = torch.Generator().manual_seed(settings.noise_seed)
     noise = torch.randn(edited.shape, generator=generator)
-    callback = _teller(say or own_bar())
+    callback = step_callback(say or own_bar())
     more = others is not None and run is not None and run.plan.detail.strength > 0 and not is_paper(mode)
     pair = torch.cat([original, edited, *([others] if others is not None and more else [])]).float()
+    anew = (face_mask * (1 - element_mask) > 0.5).float()
+    beside = None if beside is None else beside[: len(pair)]
+    guider.set_conds(*(with_pictures(one, profile, pair, settings.references, beside, anew)
+                       for one in (positive, negative)))
+    guider.set_cfg(settings.cfg)
     try:
         latent = guider.sample(noise.expand_as(pair), pair, sampler, sigmas, callback=callback, disable_pbar=True,
                                seed=settings.noise_seed)
@@ -130,16 +143,8 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
                 record.clear()  # not when the garbage is next collected: it is most of what the run holds
     latent = latent.to(comfy.model_management.intermediate_device())
     require_finite(latent, "model: the restored latent", SAMPLE_REMEDY)
-    return SampleResult(latent, sampler.curve, sum(evaluations), mode, sampler.source_error)
-
-
-def _teller(say: Say) -> Callable[[int, Tensor, Tensor, int], None]:
-    """The host's callback of a run. It shows no latents: their colours are not those of the picture."""
-
-    def callback(step: int, denoised: Tensor, x: Tensor, total: int) -> None:
-        say("sampling", (step + 1) / total)
-
-    return callback
+    notes = (NO_GATE_SEEN,) if run is not None and run.unreached else ()
+    return SampleResult(latent, sampler.curve, sum(evaluations), mode, sampler.source_error, notes)
 
 
 def _latent_masks(face: Tensor, element: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
@@ -191,17 +196,25 @@ class PairSampler(comfy.samplers.Sampler):
     """The host's view of a run: it builds the rows itself and returns the target's latent."""
 
     def __init__(self, settings: SampleSettings, mode: str, weight: Tensor, support: Tensor,
-                 run: AttentionRun | None) -> None:
+                 run: AttentionRun | None, own_steps: int = 0,
+                 guidance: tuple[float, float] | None = None) -> None:
         self.settings, self.mode, self.run = settings, mode, run
+        self.own_steps, self.guidance = own_steps, guidance
+        self.other = 0
         self.weight, self.support = weight, support
         self.curve: tuple[float, ...] = ()
         self.source_error: float | None = None
 
     def noise_grid(self, model: Any) -> NoiseGrid:
         """The levels of this run on a model, object patches included."""
-        s, highest = self.settings, float(model.get_model_object("model_sampling").sigma_max)
-        return make_noise_grid(noise_space(model), highest, s.steps, s.strength, s.sigma_floor,
-                               Window(*s.solver_window))
+        s, sampling = self.settings, model.get_model_object("model_sampling")
+        space, highest = noise_space(model), float(sampling.sigma_max)
+        if self.own_steps:
+            scheduler = "simple" if space.flow else "sgm_uniform"
+            sigmas = comfy.samplers.calculate_sigmas(sampling, scheduler, self.own_steps).tolist()
+            return make_own_grid(space, sigmas, s.strength, s.sigma_floor, s.steps)
+        jumps = self.run.plan.windows if self.run is not None and not is_paper(self.mode) else ()
+        return make_noise_grid(space, highest, s.steps, s.strength, s.sigma_floor, Window(*s.solver_window), jumps)
 
     def sample(self, model_wrap: Any, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, noise: Tensor,
                latent_image: Tensor, denoise_mask: Any = None, disable_pbar: bool = False) -> Tensor:
@@ -219,10 +232,11 @@ class PairSampler(comfy.samplers.Sampler):
             # guidance in the inversion is what makes null-text optimisation necessary (METHOD §3)
             model_wrap.set_cfg(1.0 if rows in (Rows.SOURCES, Rows.OTHER) else cfg)
             hooks.before(upward=rows is Rows.SOURCES)
+            conditions.before(rows, self.other)
             sigma_row = x.new_full((x.shape[0],), sigma)
             denoised = model_wrap(x, sigma_row, model_options=extra_args["model_options"], seed=extra_args.get("seed"))
             if self.run is not None:
-                self.run.rows = ()  # whatever else evaluates the model is none of the gates' business
+                self.run.rows = ()  # the gates leave all other evaluations of the model alone
             if rows is Rows.SOURCES and callback is not None and up:
                 callback(step - 1, denoised[1:2], x[1:2], up + grid.steps)
             return denoised
@@ -231,6 +245,7 @@ class PairSampler(comfy.samplers.Sampler):
             if callback is not None:
                 callback(up + done - 1, denoised, denoised, up + grid.steps)
 
+        conditions = RowConditions(model_wrap, self.guidance)
         with HookKeyframes(model_wrap) as hooks:
             if is_paper(self.mode):
                 options = extra_args["model_options"]
@@ -270,7 +285,7 @@ class PairSampler(comfy.samplers.Sampler):
         if run is None or not len(others):
             return
         first = run.record
-        for other in others.split(1):
+        for self.other, other in enumerate(others.split(1)):
             run.record = FeatureRecord()
             _grant_room(run.record, other.device)
             if self.mode == "lock-step":

@@ -43,7 +43,7 @@ def install_words(model: Any, positive: Any, sources: WordSources = "both") -> N
     if sources == "original":
         words = replace(words, element=())
     family = find_family(network_of(model))
-    if family is None or family.located != "patch":  # a UNet is told by its patches
+    if family is None or family.located != "patch":  # a UNet's calls are known from its patches
         raise ValueError(
             "positive: marked words act in a UNet's cross-attention and this model is a transformer; "
             "connect CLIP Text Encode in the place of Prompt Words."

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..appearance.relight import light_spread
 from ..appearance.relight import relight as bring_light
-from ..appearance.sharpness import match_sharpness
+from ..appearance.sharpness import SOFTEST, match_sharpness
 from ..geometry.affine import (
     Matrix,
     apply,
@@ -42,6 +42,10 @@ _LIGHT = 0.03
 """Standard deviation, in parts of a crop's side, of the low-pass in which the original takes the edit's light: as fine
 as shading, so that the original keeps its skin, brows and eyes."""
 
+NATURAL_SIZES = (512, 1024)
+"""Sides of crops that no model works on: for most faces, and for those whose crop is over FINE pixels wide."""
+FINE = 768
+
 _LIGHT_OTHER = 0.012
 """The same where the two faces stand in wholly different light, whose shadows are finer than shading. It is known only
 where the photo lies on the edit's mesh, feature on feature."""
@@ -69,6 +73,12 @@ def _by_frames(source: ArrayLike, target: ArrayLike) -> Matrix:
 _ALIGNMENTS: dict[Alignment, Callable[[ArrayLike, ArrayLike], Matrix]] = {
     "mesh": face_to_face, "features": face_to_face, "own frames": _by_frames,
     "none": lambda source, target: np.eye(2, 3)}
+
+
+def natural_size(pairs: FacePairs) -> int:
+    """The side of crops in pixels that keeps the detail of the largest edited face, one of NATURAL_SIZES."""
+    sides = [scale_of(crop_frame(pair.edited.points, 64)) * 64 for pair in pairs.pairs]
+    return NATURAL_SIZES[max(sides, default=0.0) > FINE]
 
 
 def crop_pairs(original_image: torch.Tensor, edited_image: torch.Tensor, pairs: FacePairs, size: int,
@@ -165,7 +175,8 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     elements = torch.maximum(elements, face * apart * (1 - decision.person))
     elements = weighted(elements, covered, face, points, weights)
     if sharpen:
-        original = match_sharpness(original, edited, face * (1 - elements) * parts.together())
+        original = match_sharpness(original, edited, face * (1 - elements) * parts.together(),
+                                   SOFTEST if decision.read else 1.0)
     crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)
     return crop, original, edited, face, elements
 

@@ -18,10 +18,11 @@ class FaceJob:
 
     original, edited: (1, S, S, 3) in [0, 1], aligned, the original in the edit's light. others: (M, S, S, 3), further
     photos of the person, likewise; M may be 0. face_mask, element_mask: (S, S) in [0, 1], the face and what covers it.
-    pose: how differently the two faces hold themselves, in eye distances. drift: 1 - cosine of the two faces. place:
-    where the crop lies in the edit, for what is told in the edit's own coordinates; None where there is no such thing.
-    bent: how the face was brought to the person's shape before; None where it was not. say: called with how far the
-    face is.
+    pose: how far pose and expression of the two faces differ, in eye distances. drift: 1 - cosine of the two faces.
+    place: where the crop lies in the edit, for what is given in the edit's own coordinates; None if nothing is.
+    bent: how the face was brought to the person's shape before; None where it was not.
+    attempt: which try at this face it is, from 0; an engine that uses a network does something else in each.
+    say: called with how far the face is.
     """
 
     original: Tensor
@@ -33,6 +34,7 @@ class FaceJob:
     drift: float
     place: FaceCrop | None = None
     bent: Bend | None = None
+    attempt: int = 0
     say: Say = silent
 
     @property
@@ -44,11 +46,12 @@ class FaceJob:
 @dataclass(frozen=True, eq=False)
 class FaceResult:
     """What an engine made of a job. crop: (1, S, S, 3) in [0, 1]. evaluations: samples that went through a network.
-    mode: what ran, in a word or two, for the report."""
+    mode: what ran, in a word or two, for the report. notes: sentences about the run."""
 
     crop: Tensor
     evaluations: int
     mode: str
+    notes: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

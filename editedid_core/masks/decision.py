@@ -1,7 +1,8 @@
 """What of a face is the person's and what the edit's, feature by feature and each as a whole.
 
 A frame of glasses stays the edit's, and the person's eyes lie behind it. Places that the photo does not show are the
-edit's. A beard belongs to one of the two pictures together with the mouth. A feature in another state than the photo
+edit's. A beard belongs to one of the two pictures together with the mouth: to the person's where both
+show one, else to the edit. A feature in another state than the photo
 can be bent to is the edit's.
 """
 
@@ -11,9 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ..geometry.frontal import frontal_grid
+from ..geometry.mean_mesh import eye_distance
+from ..geometry.resample import blur
 from ..geometry.visibility import shown_map
 from .beard import beard_area
 from .glasses_mask import glasses_masks
@@ -25,6 +29,8 @@ from .reading import FaceReading
 _GAZE, _LIDS, _MOUTH = 0.16, 0.13, 0.13
 _OPAQUE = 0.75  # log of how much darker than the cheeks a lens is that shows no eye
 _CROSSED = 0.3  # share of a lens that the photo's own frame covers; above it the eyes behind are the edit's
+_SHAVEN = 0.3  # score of a beard below which an edit shows none that could be the person's: it was taken off
+_CHEEK = 0.2  # eye distances that a beard reaches up the cheeks over its usual place
 _HIDDEN = 0.35  # share of a part that the photo does not show, above which all of it is the edit's
 
 
@@ -66,8 +72,9 @@ def decide(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], par
     hair = torch.zeros(size, size)
     if photo.beard.present or edit.beard.present:
         hair = _in_crop(beard_area(), edit.mesh, size)
-        if not photo.beard.present:
-            stays = torch.maximum(stays, torch.maximum(hair, parts.mouth))
+        if not photo.beard.present or edit.beard.score < _SHAVEN:
+            around = _grown(hair, _CHEEK * eye_distance(edit.mesh[:, :2]))
+            stays = torch.maximum(stays, torch.maximum(around, parts.mouth))
     bent = torch.stack([parts.left_eye * float(eyes), parts.right_eye * float(eyes), parts.nose,
                         parts.mouth * float(mouth)]).amax(0)
     return Decision(stays.clamp(0, 1), person * (1 - unseen), hair, bent, things)
@@ -113,6 +120,13 @@ def _in_crop(grid: NDArray[np.floating], mesh: NDArray[np.float64], size: int, o
     """A mask of the frontal grid as it lies in the crop, (size, size); `outside`: its value beside the face."""
     values = frontal_grid().to_picture(np.asarray(grid, dtype=np.float32) - outside, mesh, size, size)
     return _tensor(values) + outside
+
+
+def _grown(mask: torch.Tensor, radius: float) -> torch.Tensor:
+    """The mask reaching `radius` pixels further, soft there."""
+    reach = max(1, round(radius / 2))
+    wide = F.max_pool2d(mask[None, None], 2 * reach + 1, 1, reach)
+    return torch.maximum(blur(wide, reach / 1.5)[0, 0], mask)
 
 
 def _tensor(mask: NDArray[np.float32]) -> torch.Tensor:

@@ -48,10 +48,15 @@ def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, resto
         eye_distance = float(np.linalg.norm(before.points[1] - before.points[0]))
         away = np.linalg.norm(after.points - before.points - shift, axis=1).mean()
         error = float(away) / max(eye_distance, 1e-6)
-    gain = guard.least_gain if least_gain is None else least_gain
+    gain = needed_gain(guard, similarity_before) if least_gain is None else least_gain
     decision = Decision.RESTORED
     if guard.enabled and similarity_after < similarity_before + gain:
         decision = Decision.KEPT_NO_NEARER
     elif guard.enabled and error is not None and error > guard.most_moved:
         decision = Decision.KEPT_MOVED
     return FaceReport(crop.frame, box, as_found, similarity_after, error, decision)
+
+
+def needed_gain(guard: GuardConfig, before: float) -> float:
+    """Likeness that a face must gain which had `before`: where little is missing, a share of that is enough."""
+    return min(guard.least_gain, guard.enough * (1 - before))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,7 +12,7 @@ from ..appearance.skin_tone import OTHER_LIGHT, UNSURE
 from ..config import RestoreConfig
 from ..crops.cut import cut_crops
 from ..crops.paste import paste, paste_mask
-from ..engines.protocol import Engine
+from ..engines.protocol import Engine, FaceJob, FaceResult
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..pictures import check_pictures
 from ..records import CropResult, FacePair, FacePairs, Faces, Matching, PasteRecord
@@ -19,8 +20,11 @@ from ..ticks import Say, Tick, nothing, silent, within
 from .caution import cautions
 from .frames import decided_together, match_sequence, steady_masks
 from .guard import judge
+from .rank import rank
 from .report import Decision, FaceReport, PictureReport, Restoration, box_of, photo_of
-from .stages import Prepared, cut, find, find_in_frames, job, left_alone, match, shape_and_tone
+from .stages import Prepared, cut, find, find_in_frames, job, left_alone, match, shape_and_tone, with_crop_size
+
+_STRIP = 128  # rows that are compared at a time
 
 FOUND = (0.02, 0.12)
 """Where the search for faces starts and ends, as shares of a run."""
@@ -49,21 +53,22 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     else:
         faces_of_edit = find(edited, "edited", analyzer, config.find, tick)
         pairs = match(photos, faces_of_edit, config.match, tick)
+    config = with_crop_size(config.resolved(), pairs)
     run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick, say, persons)
     attempts = run.attempts()
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
     say("putting the faces in", RESTORED)
     image, mask = run.pasted(attempts, accepted) if accepted else (edited, torch.zeros(edited.shape[:3]))
-    changed = (image != edited).any(-1) & (mask == 0).to(image.device)
     faces = tuple(replace(attempt.report, number=faces_of_edit.number(pair.edited),
                           photo=photo_of(photos, pair.original)) for attempt, pair in zip(attempts, pairs.pairs))
     pictures = _pictures(faces_of_edit, faces)
     return Restoration(
         image, mask, faces, left_alone(pairs, config.match, faces_of_edit), pictures, len(pairs.unmatched_original),
-        int(changed.sum()), sum(attempt.evaluations for attempt in attempts), attempts[0].mode if attempts else "none",
-        Matching(photos, faces_of_edit, pairs),
-        pairs.notes + tuple(f"No face was found in photo {frame + 1} of original; it is not used."
-                            for frame in range(photos.frames) if not photos.in_frame(frame)),
+        _changed_outside(edited, image, mask), sum(attempt.evaluations for attempt in attempts),
+        attempts[0].mode if attempts else "none", Matching(photos, faces_of_edit, pairs),
+        pairs.notes + tuple(dict.fromkeys(note for attempt in attempts for note in attempt.notes))
+        + tuple(f"No face was found in photo {frame + 1} of original; it is not used."
+                for frame in range(photos.frames) if not photos.in_frame(frame)),
     )
 
 
@@ -78,6 +83,7 @@ class _Attempt:
     record: PasteRecord
     evaluations: int
     mode: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +136,9 @@ class _Run:
             say = self._face(i, len(pairs.pairs), again=least_gain is not None)
             record = replace(crops.record, crops=crops.record.crops[i : i + 1], masks=crops.record.masks[i : i + 1])
             try:
-                result = self.engine.run(job(self.original, prepared, crops, i, self.config, say))
-                say("checking", 0.95)
-                report = self._judge(crops, i, before[i : i + 1], result.crop, least_gain)
+                say = self._face(i, len(pairs.pairs), again=least_gain is not None)
+                face = job(self.original, prepared, crops, i, self.config, say)
+                result, report = self._best(face, crops, i, before[i : i + 1], least_gain)
             except (ValueError, RuntimeError) as fault:
                 if self.edited.shape[0] == 1:
                     raise
@@ -145,9 +151,27 @@ class _Run:
             shape = share if shaped else 0.0
             covered = _covered(crops, i)
             report = replace(report, warnings=self._warnings(prepared, covered, i, pair), shape=shape, covered=covered)
-            attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode))
+            attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode,
+                                     result.notes))
             self.tick()
         return attempts
+
+    def _best(self, face: FaceJob, crops: CropResult, i: int, before: Tensor,
+              least_gain: float | None) -> tuple[FaceResult, FaceReport]:
+        """The best of the tries at a face, and what the guard says of it; the evaluations of all of them count."""
+        best, spent, highest = None, 0, -math.inf
+        for attempt in range(self.config.tries):
+            result = self.engine.run(replace(face, attempt=attempt))
+            spent += result.evaluations
+            report = self._judge(crops, i, before, result.crop, least_gain)
+            figure = rank(report, crops.record.masks[i], face.edited, result.crop) if self.config.tries > 1 else 0.0
+            if figure > highest:
+                best, highest = (result, report), figure
+            # without a network each try gives the same
+            if not result.evaluations or spent + result.evaluations > self.config.most_evaluations:
+                break
+        assert best is not None
+        return replace(best[0], evaluations=spent), best[1]
 
     def _judge(self, crops: CropResult, i: int, before: Tensor, restored: Tensor,
                least_gain: float | None) -> FaceReport:
@@ -191,6 +215,16 @@ def _covered(crops: CropResult, i: int) -> float:
     """Share of a face that stays the edit's, 0 to 1."""
     face = crops.face_mask[i]
     return float((face * crops.element_mask[i]).sum() / face.sum().clamp_min(1e-6))
+
+
+def _changed_outside(edited: Tensor, image: Tensor, mask: Tensor) -> int:
+    """Pixels that differ although the mask (B, H, W) says that they do not. Strip by strip: pictures may be large."""
+    if image is edited:
+        return 0
+    rows = range(0, image.shape[1], _STRIP)
+    parts = ((image[:, top:top + _STRIP] != edited[:, top:top + _STRIP]).any(-1)
+             & (mask[:, top:top + _STRIP] == 0).to(image.device) for top in rows)
+    return sum(int(part.sum()) for part in parts)
 
 
 def _failed(pair: FacePair, before: Tensor, record: PasteRecord, fault: Exception) -> _Attempt:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..appearance.skin_tone import retone_faces
 from ..choices import one_of
 from ..config import NO_FACE, FindConfig, MatchConfig, RestoreConfig
-from ..crops.cut import crop_pairs
+from ..crops.cut import crop_pairs, natural_size
 from ..engines.protocol import FaceJob
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..faces.detect import detect
@@ -89,12 +89,18 @@ def shape_and_tone(original: Tensor, edited: Tensor, pairs: FacePairs, shares: S
     return Prepared(both, moved, toned.certainty)
 
 
+def with_crop_size(config: RestoreConfig, pairs: FacePairs) -> RestoreConfig:
+    """The configuration with a side for the crops, where it leaves that to the faces."""
+    return config if config.crop.size is not None else config.changed({"crop.size": natural_size(pairs)})
+
+
 def cut(original: Tensor, prepared: Prepared, config: RestoreConfig, tick: Tick = nothing) -> CropResult:
     """The crops of all pairs, in order."""
-    c = config.crop
-    return crop_pairs(original, prepared.shaped.image, prepared.shaped.pairs, c.size, prepared.element_mask, c.relight,
-                      c.auto_elements, c.piecewise, c.keep_elements, c.alignment, c.whole_features, c.match_sharpness,
-                      tick, config.parts)
+    c, pairs = config.crop, prepared.shaped.pairs
+    size = natural_size(pairs) if c.size is None else c.size
+    return crop_pairs(original, prepared.shaped.image, pairs, size, prepared.element_mask, c.relight, c.auto_elements,
+                      c.piecewise, c.keep_elements, c.alignment, c.whole_features, c.match_sharpness, tick,
+                      config.parts)
 
 
 def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config: RestoreConfig,

@@ -55,6 +55,8 @@ DIFFUSION: dict[str, float | Ours | None] = {
     "default_face_shape_1": Ours(SHAPED),
     "no_diffusion": Ours(COMPOSITE),
     "default": Ours(),
+    "fast": Ours({"quality": "fast"}),
+    "best": Ours({"quality": "best"}),
 }
 """Latent paste, image-to-image by strength, and the pack's configurations by name: the shipped defaults, and the same
 crops without diffusion."""

@@ -27,8 +27,9 @@ from .rivals import Case
 Array = NDArray[np.float32]
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
-SLOW = ("paper_50", "paper_official")
-"""Methods that run only when they are named: 400 network evaluations a face do not fit into ten minutes."""
+SLOW = ("paper_50", "paper_official", "fast", "best")
+"""Methods that run only when they are named, most because up to 400 network evaluations a face do not fit into ten
+minutes."""
 
 SHOWN = 8
 """Triples listed by seed; more are only counted."""

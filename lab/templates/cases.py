@@ -23,12 +23,12 @@ from .parts import Group, Node, Template
 from .stages import every_stage
 
 
-def everyday(name: str, words: str, model: dict[str, str], crop: int) -> Template:
+def everyday(name: str, words: str, model: dict[str, str]) -> Template:
     """One person, a checkpoint with its VAE."""
     return Template(name, (
         note(f"## {words}\n\n{STEPS}{READ_IT}{CONSENT}"),
         checkpoint(model), picture("photo", "1 · Your photo", (440, 250)), picture("edit", "2 · The edit", (440, 650)),
-        restorer(("photo", 0), ("edit", 0), (900, 40), ("model", 0), ("model", 2), crop_size=crop),
+        restorer(("photo", 0), ("edit", 0), (900, 40), ("model", 0), ("model", 2)),
         saved((1440, 40)),
     ), (Group("Model", (420, -40, 380, 200), "#88A"), Group("Your two pictures", (420, 180, 380, 820), "#3f789e"),
         Group("Restore", (880, -40, 460, 840), "#8A8"), Group("Result", (1420, -40, 440, 520), "#A88")),
@@ -43,7 +43,7 @@ def after_editor(name: str, words: str, model: dict[str, str], vae: dict[str, st
              models=(model,)),
         Node("vae", "VAELoader", (440, 200), (340, 70), "VAE", values={"vae_name": vae["name"]}, models=(vae,)),
         picture("photo", "1 · Your photo", (440, 390)), picture("edit", "2 · The edit", (440, 790)),
-        restorer(("photo", 0), ("edit", 0), (900, 40), ("model", 0), ("vae", 0), crop_size=1024),
+        restorer(("photo", 0), ("edit", 0), (900, 40), ("model", 0), ("vae", 0)),
         saved((1440, 40)),
     ), (Group("Model", (420, -40, 380, 330), "#88A"), Group("Your two pictures", (420, 310, 380, 830), "#3f789e"),
         Group("Restore", (880, -40, 460, 840), "#8A8"), Group("Result", (1420, -40, 440, 520), "#A88")),
@@ -72,7 +72,7 @@ def group_picture() -> Template:
         Node("batch", "BatchImagesNode", (880, 700), (340, 110), "All photos",
              {"images.image0": ("one", 0), "images.image1": ("two", 0), "images.image2": ("three", 0)}),
         checkpoint(SDXL, (880, 40)), picture("edit", "The edit", (880, 250)),
-        restorer(("batch", 0), ("edit", 0), (1340, 40), ("model", 0), ("model", 2), crop_size=1024),
+        restorer(("batch", 0), ("edit", 0), (1340, 40), ("model", 0), ("model", 2)),
         saved((1880, 40)),
     ), (Group("Photos", (420, -40, 380, 1190), "#3f789e"), Group("Model and edit", (860, -40, 380, 990), "#88A"),
         Group("Restore", (1320, -40, 460, 840), "#8A8"), Group("Result", (1860, -40, 440, 520), "#A88")))
@@ -86,8 +86,8 @@ def frames() -> Template:
         note(text), Node("video", "LoadVideo", (440, 40), (340, 330), "2 · The video", absent=True),
         Node("parts", "GetVideoComponents", (880, 40), (240, 80), "Its frames", {"video": ("video", 0)}),
         checkpoint(SD15, (880, 220)), picture("photo", "1 · A photo", (880, 430)),
-        restorer(("photo", 0), ("parts", 0), (1340, 200), ("model", 0), ("model", 2), crop_size=512,
-                 no_face="pass through"),
+        restorer(("photo", 0), ("parts", 0), (1340, 200), ("model", 0), ("model", 2),
+                 no_face="pass through", frames=True),
         Node("joined", "CreateVideo", (1880, 40), (300, 120), "Frames to video",
              {"images": ("restore", 0), "audio": ("parts", 1), "fps": ("parts", 2)}),
         Node("save", "SaveVideo", (2280, 40), (380, 420), "Result", {"video": ("joined", 0)},
@@ -99,9 +99,9 @@ def frames() -> Template:
 def cases() -> list[Template]:
     """All of them, in the order in which they were thought of."""
     return [
-        try_it(), everyday("Restore a face - SDXL", "Restore a face with SDXL", SDXL, 1024),
-        everyday("Restore a face - FLUX", "Restore a face with FLUX", FLUX, 1024),
-        everyday("Restore a face - SD 1.5", "Restore a face with SD 1.5", SD15, 512),
+        try_it(), everyday("Restore a face - SDXL", "Restore a face with SDXL", SDXL),
+        everyday("Restore a face - FLUX", "Restore a face with FLUX", FLUX),
+        everyday("Restore a face - SD 1.5", "Restore a face with SD 1.5", SD15),
         after_editor("Restore a person after Qwen-Image-Edit (identity)", "After Qwen-Image-Edit", QWEN, QWEN_VAE),
         after_editor("Restore a person after FLUX Kontext (identity)", "After FLUX Kontext", KONTEXT, FLUX_VAE),
         group_picture(), every_stage(), frames(),

@@ -6,8 +6,8 @@ from .common import SD15, checkpoint, note, picture
 from .parts import Group, Node, Template
 
 TEXT = ("## Every stage as a node\n\nThe same work and the same defaults as *Restore Identity*, in the open: find, match, "
-        "crop, sample, judge, paste.\n\nChoose your two pictures and the model. Set **size** in *Crop Face Pairs* to 512 "
-        "for SD 1.5, to 1024 for SDXL, SD3 and FLUX.\n\nUse it only on pictures of people who agree to it.")
+        "crop, sample, judge, paste.\n\nChoose your two pictures and the model.\n\n"
+        "Use it only on pictures of people who agree to it.")
 
 
 def every_stage() -> Template:

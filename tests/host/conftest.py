@@ -10,9 +10,10 @@ from lab.inprocess import Host
 
 
 @pytest.fixture(scope="session")
-def host(worker_id: str) -> Host:
-    if worker_id != "master":
-        base = Path(os.environ["EDITEDID_BASE"]) / worker_id
+def host() -> Host:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is not None:
+        base = Path(os.environ["EDITEDID_BASE"]) / worker
         prepare_base(base)
         os.environ["EDITEDID_BASE"] = str(base)
     return Host.start()

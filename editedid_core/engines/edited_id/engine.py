@@ -15,6 +15,9 @@ from ..protocol import FaceJob, FaceResult
 from .noise_grid import strength_for_drift
 from .settings import SampleSettings
 
+TRIES = ((1.0, 0), (0.6, 0), (1.4, 0), (1.0, 1))
+"""Of each try at a face, the factor of its strength and how far its known noise is from the one that was set."""
+
 Encode = Callable[[Tensor], Tensor]
 """(1, S, S, 3) picture -> latent."""
 Decode = Callable[[Tensor], Tensor]
@@ -23,11 +26,13 @@ Decode = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """What one sampling run gives back: the latent, its network evaluations and the mode that ran."""
+    """What one sampling run gives back: the latent, its network evaluations, the mode that ran, and notes for the
+    user."""
 
     latent: Tensor
     evaluations: int
     mode: str
+    notes: tuple[str, ...] = ()
 
 
 class Sample(Protocol):
@@ -56,14 +61,16 @@ class EditedIDEngine:
         latents = self._encoded(job.original), self._encoded(job.edited)
         others = torch.cat([self._encoded(photo[None]) for photo in job.others]) if len(job.others) else None
         strength = strength_for_drift(self.settings.strength, job.drift, self.strength_by_drift)
-        settings = replace(self.settings, pose=job.pose, strength=strength)
+        factor, pattern = TRIES[job.attempt % len(TRIES)]
+        settings = replace(self.settings, pose=job.pose, strength=min(1.0, factor * strength),
+                           noise_seed=self.settings.noise_seed + pattern)
         job.say("loading the model", 0.1)
         run = self.sample(*latents, job.face_mask, job.element_mask, settings, others)
         require_finite(run.latent, "model: the restored latent", SAMPLE_REMEDY)
         job.say("decoding", 0.9)
         crop, of_original, of_edited = (self._decoded(z).to(job.edited) for z in (run.latent, *latents))
         crop = return_detail(crop, job.original, job.edited, of_original, of_edited, job.weight, self.detail)
-        return FaceResult(crop, run.evaluations, run.mode)
+        return FaceResult(crop, run.evaluations, run.mode, run.notes)
 
     # what is not a number is refused where it arises, for the guard would only see another face
 

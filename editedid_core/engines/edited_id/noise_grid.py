@@ -7,6 +7,7 @@ and of the solver are positions, so they act in the same part of a run at any st
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 
@@ -38,7 +39,7 @@ WHOLE_RUN = Window()
 
 @dataclass(frozen=True)
 class NoiseGrid:
-    """Noise levels of one run, ascending and uniform in lambda.
+    """Noise levels of one run, ascending, and uniform in lambda unless they are a distilled model's own.
 
     `rhos` has N + 1 entries, from the known noise (`sigma_floor`), which stands for the clean picture, to the top;
     `order[i]` in [0, 1] is the weight of the second-order term in step i + 1 (0 is DDIM/Euler, 1 is
@@ -80,12 +81,15 @@ def strength_for_drift(strength: float, drift: float, share: float) -> float:
 
 
 def make_noise_grid(space: NoiseSpace, sigma_max: float, steps: int, strength: float = 1.0,
-                    sigma_floor: float = SIGMA_FLOOR, second_order: Window | None = None) -> NoiseGrid:
+                    sigma_floor: float = SIGMA_FLOOR, second_order: Window | None = None,
+                    jumps: Sequence[Window] = ()) -> NoiseGrid:
     """The lowest `strength` share of a model's lambda, divided as evenly as the whole would be by `steps`.
 
     `sigma_max`: the model's highest sigma, capped as `NoiseSpace.highest_rho` says; `steps` >= 1; `strength` in
     (0, 1]; `sigma_floor`: rho of the known noise the trajectories start with, small and positive; steps in
-    `second_order` use the 2M rule, except the last one down (the history ends there). Raises ValueError.
+    `second_order` use the 2M rule, except the last one down (the history ends there) and the first one down inside or
+    past each of `jumps`: the model answers otherwise in those windows, so the step before says nothing of the slope.
+    Raises ValueError.
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}.")
@@ -97,8 +101,31 @@ def make_noise_grid(space: NoiseSpace, sigma_max: float, steps: int, strength: f
     used = max(1, round(steps * strength))
     ratio = strength * math.log(highest / sigma_floor) / used
     rhos = tuple(sigma_floor * math.exp(ratio * i) for i in range(used + 1))
-    order = tuple(
-        1.0 if second_order is not None and i > 0 and step_position(i + 1, used) in second_order else 0.0
-        for i in range(used)
-    )
-    return NoiseGrid(rhos, order)
+    places = [step_position(i + 1, used) for i in range(used)]
+    inside = [[place in window for window in jumps] for place in places]
+
+    def order(i: int) -> float:
+        jumped = i + 1 < used and inside[i] != inside[i + 1]
+        return float(second_order is not None and places[i] in second_order and i > 0 and not jumped)
+
+    return NoiseGrid(rhos, tuple(map(order, range(used))))
+
+
+def make_own_grid(space: NoiseSpace, sigmas: Sequence[float], strength: float = 1.0,
+                  sigma_floor: float = SIGMA_FLOOR, most: int = 200) -> NoiseGrid:
+    """A distilled model's own levels, as far as they lie in the lowest `strength` share of lambda, at least one.
+
+    `sigmas`: of its whole schedule, in any order. It was taught to step between these; DDIM leads from each to the
+    next. `most`: how many of them at most, the noisiest always among them. `strength` and `sigma_floor` as in
+    `make_noise_grid`. Raises ValueError where no sigma lies above the floor.
+    """
+    highest = space.highest_rho(max(sigmas))
+    rhos = sorted({min(highest, space.highest_rho(sigma)) for sigma in sigmas if sigma > 0})
+    rhos = [rho for rho in rhos if rho > sigma_floor]
+    if not rhos:
+        raise ValueError("The model's own schedule has no noise level above sigma_floor.")
+    top = sigma_floor * (highest / sigma_floor) ** strength
+    used = [rho for rho in rhos if rho <= top * (1 + 1e-6)] or rhos[:1]
+    kept = min(most, len(used))
+    used = [used[round((i + 1) * len(used) / kept) - 1] for i in range(kept)]
+    return NoiseGrid((sigma_floor, *used), (0.0,) * len(used))

@@ -25,12 +25,13 @@ class SampleSettings:
     `solver_window`: positions between which DPM-Solver++ steps are taken, 0 the run's noisiest level, 1 the clean
     picture; `sigma_floor`: rho of the known noise both pictures start with; `freedom` in [0, 1]: how far the model may
     leave the two pictures inside the face (at its rim it is always free); `null_text`: updates of each null-text
-    embedding in a guided run of the paper, at `null_text_rate`; 0 for none; `pose`: how differently the two faces hold
-    themselves, in eye distances (`faces.similarity.pose_distance`).
+    embedding in a guided run of the paper, at `null_text_rate`; 0 for none; `pose`: how far pose and
+    expression of the two faces differ, in eye distances (`faces.similarity.pose_distance`).
 
     For comparison: `inversion`: how the pictures are carried up; `hold_surroundings`: keep the edit outside the masks
     at every step (else it is only pasted back); `recompute_sources`: record no features, evaluate the sources beside
-    the target; `word_sources`: where the maps of marked words come from in the paper's run.
+    the target; `references`: show the original and the edit to a model that takes reference pictures; `word_sources`:
+    where the maps of marked words come from in the paper's run.
     """
 
     mode: Mode = "auto"
@@ -48,6 +49,7 @@ class SampleSettings:
     inversion: InversionKind = "velocity reuse"
     hold_surroundings: bool = True
     recompute_sources: bool = False
+    references: bool = True
     word_sources: WordSources = "both"
 
     def resolved(self) -> SampleSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from editedid_core.appearance.sharpness import match_sharpness
+from editedid_core.appearance.sharpness import SOFTEST, match_sharpness
 from editedid_core.geometry.affine import pixel_grid
 from editedid_core.geometry.resample import blur, resample
 
@@ -69,3 +69,10 @@ def test_a_mask_made_smaller_stays_between_nothing_and_all() -> None:
     mask[40:80, 40:80] = 1
     small = resample(mask, (pixel_grid(40, 40) + 0.5) * 3.2 - 0.5, 3.2, padding="zeros", mode="bilinear")
     assert float(small.min()) == 0.0 and float(small.max()) == 1.0
+
+
+def test_a_photo_sharper_than_the_edit_loses_some_of_its_detail_and_no_more() -> None:
+    sharp = pattern()
+    found = match_sharpness(sharp, soft(sharp, 3.0), EVERYWHERE, SOFTEST)
+    detail = [x - soft(x, 0.008 * SIDE) for x in (sharp, found)]
+    assert 0.6 < float(detail[1].std() / detail[0].std()) < 0.85

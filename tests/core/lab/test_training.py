@@ -1,6 +1,7 @@
 """The autoencoders' and diffusion models' training at a toy budget: it resumes exactly and exports what it trained."""
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from lab import models_io
-from lab.train import dataset, export, measure, train_autoencoder, train_diffusion
+from lab.train import dataset, export, measure, optim, train_autoencoder, train_diffusion
 from lab.train.autoencoder import ENLARGED, Decoder, Encoder, Principal, cells_of, enlarge, start_from_principal
 from lab.train.dit import DiT
 from lab.train.optim import Average, orthogonalise, rate
@@ -114,6 +115,7 @@ def test_a_resumed_autoencoder_equals_an_unbroken_one(
     cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train_autoencoder, "CROP", 16)  # small: a CPU is slow in bfloat16
+    monkeypatch.setattr(optim, "orthogonalise", partial(orthogonalise, steps=1))
     whole = torch.load(_autoencoder(4, cache, tmp_path / "whole"), weights_only=True)
     for _ in range(2):  # given again, the command does not go on past the fixed encoder
         _autoencoder(4, cache, tmp_path / "parts", "--until-fixed")

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from editedid_core.config import GuardConfig
 from editedid_core.faces.similarity import pose_distance
 from editedid_core.records import Face, FacePair
 from editedid_core.restore.caution import LEAST_LIKE, MOST_COVERED, MOST_TURNED, SMALLEST, cautions, eye_distance
+from editedid_core.restore.guard import needed_gain
 
 MakeFace = Callable[..., Face]
 
@@ -54,3 +56,10 @@ def test_what_is_covered_and_what_has_drifted_away_is_told(pair: FacePair) -> No
     assert not cautions(pair, covered=MOST_COVERED)
     assert "0.10" in cautions(replace(pair, similarity=0.1))[0]
     assert not cautions(replace(pair, similarity=LEAST_LIKE))
+
+
+def test_a_face_that_is_nearly_right_need_gain_less() -> None:
+    guard = GuardConfig(least_gain=0.05, enough=0.25)
+    assert needed_gain(guard, 0.3) == 0.05
+    assert needed_gain(guard, 0.92) == pytest.approx(0.02)
+    assert needed_gain(replace(guard, least_gain=0.0), 0.3) == 0.0

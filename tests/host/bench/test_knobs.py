@@ -29,7 +29,7 @@ SOME: dict[str, tuple[str, ...]] = {
 @pytest.fixture(scope="module", params=["unet", "dit"])
 def world(host: Host, request: Any) -> World:
     # eight steps are four levels, of which the mixing weight is forced in the last three
-    return World.open(request.param, MODELS, host, crop={"unet": 64, "dit": 128}[request.param], steps=8)
+    return World.open(request.param, MODELS, host, crop=64, steps=8)
 
 
 @pytest.mark.parametrize("kind", [*SOME, *FAST])

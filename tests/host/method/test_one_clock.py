@@ -167,7 +167,7 @@ def knobs(host: Host, core: Any, tiny_model: Any) -> Callable[..., Tensor]:
 PAPER = {"mode": "paper", "strength": 1.0, "steps": 6, "cfg": 3.0, "null_text": 2}
 KNOBS: dict[str, SimpleNamespace] = {
     **{f"{name} {value}": SimpleNamespace(settings={name: value}) for name, value in (
-        ("steps", 12), ("strength", 0.55), ("solver_window", (0.4, 1.0)), ("solver_window", (0.0, 0.5)),
+        ("steps", 12), ("strength", 0.55), ("solver_window", (0.6, 1.0)), ("solver_window", (0.0, 0.4)),
         ("cfg", 2.0), ("noise_seed", 1), ("freedom", 0.35), ("sigma_floor", 0.06), ("inversion", "naive"),
         ("inversion", "fixed point"), ("hold_surroundings", False))},
     **{f"{name} {value}": SimpleNamespace(mixing={name: value}) for name, value in (

@@ -49,8 +49,8 @@ class AttentionRun:
 
     `rows`: names of the batch's rows: sources only (record), target only (replay) or all three; `position`: of the step
     in the run, 0 at its noisiest level, 1 at the clean picture; `face_share` in [0, 1]: what pose leaves of the gates'
-    strength in the face; `others`: features of further photos of the person, whose face keys join the original's in the
-    detail gate.
+    strength in the face; `unreached`: evaluations in which no attention call came by; `others`: features of further
+    photos of the person, whose face keys join the original's in the detail gate.
     """
 
     plan: Plan
@@ -62,6 +62,7 @@ class AttentionRun:
     position: float = 0.0
     face_share: float = 1.0
     others: tuple[FeatureRecord, ...] = ()
+    unreached: int = 0
     tokens: dict[tuple[tuple[int, int], int, torch.device], TokenSets] = field(default_factory=dict)
 
     def edit(self, call: AttentionCall, attend: Attend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

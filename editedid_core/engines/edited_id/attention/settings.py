@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ..noise_grid import Window
 from .blocks import Available, BlockChoice, Layer, detail_blocks, parse_blocks, structure_blocks
 from .regions import MaskKind
 
@@ -97,6 +98,12 @@ class Plan:
     sharpness: float
     gated_half: GatedHalf = "both"
     after_projection: bool = False
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """Where each gate that acts is open."""
+        gates = self.structure, self.detail, self.divide
+        return tuple(Window(gate.start, gate.end) for gate in gates if gate.strength > 0 and gate.blocks.blocks)
 
     def wants(self, layer: Layer, position: float) -> bool:
         """Whether any gate needs source features of this layer at this position."""
