@@ -36,7 +36,8 @@ RESTORED = 0.94
 
 
 def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: Engine, config: RestoreConfig,
-            element_mask: Tensor | None = None, tick: Tick = nothing, say: Say = silent, box: Any = None) -> Restoration:
+            element_mask: Tensor | None = None, tick: Tick = nothing, say: Say = silent,
+            box: Any = None) -> Restoration:
     """Restore every matched face of `edited` (B, H, W, C) from the photos in `original` (P, h, w, C).
 
     `element_mask`: (B or 1, H, W) in [0, 1], what of the edit must stay. `tick`: called for each unit of work: a
@@ -163,7 +164,7 @@ class _Run:
                 report = replace(unmixed, decision=Decision.SHAPE_ONLY) if unmixed.accepted else report
             shape = share if shaped else 0.0
             covered = _covered(crops, i)
-            report = replace(report, warnings=self._warnings(prepared, covered, i, pair), shape=shape, covered=covered)
+            report = replace(report, warnings=self._warnings(prepared, crops, covered, i, pair), shape=shape, covered=covered)
             attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode,
                                      result.notes))
             self.tick()
@@ -207,7 +208,8 @@ class _Run:
         return within(self.say, start, start if again else start + share,
                       f"face {i + 1} of {count}{', again' if again else ''}: ")
 
-    def _warnings(self, prepared: Prepared, covered: float, i: int, pair: FacePair) -> tuple[str, ...]:
+    def _warnings(self, prepared: Prepared, crops: CropResult, covered: float, i: int,
+                  pair: FacePair) -> tuple[str, ...]:
         unsure = self.config.shape.skin_tone > 0 and prepared.certainty[i] < UNSURE
         if self.config.engine == "super resolution":
             return small_cautions(pair, crops.record.crops[i])
