@@ -79,6 +79,16 @@ class Faces:
 
 
 @dataclass(frozen=True, eq=False)
+class Placement:
+    """How a face that is too small to be found was laid out by its photos. spread: uncertainty of its points, one
+    standard deviation in eye distances. explained: share of its contrast that the best photo explains, up to 1; a
+    stranger's photo explains less."""
+
+    spread: float
+    explained: float
+
+
+@dataclass(frozen=True, eq=False)
 class Rival:
     """A face that could stand in a pair nearly as well: of another person, or another face of the edit. likeness:
     cosine to the other side of the pair."""
@@ -95,6 +105,7 @@ class FacePair:
     originals: all photos of that person, best first; originals[0] is original.
     shaped: whether the edited face has taken the person's shape (reshape.py), so that the two
     faces' landmarks differ only in pose and expression. found: the edited face before it was shaped, if it was.
+    placement: how the photos explain the edited face, in a super-resolution alone.
     chosen: whether the user named this pair. rival: who makes the pair doubtful, or None.
     """
 
@@ -104,6 +115,7 @@ class FacePair:
     originals: tuple[Face, ...]
     shaped: bool = False
     found: Face | None = None
+    placement: Placement | None = None
     chosen: bool = False
     rival: Rival | None = None
 

@@ -41,8 +41,8 @@ class FaceParts(io.ComfyNode):
             search_aliases=["keep smile", "keep expression", "keep make-up", "keep beard", "face mask", "editedid"],
             inputs=[
                 io.Combo.Input("preset", options=[NO_PRESET, *PRESETS], default=NO_PRESET,
-                               tooltip="What of the edit stays. The first leaves each part to the masks: the photo's, "
-                               "unless the two pictures differ too much there."),
+                               tooltip="Which parts stay the edit's. The first leaves each part to the masks: the "
+                               "photo's, unless the two pictures differ too much there."),
                 *(io.Float.Input(name, default=AUTO, min=AUTO, max=1.0, step=0.05,
                                  tooltip=f"The photo's share of {_WHERE[name]}: 0 keeps the edit's, 1 takes the "
                                  "photo's; below 0 the preset decides.") for name in NAMES),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from ..editedid_core.comfy.empty_prompt import prompt_without_words
 from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
 from ..editedid_core.comfy.model_profile import check_latent, check_prompt, native_size, profile_of
 from ..editedid_core.comfy.progress import stop_if_asked
+from ..editedid_core.comfy.region_sampling import sample_regions
 from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.crops.cut import NATURAL_SIZES
@@ -24,10 +26,16 @@ from ..editedid_core.engines.edited_id.engine import EditedIDEngine, Sampled
 from ..editedid_core.engines.edited_id.presets import PAPER_PRESETS
 from ..editedid_core.engines.edited_id.settings import SampleSettings
 from ..editedid_core.engines.protocol import Engine, FaceJob, FaceResult
+from ..editedid_core.engines.super_resolution.engine import Network, RegionTask, SuperResolutionEngine
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import load_analyzer
+from ..editedid_core.records import FaceCrop
 from ..editedid_core.restore.report import Restoration
+from ..editedid_core.restore.resume import FinishedFaces
 from ..editedid_core.restore.runner import restore
+
+FINISHED = FinishedFaces()
+"""What an interrupted batch has restored; closed at the end of each run."""
 
 FAR_OFF = 1.6
 """Ratio of a crop to the model's own size from which a warning is due."""
@@ -57,6 +65,8 @@ def make_engine(config: RestoreConfig, model: Any, vae: Any, positive: Any = Non
     config = config.resolved()
     if config.engine == "composite":
         return CompositeEngine()
+    if config.engine == "super resolution" and (model is None or vae is None):
+        return SuperResolutionEngine(config.super_resolution)
     return _OnHost(with_gates(model, config), vae, positive, negative, config)
 
 
@@ -86,8 +96,19 @@ class _OnHost:
             return Sampled(done.latent, done.evaluations, done.mode, done.notes)
 
         c = self.config
+        if c.engine == "super resolution":
+            return self._super_resolution(job.place, encode).run(job)
         return EditedIDEngine(encode, sample, partial(host_vae.decode, self.vae),
                               c.sampling, c.strength_by_drift, c.detail).run(job)
+
+    def _super_resolution(self, place: FaceCrop | None,
+                          encode: Callable[[torch.Tensor], torch.Tensor]) -> SuperResolutionEngine:
+        def sample(task: RegionTask) -> tuple[torch.Tensor, int]:
+            positive = crop_conditioning(self.positive, place, (task.start.shape[-2], task.start.shape[-1]))
+            return sample_regions(self.model, positive, task)
+
+        network = Network(encode, partial(host_vae.decode, self.vae), sample)
+        return SuperResolutionEngine(self.config.super_resolution, network)
 
 
 def without_face(model: Any, vae: Any, job: FaceJob) -> torch.Tensor | None:
@@ -118,15 +139,19 @@ def fitting_crop(config: RestoreConfig, model: Any, vae: Any) -> tuple[RestoreCo
 
 def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch.Tensor, model: Any = None,
                     vae: Any = None, analyzer: FaceAnalyzer | None = None, positive: Any = None, negative: Any = None,
-                    element_mask: torch.Tensor | None = None, clip: Any = None) -> tuple[Restoration, float]:
+                    element_mask: torch.Tensor | None = None, clip: Any = None,
+                    box: Any = None) -> tuple[Restoration, float]:
     """Run the runner on a node's inputs; returns the result and the seconds it took.
 
-    `clip` encodes the prompts that are not given, once. Without a model or without a VAE the composite runs, with a
-    note in the report.
+    `clip` encodes the prompts that are not given, once. Without a model or without a VAE the composite runs, and a
+    super-resolution composes its bands alone, with a note in the report. `box`: as of `restore`.
     """
     started = time.perf_counter()
+    given = (model, vae, positive, negative, clip)
     notes: tuple[str, ...] = ()
-    if config.engine != "composite" and (model is None or vae is None):
+    if config.engine == "super resolution" and (model is None or vae is None):
+        config, notes = config.changed({"super_resolution.surroundings": "keep"}), (NO_MODEL,)
+    elif config.engine != "composite" and (model is None or vae is None):
         config, notes = replace(config, engine="composite"), (NO_MODEL,)
     elif config.engine != "composite":
         for prompt, name in ((positive, "positive"), (negative, "negative")):
@@ -138,8 +163,11 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
         if negative is None and config.sampling.cfg != 1.0:
             negative, _ = prompt_without_words(model, clip)
     engine = make_engine(config, model, vae, positive, negative)
-    done = restore(original, edited, analyzer or best_analyzer(), engine, config, element_mask, stop_if_asked)
+    if edited.shape[0] > 1:
+        engine = FINISHED.engine(engine, config, given)
+    done = restore(original, edited, analyzer or best_analyzer(), engine, config, element_mask, stop_if_asked, box)
+    FINISHED.close()
     done = replace(done, notes=notes + done.notes)
     for warning in done.warnings():
-        logging.warning("Restore Identity: %s", warning)
+        logging.warning("EditedID: %s", warning)
     return done, time.perf_counter() - started

@@ -31,7 +31,9 @@ def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, resto
     before = central_face(as_edited, analyzer, threshold)
     after = central_face(as_pasted(edited[0], restored[0], mask, paste.feather, paste.colour)[None], analyzer,
                          threshold)
-    similarity_before = person_similarity(pair.originals, before or found)
+    seen = before or found
+    # a face too small to be recognised is like anybody
+    similarity_before = 0.0 if seen.embedding is None else person_similarity(pair.originals, seen)
     box = box_of(found.box)
     if after is None:
         decision = Decision.KEPT_LOST if guard.enabled else Decision.UNSEEN

@@ -21,6 +21,7 @@ class Decision(Enum):
     KEPT_NO_NEARER = "kept, no nearer to the person"
     KEPT_MOVED = "kept, features moved too far"
     KEPT_LOST = "kept, no face found afterwards"
+    KEPT_SHARP = "kept, sharp already"
     UNSEEN = "restored, no face found afterwards"
     RESTORED_AS_MOST = "restored, as in most frames"
     KEPT_AS_MOST = "kept, as in most frames"
@@ -39,6 +40,7 @@ _SENTENCES = {
     Decision.KEPT_NO_NEARER: "the restored face was no nearer to the person; the edit's face is kept",
     Decision.KEPT_MOVED: "eyes, nose or mouth would have moved too far; the edit's face is kept",
     Decision.KEPT_LOST: "no face was found after the restoration; the edit's face is kept",
+    Decision.KEPT_SHARP: "the face holds all the detail that its crop can show; it is kept",
     Decision.UNSEEN: "no face was found after the restoration",
     Decision.RESTORED_AS_MOST: "restored, as in most frames of this person",
     Decision.KEPT_AS_MOST: "the edit's face is kept, as in most frames of this person",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,34 +18,29 @@ from ..faces.analyzers.protocol import FaceAnalyzer
 from ..pictures import check_pictures
 from ..records import CropResult, FacePair, FacePairs, Faces, Matching, PasteRecord
 from ..ticks import Tick, nothing
-from .caution import cautions
+from .caution import cautions, small_cautions
 from .frames import decided_together, match_sequence, steady_masks
 from .guard import judge
 from .rank import rank
 from .report import Decision, FaceReport, PictureReport, Restoration, box_of
+from .small_face import find_person, find_small, pair_small, whole_crop
 from .stages import Prepared, cut, find, find_in_frames, job, left_alone, match, shape_and_tone, with_crop_size
 
 _STRIP = 128  # rows that are compared at a time
 
 
 def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: Engine, config: RestoreConfig,
-            element_mask: Tensor | None = None, tick: Tick = nothing) -> Restoration:
+            element_mask: Tensor | None = None, tick: Tick = nothing, box: Any = None) -> Restoration:
     """Restore every matched face of `edited` (B, H, W, C) from the photos in `original` (P, h, w, C).
 
     `element_mask`: (B or 1, H, W) in [0, 1], what of the edit must stay. `tick`: called for each unit of work: a
-    picture searched, a face moved, cut, restored or pasted. Raises ValueError where a picture does not fit, or holds no
+    picture searched, a face moved, cut, restored or pasted. `box`: where a face is that may be too small to be found,
+    for the engine "super resolution". Raises ValueError where a picture does not fit, or holds no
     face and `find.no_face` is "error".
     """
     check_pictures(original, "original")
     check_pictures(edited, "edited")
-    photos = find(original, "original", analyzer, config.find, tick)
-    persons: tuple[int, ...] = ()
-    if config.frames.enabled:
-        found = find_in_frames(edited, "edited", analyzer, config.find, tick)
-        faces_of_edit, pairs, persons = match_sequence(photos, found, config, tick)
-    else:
-        faces_of_edit = find(edited, "edited", analyzer, config.find, tick)
-        pairs = match(photos, faces_of_edit, config.match, tick)
+    photos, faces_of_edit, pairs, persons = _paired(original, edited, analyzer, config, tick, box)
     config = with_crop_size(config.resolved(), pairs)
     run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick, persons)
     attempts = run.attempts()
@@ -60,6 +56,21 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
         + tuple(f"No face was found in photo {frame + 1} of original; it is not used."
                 for frame in range(photos.frames) if not photos.in_frame(frame)),
     )
+
+
+def _paired(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, config: RestoreConfig, tick: Tick,
+            box: Any) -> tuple[Faces, Faces, FacePairs, tuple[int, ...]]:
+    """The faces of the photos, those of the edit, who they are, and in a film the person of each pair."""
+    if config.engine == "super resolution":
+        photos = find_person(original, analyzer, config.find, tick)
+        faces = find_small(edited, analyzer, config.find, box, tick)
+        return photos, faces, pair_small(original, edited, photos, faces, config, tick), ()
+    photos = find(original, "original", analyzer, config.find, tick)
+    if config.frames.enabled:
+        found = find_in_frames(edited, "edited", analyzer, config.find, tick)
+        return photos, *match_sequence(photos, found, config, tick)
+    faces = find(edited, "edited", analyzer, config.find, tick)
+    return photos, faces, match(photos, faces, config.match, tick), ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +127,7 @@ class _Run:
             return []
         pairs = self._some(chosen)
         prepared = self._prepared(pairs, [share] * len(chosen))
-        crops = cut(self.original, prepared, self.config, self.tick)
+        crops = self._cut(prepared)
         if self.persons:
             crops = steady_masks(crops, [self.persons[i] for i in chosen], self.config.frames)
         before = cut_crops(self.edited, crops.record)
@@ -126,6 +137,8 @@ class _Run:
             try:
                 face = job(self.original, prepared, crops, i, self.config)
                 result, report = self._best(face, crops, i, before[i : i + 1], least_gain)
+                if result.untouched:
+                    report = replace(report, decision=Decision.KEPT_SHARP)
             except (ValueError, RuntimeError) as fault:
                 if self.edited.shape[0] == 1:
                     raise
@@ -141,6 +154,14 @@ class _Run:
                                      result.notes))
             self.tick()
         return attempts
+
+    def _cut(self, prepared: Prepared) -> CropResult:
+        """The crops. Where a super-resolution draws the surroundings anew, all of a crop is pasted."""
+        crops, c = cut(self.original, prepared, self.config, self.tick), self.config
+        if c.engine != "super resolution" or c.super_resolution.surroundings == "keep":
+            return crops
+        whole = whole_crop(crops.record.masks.shape[-1]).expand_as(crops.record.masks)
+        return replace(crops, record=replace(crops.record, masks=whole))
 
     def _best(self, face: FaceJob, crops: CropResult, i: int, before: Tensor,
               least_gain: float | None) -> tuple[FaceResult, FaceReport]:
@@ -169,6 +190,8 @@ class _Run:
         face = crops.face_mask[i]
         covered = float((face * crops.element_mask[i]).sum() / face.sum().clamp_min(1e-6))
         unsure = self.config.shape.skin_tone > 0 and prepared.certainty[i] < UNSURE
+        if self.config.engine == "super resolution":
+            return small_cautions(pair, crops.record.crops[i])
         return cautions(pair, covered) + ((OTHER_LIGHT,) if unsure else ())
 
     def pasted(self, attempts: list[_Attempt], accepted: list[int]) -> tuple[Tensor, Tensor]:

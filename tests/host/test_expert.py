@@ -75,7 +75,7 @@ def test_without_a_model_the_composite_is_put_in_and_the_report_says_so(host: Ho
     analyzer = host.node("EditedIDLoadFaceAnalyzer").execute("insightface", "lab", 320).result[0]
     triple = default_triple()
     original, edited = (torch.from_numpy(picture.image).float()[None] for picture in (triple.original, triple.drifted))
-    image, mask, before, after, report = called(host, "EditedIDRestoreIdentity", original=original, edited=edited,
+    image, mask, before, after, report, *_ = called(host, "EditedIDRestoreIdentity", original=original, edited=edited,
                                                 crop_size=128, analyzer=analyzer)
     assert after > before
     assert torch.equal(image[mask == 0], edited[mask == 0]) and not torch.equal(image, edited)
