@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .environment import Environment
+from .failure import from_pip
 from .hosts import Host
-from .paths import PACK_NAME, RUN
+from .paths import LOGS, PACK_NAME, RUN
 from .process import say
 from .published import publish
 
@@ -39,7 +40,7 @@ sys.exit(0 if clean else 1)
 def check_peers(hosts: Sequence[Host]) -> int:
     """Run them; 0 when all are content. Raises Failure where they cannot be installed."""
     environment = Environment(RUN / "venv-peers")
-    environment.ensure(PEERS)
+    _install(environment)
     pack = publish(RUN / "published" / "custom_nodes")
     say(f"== comfy-test, levels syntax and javascript, on {pack}")
     passed = [_run(environment, "comfy-test", "lint", "--strict", str(pack))]
@@ -51,6 +52,17 @@ def check_peers(hosts: Sequence[Host]) -> int:
             environment, "comfy-import-guard", "check", "--offline", "--no-update", "--strict", "--target", "HEAD",
             "--cache-dir", str(_repository(host)), "--comfy-dir", str(RUN / "published"), "--pack", PACK_NAME))
     return 0 if all(passed) else 1
+
+
+def _install(environment: Environment) -> None:
+    stamp = environment.folder / "peers"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == "\n".join(PEERS):
+        return
+    environment.prepare()
+    code, output = environment.pip(["install", *PEERS], "installing the checkers")
+    if code:
+        raise from_pip(output, LOGS / "pip.log")
+    stamp.write_text("\n".join(PEERS), encoding="utf-8")
 
 
 def _run(environment: Environment, command: str, *arguments: str) -> bool:

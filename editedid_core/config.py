@@ -17,11 +17,12 @@ from .choices import one_of
 from .crops.cut import Alignment
 from .engines.edited_id.attention.settings import Disentangle, Entangle
 from .engines.edited_id.settings import SampleSettings
+from .engines.super_resolution.settings import SuperResolution
 from .faces.detect import Order
 from .faces.match import DOUBT, SAME_PERSON, Choice
 from .masks.part_weights import PartWeights
 
-EngineName = Literal["edited id", "composite"]
+EngineName = Literal["edited id", "composite", "super resolution"]
 Quality = Literal["fast", "standard", "best"]
 QUALITIES: tuple[Quality, ...] = get_args(Quality)
 _PRESETS: dict[Quality, dict[str, Any]] = {"fast": {"sampling.steps": 1, "tries": 1}, "best": {"tries": 4}}
@@ -130,8 +131,8 @@ class RestoreConfig:
     """Everything that a restoration depends on, except its pictures, its model and its analyzer.
 
     engine: what restores a crop. parts: how much of each part of a face comes from the photo. sampling, entangle,
-    disentangle: EditedID's run. strength_by_drift: how far strength follows the drift of a face, 0 to 1. detail: share
-    of the autoencoder's lost detail that is given back, 0 to 1.
+    disentangle: EditedID's run. super_resolution: that engine's. strength_by_drift: how far strength follows the drift
+    of a face, 0 to 1. detail: share of the autoencoder's lost detail that is given back, 0 to 1.
     prompt: words for every face where no conditioning is given; "" is the model's true empty prompt. quality: one
     choice that sets others (`resolved`). tries: different runs of each face, of which the best is taken;
     most_evaluations: a face gets no further try that would lead past so many.
@@ -146,6 +147,7 @@ class RestoreConfig:
     sampling: SampleSettings = field(default_factory=SampleSettings)
     entangle: Entangle = field(default_factory=Entangle)
     disentangle: Disentangle = field(default_factory=Disentangle)
+    super_resolution: SuperResolution = field(default_factory=SuperResolution)
     strength_by_drift: float = 0.0
     detail: float = 1.0
     prompt: str = ""
@@ -236,3 +238,11 @@ def _fitted(value: Any, kind: Any, path: str) -> Any:
     if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):
         raise ValueError(f"{path} must be {kind.__name__}, got {value!r}.")
     return value
+
+
+SMALL_FACE = RestoreConfig().changed({
+    "engine": "super resolution", "match.photos": "all together", "crop.relight": 0.0, "crop.auto_elements": 0.0,
+    "crop.piecewise": True, "crop.whole_features": False, "crop.match_sharpness": False,
+})
+"""The preset of a super-resolution: photos are laid over the small face as they are, for there is nothing in it to
+compare them with."""

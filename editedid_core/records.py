@@ -72,10 +72,24 @@ class Faces:
         """The faces of one picture of the batch, in order."""
         return tuple(face for face in self.faces if face.frame == frame)
 
+    def number(self, face: Face) -> int:
+        """The face's number in its picture, counted from 1."""
+        return next(i for i, other in enumerate(self.in_frame(face.frame), start=1) if other is face)
+
     def label(self, face: Face) -> str:
         """The face's number in its picture, counted from 1, with the picture's number where there are several."""
-        number = next(i for i, other in enumerate(self.in_frame(face.frame), start=1) if other is face)
+        number = self.number(face)
         return f"face {number}" if self.frames == 1 else f"face {number} of picture {face.frame + 1}"
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """How a face that is too small to be found was laid out by its photos. spread: uncertainty of its points, one
+    standard deviation in eye distances. explained: share of its contrast that the best photo explains, up to 1; a
+    stranger's photo explains less."""
+
+    spread: float
+    explained: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +109,7 @@ class FacePair:
     originals: all photos of that person, best first; originals[0] is original.
     shaped: whether the edited face has taken the person's shape (reshape.py), so that the two
     faces' landmarks differ only in pose and expression. found: the edited face before it was shaped, if it was.
+    placement: how the photos explain the edited face, in a super-resolution alone.
     chosen: whether the user named this pair. rival: who makes the pair doubtful, or None.
     """
 
@@ -104,6 +119,7 @@ class FacePair:
     originals: tuple[Face, ...]
     shaped: bool = False
     found: Face | None = None
+    placement: Placement | None = None
     chosen: bool = False
     rival: Rival | None = None
 

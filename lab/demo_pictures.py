@@ -1,4 +1,4 @@
-"""The pictures that the shipped workflows name, drawn into a host's input folder.
+"""The drawn people of the demo, in a host's input folder.
 
     python -m lab.demo_pictures FOLDER
 
@@ -14,11 +14,13 @@ import numpy as np
 from PIL import Image
 
 from lab.portraits import Triple, group_picture, make_triple
+from lab.portraits.small_faces import make_small_face
 
 DEMO_SEED = 30_000_000
 """Seeds from here on are people of no split: nothing was trained, tuned or measured on them."""
 GROUP = DEMO_SEED + 1
 PEOPLE = 3
+SMALL = DEMO_SEED + 2
 
 
 def default_triple() -> Triple:
@@ -33,13 +35,17 @@ def triple_pictures() -> tuple[Image.Image, Image.Image]:
 
 
 def write_pictures(folder: Path) -> None:
-    """Write the pair and a group of three with a photo of each; pictures that are there are left alone."""
+    """Write the pair, a group of three with a photo of each, and a small face with two photos; pictures that are there
+    are left alone."""
     original, edited = triple_pictures()
     group = group_picture(GROUP, PEOPLE, drift="medium")
     pictures = {"original": original, "edited": edited, "group": _picture(group.edited.image)}
     for number, photo in enumerate(group.originals, start=1):
         assert photo is not None  # no stranger was asked for
         pictures[f"person_{number}"] = _picture(photo.image)
+    small = make_small_face(SMALL, 16, photos=2, gallery=0)
+    pictures["small"] = _picture(small.small)
+    pictures |= {f"photo_{number}": _picture(shot.image) for number, shot in enumerate(small.photos, start=1)}
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
         file = folder / f"editedid_{name}.png"

@@ -35,7 +35,7 @@ The pack runs a model as its makers do. Tests look at what every row of the netw
 (`tests/host/method/test_profiles.py`). The first row that fits counts. Facts marked *assumed* have no public source
 yet.
 
-* **Told by**: the host's class of the model, words of its file's name, channels of its input. Other loaders than the
+* **Known by**: the host's class of the model, words of its file's name, channels of its input. Other loaders than the
   host's may not say which file it was: an edit model then counts as the plain model, and a distilled one as not
   distilled.
 * **Size**: side in pixels of a crop with `crop_size` *auto*.
@@ -45,12 +45,12 @@ yet.
   target's.
 * **References**: the original sees itself and the edit itself, twice each; the target sees the original and then the
   edit. A prompt's own references are left as they are.
-* **Steps**: a distilled model is run in lock-step on its own noise levels, as far as *strength* reaches. A file name
+* **Steps**: a distilled model is run in lock-step on its own noise levels, up to where *strength* reaches. A file name
   with *turbo*, *lightning*, *lcm*, *hyper*, *dmd* or *distill* counts as well, and LCM sampling. The model's own
   shift of its schedule, and that of the *ModelSampling* nodes, is kept; elsewhere the levels are even in the
   logarithm of the noise-to-signal ratio, which no shift moves.
 
-| model | told by | size | no prompt | guidance | references | beside the noise | steps | source |
+| model | known by | size | no prompt | guidance | references | beside the noise | steps | source |
 |---|---|---|---|---|---|---|---|---|
 """
 _LOCATED = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from ..editedid_core.comfy.empty_prompt import prompt_without_words
 from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
 from ..editedid_core.comfy.model_profile import check_latent, check_prompt, native_size, profile_of
 from ..editedid_core.comfy.progress import stop_if_asked
+from ..editedid_core.comfy.region_sampling import sample_regions
 from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.crops.cut import NATURAL_SIZES
@@ -24,11 +26,14 @@ from ..editedid_core.engines.edited_id.engine import EditedIDEngine, Sampled
 from ..editedid_core.engines.edited_id.presets import PAPER_PRESETS
 from ..editedid_core.engines.edited_id.settings import SampleSettings
 from ..editedid_core.engines.protocol import Engine, FaceJob, FaceResult
+from ..editedid_core.engines.super_resolution.engine import Network, RegionTask, SuperResolutionEngine
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import load_analyzer
+from ..editedid_core.records import FaceCrop
 from ..editedid_core.restore.report import Restoration
 from ..editedid_core.restore.resume import FinishedFaces
 from ..editedid_core.restore.runner import restore
+from ..editedid_core.ticks import Say, silent, within
 
 FINISHED = FinishedFaces()
 """What an interrupted batch has restored; closed at the end of each run."""
@@ -61,6 +66,8 @@ def make_engine(config: RestoreConfig, model: Any, vae: Any, positive: Any = Non
     config = config.resolved()
     if config.engine == "composite":
         return CompositeEngine()
+    if config.engine == "super resolution" and (model is None or vae is None):
+        return SuperResolutionEngine(config.super_resolution)
     return _OnHost(with_gates(model, config), vae, positive, negative, config)
 
 
@@ -86,12 +93,23 @@ class _OnHost:
             positive, negative = (crop_conditioning(one, job.place, cells, job.bent)
                                   for one in (self.positive, self.negative))
             done = sample_pair(self.model, positive, negative, original, edited, face_mask, element_mask, settings,
-                               others, without_face(self.model, self.vae, job))
+                               others, without_face(self.model, self.vae, job), within(job.say, 0.1, 0.9))
             return Sampled(done.latent, done.evaluations, done.mode, done.notes)
 
         c = self.config
+        if c.engine == "super resolution":
+            return self._super_resolution(job.place, encode).run(job)
         return EditedIDEngine(encode, sample, partial(host_vae.decode, self.vae),
                               c.sampling, c.strength_by_drift, c.detail).run(job)
+
+    def _super_resolution(self, place: FaceCrop | None,
+                          encode: Callable[[torch.Tensor], torch.Tensor]) -> SuperResolutionEngine:
+        def sample(task: RegionTask) -> tuple[torch.Tensor, int]:
+            positive = crop_conditioning(self.positive, place, (task.start.shape[-2], task.start.shape[-1]))
+            return sample_regions(self.model, positive, task)
+
+        network = Network(encode, partial(host_vae.decode, self.vae), sample)
+        return SuperResolutionEngine(self.config.super_resolution, network)
 
 
 def without_face(model: Any, vae: Any, job: FaceJob) -> torch.Tensor | None:
@@ -122,16 +140,19 @@ def fitting_crop(config: RestoreConfig, model: Any, vae: Any) -> tuple[RestoreCo
 
 def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch.Tensor, model: Any = None,
                     vae: Any = None, analyzer: FaceAnalyzer | None = None, positive: Any = None, negative: Any = None,
-                    element_mask: torch.Tensor | None = None, clip: Any = None) -> tuple[Restoration, float]:
-    """Run the runner on a node's inputs; returns the result and the seconds it took.
+                    element_mask: torch.Tensor | None = None, clip: Any = None,
+                     say: Say = silent, box: Any = None) -> tuple[Restoration, float]:
+    """Run the runner on a node's inputs; returns the result and the seconds it took. `say`: told how far it is.
 
-    `clip` encodes the prompts that are not given, once. Without a model or without a VAE the composite runs, with a
-    note in the report.
+    `clip` encodes the prompts that are not given, once. Without a model or without a VAE the composite runs, and a
+    super-resolution composes its bands alone, with a note in the report. `box`: as of `restore`.
     """
     started = time.perf_counter()
     given = (model, vae, positive, negative, clip)
     notes: tuple[str, ...] = ()
-    if config.engine != "composite" and (model is None or vae is None):
+    if config.engine == "super resolution" and (model is None or vae is None):
+        config, notes = config.changed({"super_resolution.surroundings": "keep"}), (NO_MODEL,)
+    elif config.engine != "composite" and (model is None or vae is None):
         config, notes = replace(config, engine="composite"), (NO_MODEL,)
     elif config.engine != "composite":
         for prompt, name in ((positive, "positive"), (negative, "negative")):
@@ -145,9 +166,12 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
     engine = make_engine(config, model, vae, positive, negative)
     if edited.shape[0] > 1:
         engine = FINISHED.engine(engine, config, given)
-    done = restore(original, edited, analyzer or best_analyzer(), engine, config, element_mask, stop_if_asked)
+    if analyzer is None:
+        say("loading the face analyzer", 0.0)
+        analyzer = best_analyzer()
+    done = restore(original, edited, analyzer, engine, config, element_mask, stop_if_asked, say, box)
     FINISHED.close()
     done = replace(done, notes=notes + done.notes)
     for warning in done.warnings():
-        logging.warning("Restore Identity: %s", warning)
+        logging.warning("EditedID: %s", warning)
     return done, time.perf_counter() - started

@@ -28,8 +28,8 @@ def read_block_file(name: str, input_name: str) -> str:
 
 
 def check_target(prefix: str) -> None:
-    """Raise ValueError, one sentence, where a file of that prefix cannot be written; what the host raises for a prefix
-    that leads out of the output folder."""
+    """Raise ValueError, one sentence, where a file of that prefix cannot be written or leads out of the output folder.
+    """
     try:
         folder = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())[0]
         with TemporaryFile(dir=folder):
@@ -39,6 +39,9 @@ def check_target(prefix: str) -> None:
             f"filename_prefix: nothing can be written at {prefix} in the output folder ({error.strerror or error}); "
             "choose another prefix, or let ComfyUI's user write there."
         ) from error
+    except Exception as error:  # the host's own, of no other kind
+        raise ValueError(f"filename_prefix: {prefix} leads out of the output folder; give the name of a file in it."
+                         ) from error
 
 
 def save_block_file(content: str, prefix: str) -> str:

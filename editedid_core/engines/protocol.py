@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..geometry.thin_plate import Bend
 from ..records import FaceCrop
+from ..ticks import Say, silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +22,9 @@ class FaceJob:
     place: where the crop lies in the edit, for what is given in the edit's own coordinates; None if nothing is.
     bent: how the face was brought to the person's shape before; None where it was not.
     attempt: which try at this face it is, from 0; an engine that uses a network does something else in each.
+    true_pixels: how many pixels of the scene the edit's crop holds a side, S for a sharp one; trust: how much of it can
+    be believed, 0 to 1. Both are for super-resolution.
+    say: called with how far the face is.
     """
 
     original: Tensor
@@ -33,6 +37,9 @@ class FaceJob:
     place: FaceCrop | None = None
     bent: Bend | None = None
     attempt: int = 0
+    true_pixels: float = 0.0
+    trust: float = 1.0
+    say: Say = silent
 
     @property
     def weight(self) -> Tensor:
@@ -43,12 +50,14 @@ class FaceJob:
 @dataclass(frozen=True, eq=False)
 class FaceResult:
     """What an engine made of a job. crop: (1, S, S, 3) in [0, 1]. evaluations: samples that went through a network.
-    mode: what ran, in a word or two, for the report. notes: sentences about the run."""
+    mode: what ran, in a word or two, for the report. notes: sentences about the run. untouched: nothing was missing,
+    and the crop is the edit's own."""
 
     crop: Tensor
     evaluations: int
     mode: str
     notes: tuple[str, ...] = ()
+    untouched: bool = False
 
 
 class Engine(Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..faces.similarity import pose_distance
-from ..records import Face, FacePair
+from ..geometry.affine import scale_of
+from ..records import Face, FaceCrop, FacePair
 
 SMALLEST = 20.0
 """Pixels between the eyes."""
@@ -18,6 +19,15 @@ MOST_COVERED = 0.5
 
 LEAST_LIKE = 0.3
 """Likeness (cosine) below which recognisers hardly take two faces for one person."""
+
+LEAST_EXPLAINED = 0.05
+"""Share of a small face's contrast below which its photos hardly explain it (drawn)."""
+
+MOST_SPREAD = 0.2
+"""Uncertainty of a small face's place, in eye distances, above which its features may sit wrong (drawn)."""
+
+LEAST_ROOM = 0.5
+"""Pixels of the picture for one of the crop, below which the picture has no room for what the crop holds."""
 
 
 def cautions(pair: FacePair, covered: float = 0.0) -> tuple[str, ...]:
@@ -44,6 +54,26 @@ def cautions(pair: FacePair, covered: float = 0.0) -> tuple[str, ...]:
     if pair.rival is not None:
         found.append(f"Who is who is doubtful: another face is as like ({pair.rival.likeness:.2f} against "
                      f"{pair.similarity:.2f}). Look at the face map, and name the pair in pairs.")
+    return tuple(found)
+
+
+def small_cautions(pair: FacePair, crop: FaceCrop) -> tuple[str, ...]:
+    """One sentence with a remedy for each difficulty of a super-resolution; empty if there is none."""
+    found = []
+    if scale_of(crop.to_image) < LEAST_ROOM:
+        times = 1 / scale_of(crop.to_image)
+        found.append(f"The picture has too few pixels for what the face's crop holds: enlarge the picture first, up to "
+                     f"{times:.0f} times.")
+    placement = pair.placement
+    if placement is not None and placement.explained < LEAST_EXPLAINED:
+        found.append(f"The photos hardly explain the small face ({placement.explained:.0%} of its contrast): check "
+                     "that they show this person, and draw a box round the face.")
+    if placement is not None and pair.edited.embedding is None and placement.spread > MOST_SPREAD:
+        found.append(f"The place of the face is uncertain (by {placement.spread:.2f} eye distances): draw a box round "
+                     "it, from the forehead to the chin.")
+    if len(pair.originals) == 1:
+        found.append("Only one photo shows the person: its expression and its light stay. Two to five photos are "
+                     "better.")
     return tuple(found)
 
 

@@ -18,9 +18,10 @@ from ..faces.detect import detect
 from ..faces.match import match_faces
 from ..faces.similarity import person_similarity, pose_distance
 from ..geometry.reshape import Reshaped, reshape_faces
-from ..records import CropResult, FacePairs, Faces
-from ..ticks import Tick, nothing
+from ..records import CropResult, FacePair, FacePairs, Faces
+from ..ticks import Say, Tick, nothing, silent
 from .report import Box, LeftAlone, box_of
+from .small_face import damage_of, true_pixels, trust_in
 
 MOST_PHOTOS = 4
 """Photos of one person that are used together, the first included."""
@@ -60,12 +61,13 @@ def match(originals: Faces, edited: Faces, config: MatchConfig, tick: Tick = not
                        config.photos, tick, config.pairs, config.doubt)
 
 
-def left_alone(pairs: FacePairs, config: MatchConfig) -> tuple[LeftAlone, ...]:
+def left_alone(pairs: FacePairs, config: MatchConfig, edited: Faces) -> tuple[LeftAlone, ...]:
     """Why each face of the edit without a person was left alone."""
     refused: dict[tuple[int, Box], float | None] = {
         (pair.edited.frame, box_of(pair.edited.box)): pair.similarity for pair in pairs.refused}
     return tuple(LeftAlone(face.frame, box_of(face.box), refused.get((face.frame, box_of(face.box))),
-                           config.min_similarity, face in pairs.skipped) for face in pairs.unmatched_edited)
+                           config.min_similarity, face in pairs.skipped, edited.number(face))
+                 for face in pairs.unmatched_edited)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +104,25 @@ def cut(original: Tensor, prepared: Prepared, config: RestoreConfig, tick: Tick 
                       config.parts)
 
 
-def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config: RestoreConfig) -> FaceJob:
+def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config: RestoreConfig,
+        say: Say = silent) -> FaceJob:
     """The i-th pair as a job for an engine."""
     one, pair = slice(i, i + 1), prepared.shaped.pairs.pairs[i]
     photos = pair.originals[1:MOST_PHOTOS] if config.match.photos == "all together" else ()
     further = replace(prepared.shaped, pairs=FacePairs(
         tuple(replace(pair, original=photo) for photo in photos), (), ()))
     others = cut(original, replace(prepared, shaped=further), config).original
-    drift = 1 - person_similarity(pair.originals, pair.as_found)
-    return FaceJob(crops.original[one], crops.edited[one], others, crops.face_mask[i], crops.element_mask[i],
-                   pose_distance(pair.original, pair.as_found), drift, crops.record.crops[i], prepared.shaped.bends[i])
+    ready = FaceJob(crops.original[one], crops.edited[one], others, crops.face_mask[i], crops.element_mask[i],
+                    pose_distance(pair.original, pair.as_found), _drift(pair), crops.record.crops[i],
+                    prepared.shaped.bends[i], say=say)
+    if config.engine != "super resolution":
+        return ready
+    # the crop lies in its picture at crop.size, and holds no more than the picture does
+    pixels = true_pixels(prepared.shaped.image, pair.edited, config.super_resolution)
+    trust = trust_in(damage_of(prepared.shaped.image, pair.edited)[0], pixels)
+    return replace(ready, true_pixels=min(pixels, float(crops.record.crops[i].size)), trust=trust)
+
+
+def _drift(pair: FacePair) -> float:
+    """1 - cosine to the person; 1 for a face too small to be recognised."""
+    return 1.0 if pair.as_found.embedding is None else 1 - person_similarity(pair.originals, pair.as_found)

@@ -21,10 +21,11 @@ from torch import Tensor
 
 from .knob_faces import FACE_NODES
 from .knob_models import MODEL_NODES
+from .knob_small_faces import SMALL_FACE_NODES
 from .knob_world import LEFT_OUT, Seen, Subject, Trial, World, defaults
 from .quality import MODELS
 
-SUBJECTS = {**FACE_NODES, **MODEL_NODES}
+SUBJECTS = {**FACE_NODES, **MODEL_NODES, **SMALL_FACE_NODES}
 """What makes the subject of a node, by the node's id; each takes the world."""
 
 MOST = 255.0

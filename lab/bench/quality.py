@@ -6,6 +6,7 @@ the lab has. All figures but seconds and megabytes are the same to the last digi
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import math
 import os
@@ -160,7 +161,14 @@ def further(results: list[TripleResult], names: list[str]) -> dict[str, dict[str
 
 
 def main(arguments: list[str]) -> None:
+    task = argparse.ArgumentParser(add_help=False)
+    task.add_argument("--task", choices=("restoration", "super-resolution"), default="restoration")
+    if task.parse_known_args(arguments)[0].task == "super-resolution":
+        importlib.import_module(f"{__package__}.super_resolution").main(arguments)
+        return
     parser = argparse.ArgumentParser(prog="bench quality", description=__doc__)
+    parser.add_argument("--task", choices=("restoration", "super-resolution"), default="restoration",
+                        help="super-resolution has options of its own: see its --help")
     parser.add_argument("--split", choices=("tune", "held-out"), default="tune")
     parser.add_argument("--methods", help="names with commas between, out of " + ", ".join(NAMES)
                         + "; default: all but " + ", ".join(SLOW))

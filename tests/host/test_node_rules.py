@@ -21,10 +21,12 @@ CHOICES = [("EditedIDLoadFaceAnalyzer", "backend"), ("EditedIDLoadFaceAnalyzer",
            ("EditedIDAdaptiveMixingSampler", "mode"), ("EditedIDRestoreIdentity", "mode"),
            ("EditedIDRestoreIdentity", "no_face"), ("EditedIDRestoreIdentity", "photos"),
            ("EditedIDLayerProbe", "gate"), ("EditedIDFaceParts", "preset"),
-           ("EditedIDLayerProbe", "mode")]
+           ("EditedIDLayerProbe", "mode"), ("EditedIDSuperResolveFace", "scale"),
+           ("EditedIDSuperResolveFace", "surroundings"), ("EditedIDPlaceFace", "scale"),
+           ("EditedIDSamplePictures", "kind")]
 SETTING_ONLY = {"EditedIDAttentionDisentangle", "EditedIDEntanglement", "EditedIDPromptWords",
-                "EditedIDFaceParts"}
-"""Nodes that only note a setting, or encode one prompt: nothing to stop."""
+                "EditedIDFaceParts", "EditedIDSamplePictures"}
+"""Nodes that only note a setting, encode one prompt or open a small file: nothing to stop."""
 
 
 def defaults(node: Any) -> dict[str, Any]:
@@ -102,6 +104,10 @@ def work(host: Host) -> dict[str, Callable[[], Any]]:
         "EditedIDRestoreIdentity": call("RestoreIdentity", original=photo, edited=edit, analyzer=analyzer,
                                         crop_size=64),
         "EditedIDLayerProbe": call("LayerProbe", **sampler, vae=vae, analyzer=analyzer, together=64),
+        "EditedIDSuperResolveFace": call("SuperResolveFace", image=edit, references=photo, analyzer=analyzer,
+                                         crop_size=64, scale="8", trust=-1.0),
+        "EditedIDPlaceFace": call("PlaceFace", image=edit, references=photo, analyzer=analyzer, scale="8"),
+        "EditedIDMeasureDamage": call("MeasureDamage", image=edit, analyzer=analyzer),
     }
 
 

@@ -55,7 +55,7 @@ def restore(host: Host, models: Any, analyzer: Any) -> Callable[..., Any]:
         arguments = {**values, "crop_size": CROPS[family], "analyzer": analyzer, **changes}
         with torch.inference_mode():
             out = node.execute(model=model, vae=vae, original=original, edited=edited, **arguments)
-        image, mask, before, after, report = out.result
+        image, mask, before, after, report, *_ = out.result
         return image, mask, before, after, json.loads(report)
 
     return run
@@ -66,7 +66,7 @@ def restore(host: Host, models: Any, analyzer: Any) -> Callable[..., Any]:
 def test_the_default_triple_gets_its_person_back(restore: Any, family: str) -> None:
     triple = default_triple()
     edited = picture(triple.drifted.image)
-    image, mask, before, after, report = restore(picture(triple.original.image), edited, family)
+    image, mask, before, after, report, *_ = restore(picture(triple.original.image), edited, family)
     assert after >= before + 0.20
     assert report["outside_pixels_changed"] == 0
     assert report["faces"][0]["accepted"]
@@ -79,7 +79,7 @@ def test_each_of_several_people_gets_their_own_face_and_a_stranger_is_left_alone
     group = group_picture(DEMO_SEED + 4, people, stranger=True, drift="medium")
     photos = torch.cat([picture(photo.image) for photo in group.originals if photo is not None])
     edited = picture(group.edited.image)
-    image, mask, before, after, report = restore(photos, edited)
+    image, mask, before, after, report, *_ = restore(photos, edited)
     assert len(report["faces"]) == people - 1
     assert report["unmatched_edited"] == 1
     accepted = [face["accepted"] for face in report["faces"]]
@@ -96,7 +96,7 @@ def test_each_of_several_people_gets_their_own_face_and_a_stranger_is_left_alone
 def test_a_batch_of_edits_is_worked_through(restore: Any) -> None:
     triple = default_triple()
     edited = picture(triple.drifted.image).repeat(2, 1, 1, 1)
-    image, _, _, _, report = restore(picture(triple.original.image), edited, steps=4, crop_size=128)
+    image, _, _, _, report, *_ = restore(picture(triple.original.image), edited, steps=4, crop_size=128)
     assert [face["frame"] for face in report["faces"]] == [0, 1]
     torch.testing.assert_close(image[0], image[1], atol=1e-3, rtol=0)
 
@@ -104,7 +104,7 @@ def test_a_batch_of_edits_is_worked_through(restore: Any) -> None:
 def test_a_person_restored_from_a_stranger_is_refused_by_the_guard(restore: Any) -> None:
     """The photo itself as the edit: nothing can be closer to the person, so the guard keeps it."""
     photo = picture(default_triple().original.image)
-    image, _, before, after, report = restore(photo, photo, strength=1.0, steps=6)
+    image, _, before, after, report, *_ = restore(photo, photo, strength=1.0, steps=6)
     assert before > 0.95
     assert after >= before
     if not report["faces"][0]["accepted"]:
@@ -120,7 +120,7 @@ def test_a_real_photograph_goes_all_the_way(host: Host, restore: Any) -> None:
     edited = picture(tinted)
     dlib = host.node("EditedIDLoadFaceAnalyzer").execute("dlib", "auto", 640)[0]
     original = picture(np.asarray(photo, dtype=np.float32) / 255)
-    image, mask, before, _, report = restore(original, edited, "unet", analyzer=dlib, guard=False)
+    image, mask, before, _, report, *_ = restore(original, edited, "unet", analyzer=dlib, guard=False)
     (face,) = report["faces"]
     assert before > 0.6
     assert face["box"][0] < 130 < face["box"][2]
@@ -159,7 +159,7 @@ def test_no_face_is_an_error_or_passes_through(restore: Any) -> None:
         restore(photo, empty)
     with pytest.raises(ValueError, match="original: no face"):
         restore(empty, photo)
-    image, mask, _, _, report = restore(photo, empty, no_face="pass through")
+    image, mask, _, _, report, *_ = restore(photo, empty, no_face="pass through")
     assert torch.equal(image, empty) and not mask.any() and report["faces"] == []
 
 

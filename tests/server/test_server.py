@@ -17,7 +17,8 @@ WORKFLOWS = sorted(file.stem for file in (ROOT / "workflows").glob("*.json"))
 
 
 def test_templates_and_their_thumbnails_are_offered(server):
-    assert sorted(server.get("/workflow_templates")[PACK_NAME]) == WORKFLOWS == ["everyday", "expert", "several_people"]
+    assert sorted(server.get("/workflow_templates")[PACK_NAME]) == WORKFLOWS == [
+        "everyday", "expert", "several_people", "small_face"]
     for name in WORKFLOWS:
         assert server.read(f"/api/workflow_templates/{PACK_NAME}/{name}.jpg")[:2] == b"\xff\xd8"
 

@@ -10,7 +10,7 @@ import pytest
 from door.paths import PACK_NAME, ROOT
 from lab.workflow import to_api
 
-WORKFLOWS = ["everyday", "expert", "several_people"]
+WORKFLOWS = ["everyday", "expert", "several_people", "small_face"]
 OPEN = """async (address) => {
     const workflow = await (await fetch(address)).json();
     await app.loadGraphData(workflow);

@@ -53,9 +53,14 @@ def call(host: Host) -> Any:
 
 
 @pytest.fixture(scope="module")
-def crops(call: Any, analyzer: Any, pictures: tuple[Tensor, Tensor]) -> Any:
-    """Crop Face Pairs of the pictures, at a size."""
+def pairs(call: Any, analyzer: Any, pictures: tuple[Tensor, Tensor]) -> Any:
+    """The pictures' faces, matched."""
     faces = [call("DetectFaces", image=image, analyzer=analyzer)[0] for image in pictures]
-    pairs = call("MatchFaces", original=faces[0], edited=faces[1])[0]
+    return call("MatchFaces", original=faces[0], edited=faces[1])[0]
+
+
+@pytest.fixture(scope="module")
+def crops(call: Any, pairs: Any, pictures: tuple[Tensor, Tensor]) -> Any:
+    """Crop Face Pairs of the pictures, at a size."""
     return lambda **given: call("CropFacePairs", original_image=pictures[0], edited_image=pictures[1], pairs=pairs,
                                 **given)

@@ -54,7 +54,7 @@ def test_patches_count_for_transformers(core: Any) -> None:
 def test_a_size_that_the_vae_cannot_take_is_rounded_and_said(
     call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor]
 ) -> None:
-    image, _, _, _, report = call("RestoreIdentity", model=models[0], vae=models[1], original=pictures[0],
+    image, _, _, _, report, *_ = call("RestoreIdentity", model=models[0], vae=models[1], original=pictures[0],
                                   edited=pictures[1], analyzer=analyzer, crop_size=99, steps=4)
     notes = " ".join(json.loads(report)["notes"])
     assert "crop_size 99 became" in notes and image.shape == pictures[1].shape
@@ -130,21 +130,28 @@ def control(hint: Tensor, channels: int) -> Any:
 
 @pytest.fixture(scope="module")
 def prompt(core: Any, models: tuple[Any, Any], pictures: tuple[Tensor, Tensor]) -> Any:
-    """A prompt with a ControlNet under a mask, told in the coordinates of pictures of this size."""
+    """A prompt with a ControlNet under a mask and another in an area, told in the coordinates of pictures of this size;
+    the area as a mask where one is given."""
     profile = core("comfy.model_profile")
     channels = models[0].model.model_config.unet_config["model_channels"]
     height, width = pictures[1].shape[1:3]
     x = torch.linspace(0, 1, width).expand(height, width)
     hint = torch.stack([x, x.flip(1), torch.linspace(0, 1, height)[:, None].expand(height, width)], -1)[None].square()
-    mask = torch.zeros(1, height, width)
+    mask, left = torch.zeros(1, height, width), torch.zeros(1, height, width)
     mask[:, : height // 2] = 1
+    left[..., : width // 2] = 1
 
-    def make(hint: Tensor = hint, mask: Tensor = mask) -> list[list[Any]]:
+    def masked(mask: Tensor) -> dict[str, Any]:
+        return {"mask": mask, "mask_strength": 1.0, "set_area_to_bounds": False}
+
+    def make(hint: Tensor = hint, mask: Tensor = mask, left: Tensor | None = None) -> list[list[Any]]:
         (tokens, options), = profile.empty_conditioning(models[0])
-        return [[tokens, {**options, "control": control(hint, channels), "control_apply_to_uncond": True, "mask": mask,
-                          "mask_strength": 1.0, "set_area_to_bounds": False}], [tokens, dict(options)]]
+        first, second = ({**options, "control": control(one, channels), "control_apply_to_uncond": True}
+                         for one in (hint, 1 - hint))
+        area = {"area": (height // 8, width // 16, 0, 0), "strength": 1.0} if left is None else masked(left)
+        return [[tokens, {**first, **masked(mask)}], [tokens, dict(options)], [tokens, {**second, **area}]]
 
-    make.hint, make.mask = hint, mask  # type: ignore[attr-defined]
+    make.hint, make.mask, make.left = hint, mask, left  # type: ignore[attr-defined]
     return make
 
 
@@ -152,7 +159,7 @@ def test_a_prompt_of_the_whole_edit_equals_cropping_the_picture_first(
     core: Any, call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor], crops: Any,
     prompt: Any
 ) -> None:
-    """A ControlNet's hint and a mask: Restore Identity with them on the edit, and the stages with them on the crop."""
+    """Hints, a mask and an area: Restore Identity with them on the edit, and the stages with them on the crop."""
     model, vae = models
     size = CROPS[FAMILY]
     common = dict(model=model, vae=vae, original=pictures[0], edited=pictures[1], analyzer=analyzer, crop_size=size,
@@ -162,7 +169,8 @@ def test_a_prompt_of_the_whole_edit_equals_cropping_the_picture_first(
 
     original, edited, face, element, paste = crops(size=size)
     cut = core("crops.cut").cut_crops
-    cropped = prompt(cut(prompt.hint, paste), cut(prompt.mask[..., None], paste)[..., 0])
+    cropped = prompt(cut(prompt.hint, paste), *(cut(mask[..., None], paste)[..., 0] for mask in (prompt.mask,
+                                                                                                prompt.left)))
     latents = [{"samples": vae.encode(picture)} for picture in (original, edited)]
     gated = call("Entanglement", model=call("AttentionDisentangle", model=model)[0])[0]
     latent = call("AdaptiveMixingSampler", model=gated, original_latent=latents[0], edited_latent=latents[1],
@@ -174,6 +182,32 @@ def test_a_prompt_of_the_whole_edit_equals_cropping_the_picture_first(
     effect, off = (float((whole - other).abs().max()) for other in (plain, first))
     assert effect > 0.02
     assert off < 0.1 * effect
+
+
+def test_hints_are_bent_along_with_the_face(
+    core: Any, host: Host, call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor],
+    pairs: Any, prompt: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hint that reaches the sampler is that of a hint to which Shape Faces did what it does to the edit."""
+    class Seen(Exception):
+        pass
+
+    def seen(model: Any, positive: Any, *rest: Any, **more: Any) -> Any:
+        raise Seen(positive)
+
+    node = host.node("EditedIDRestoreIdentity").__module__
+    monkeypatch.setattr(sys.modules[node.replace(".restore", ".run")], "sample_pair", seen)
+    with pytest.raises(Seen) as caught:
+        call("RestoreIdentity", model=models[0], vae=models[1], original=pictures[0], edited=pictures[1],
+             analyzer=analyzer, crop_size=CROPS[FAMILY], face_shape=1.0, positive=prompt())
+    found = caught.value.args[0][0][1]["control"].cond_hint_original.movedim(1, -1)
+    shaped, bent = (call("ShapeFaces", edited_image=image, pairs=pairs) for image in (pictures[1], prompt.hint))
+    paste = call("CropFacePairs", original_image=pictures[0], edited_image=shaped[0], pairs=shaped[1],
+                 size=CROPS[FAMILY])[4]
+    straight, expected = (core("crops.cut").cut_crops(hint, paste) for hint in (prompt.hint, bent[0]))
+    moved = float((straight - expected).abs().mean())
+    assert moved > 1e-3
+    assert float((found - expected).abs().mean()) < 0.1 * moved
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +249,8 @@ def test_a_file_that_could_not_be_saved_is_told_before_the_probe_runs(
     try:
         with pytest.raises(ValueError, match="filename_prefix: nothing can be written"):
             call("LayerProbe", **given, filename_prefix="blocker/blocks")
+        with pytest.raises(ValueError, match="^filename_prefix: .* leads out of the output folder"):
+            call("LayerProbe", **given, filename_prefix="../../blocks")
     finally:
         blocker.unlink()
     assert not ran
