@@ -164,7 +164,8 @@ class _Run:
                 report = replace(unmixed, decision=Decision.SHAPE_ONLY) if unmixed.accepted else report
             shape = share if shaped else 0.0
             covered = _covered(crops, i)
-            report = replace(report, warnings=self._warnings(prepared, crops, covered, i, pair), shape=shape, covered=covered)
+            report = replace(report, warnings=self._warnings(prepared, crops, covered, i, pair), shape=shape,
+                             covered=covered)
             attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode,
                                      result.notes))
             self.tick()
