@@ -42,7 +42,8 @@ def _lines(done: Restoration, frame: int) -> list[str]:
 
 
 def _marks(done: Restoration, frame: int) -> list[tuple[int, Box]]:
-    return [(one.number, one.box) for one in (*done.faces, *done.left_alone) if one.frame == frame]
+    alone = [(one.number, one.box) for one in done.left_alone if one.frame == frame]
+    return [(face.number, face.box) for face in done.faces if face.frame == frame] + alone
 
 
 def _rows(line: str, width: int) -> list[str]:
