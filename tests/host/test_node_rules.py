@@ -22,10 +22,11 @@ CHOICES = [("EditedIDLoadFaceAnalyzer", "backend"), ("EditedIDLoadFaceAnalyzer",
            ("EditedIDRestoreIdentity", "no_face"), ("EditedIDRestoreIdentity", "photos"),
            ("EditedIDLayerProbe", "gate"), ("EditedIDFaceParts", "preset"),
            ("EditedIDLayerProbe", "mode"), ("EditedIDSuperResolveFace", "scale"),
-           ("EditedIDSuperResolveFace", "surroundings"), ("EditedIDPlaceFace", "scale")]
+           ("EditedIDSuperResolveFace", "surroundings"), ("EditedIDPlaceFace", "scale"),
+           ("EditedIDSamplePictures", "kind")]
 SETTING_ONLY = {"EditedIDAttentionDisentangle", "EditedIDEntanglement", "EditedIDPromptWords",
-                "EditedIDFaceParts"}
-"""Nodes that only note a setting, or encode one prompt: nothing to stop."""
+                "EditedIDFaceParts", "EditedIDSamplePictures"}
+"""Nodes that only note a setting, encode one prompt or open a small file: nothing to stop."""
 
 
 def defaults(node: Any) -> dict[str, Any]:
