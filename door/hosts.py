@@ -24,6 +24,11 @@ from .process import say
 # Large media that no test and no demo needs; the front end is installed beside each host, see Host.frontend.
 LEFT_OUT = ("comfyui-workflow-templates", "comfyui-embedded-docs", "comfyui-frontend-package")
 
+OPENING = "editedid_opening"
+"""The pack that only `serve` loads; see lab/opening."""
+
+EMPTY_SHELF = '"""No templates of the host: their package is hundreds of megabytes of media that nothing needs."""\n'
+
 
 @dataclass(frozen=True)
 class Release:
@@ -80,6 +85,14 @@ def user_host(path: Path) -> Host:
 
 def ensure_frontend(host: Host, environment: Environment) -> None:
     """Install the host's front end into a folder of its own, so that hosts share one environment."""
+    _install_frontend(host, environment)
+    shelf = host.frontend / "comfyui_workflow_templates"
+    (shelf / "templates").mkdir(parents=True, exist_ok=True)
+    (shelf / "__init__.py").write_text(EMPTY_SHELF, encoding="utf-8")
+    (shelf / "templates" / "index.json").write_text("[]", encoding="utf-8")
+
+
+def _install_frontend(host: Host, environment: Environment) -> None:
     stamp = host.frontend / "requirement.txt"
     wanted = host.frontend_requirement()
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
@@ -187,6 +200,12 @@ def link_pack(custom_nodes: Path) -> None:
             pass  # a file system without links: copy below
     hidden = shutil.ignore_patterns(".*", "__pycache__", "tests")
     shutil.copytree(ROOT, link, dirs_exist_ok=True, ignore=hidden)
+
+
+def add_opening(base: Path) -> None:
+    """Let the front end of this base directory open on the pack's first template instead of the host's own graph."""
+    shutil.copytree(ROOT / "lab" / "opening", base / "custom_nodes" / OPENING, dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def write_model_paths(host: Host) -> Path:

@@ -15,8 +15,10 @@ from .face_weights import ensure_face_weights, offer_face_weights
 from .failure import Failure, no_space
 from .hosts import (
     NEWEST,
+    OPENING,
     RELEASES,
     Host,
+    add_opening,
     child_environment,
     ensure_frontend,
     one_thread,
@@ -183,9 +185,10 @@ def _serve(options: argparse.Namespace, rest: Sequence[str]) -> int:
         say(DRAWN_ONLY)
     environment, host = _ready(options)
     _module(environment, host, "lab.demo_pictures", [str(BASE / "input")])
+    add_opening(BASE)
     env = child_environment(host)
     say(f"Open http://127.0.0.1:{options.port} in a browser; Ctrl-C ends it.")
-    command = server_command(str(environment.python), env, options.port, options.gpu)
+    command = server_command(str(environment.python), env, options.port, options.gpu, (OPENING,))
     return subprocess.run(command, cwd=BASE, env=env).returncode
 
 

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,9 @@ def require_port(port: int) -> None:
             raise Failure(f"Port {port} is taken: stop what uses it or choose another with --port.")
 
 
-def server_command(python: str, env: Mapping[str, str], port: int, gpu: bool = False) -> list[str]:
-    """Command line of the host that `env` (see child_environment) describes, with this pack alone."""
+def server_command(python: str, env: Mapping[str, str], port: int, gpu: bool = False,
+                   more_packs: Sequence[str] = ()) -> list[str]:
+    """Command line of the host that `env` (see child_environment) describes, with this pack and `more_packs` alone."""
     command = [
         python,
         str(Path(env["EDITEDID_HOST"], "main.py")),
@@ -53,6 +54,7 @@ def server_command(python: str, env: Mapping[str, str], port: int, gpu: bool = F
         "--disable-all-custom-nodes",
         "--whitelist-custom-nodes",
         PACK_NAME,
+        *more_packs,
         "--preview-method",
         "latent2rgb",
     ]

@@ -72,9 +72,13 @@ class Faces:
         """The faces of one picture of the batch, in order."""
         return tuple(face for face in self.faces if face.frame == frame)
 
+    def number(self, face: Face) -> int:
+        """The face's number in its picture, counted from 1."""
+        return next(i for i, other in enumerate(self.in_frame(face.frame), start=1) if other is face)
+
     def label(self, face: Face) -> str:
         """The face's number in its picture, counted from 1, with the picture's number where there are several."""
-        number = next(i for i, other in enumerate(self.in_frame(face.frame), start=1) if other is face)
+        number = self.number(face)
         return f"face {number}" if self.frames == 1 else f"face {number} of picture {face.frame + 1}"
 
 

@@ -1,4 +1,4 @@
-"""The demo: the shipped everyday workflow, run on a real server; started by `python run.py demo`."""
+"""The demo: the template for SD 1.5, run on a real server; started by `python run.py demo`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from lab.checkpoints import CROPS, FILES
 from lab.demo_pictures import triple_pictures
 from lab.workflow import nodes_of, to_api
 
-WORKFLOW = ROOT / "workflows" / "everyday.json"
+WORKFLOW = ROOT / "example_workflows" / "Restore a face - SD 1.5.json"
+REPORT = "report"
+"""Id of the node that hands out the report."""
+
 PANEL = 384
 """Side of a panel of before_after.png."""
 
@@ -71,7 +74,7 @@ def _pictures(options: argparse.Namespace) -> tuple[Image.Image, Image.Image]:
 
 def restore(server: Server, original: Image.Image, edited: Image.Image,
             options: argparse.Namespace) -> tuple[Image.Image, dict[str, Any]]:
-    """Run the everyday workflow on the two pictures; returns the restored picture and the report."""
+    """Run the template on the two pictures; returns the restored picture and the report."""
     prompt = to_api(json.loads(WORKFLOW.read_text(encoding="utf-8")), server.get("/object_info"))
     checkpoint = options.checkpoint or FILES[options.model_family]
     (restorer,) = nodes_of(prompt, "EditedIDRestoreIdentity")
@@ -84,15 +87,15 @@ def restore(server: Server, original: Image.Image, edited: Image.Image,
     for family, file in FILES.items():
         if checkpoint == file:
             inputs["crop_size"] = CROPS[family]
+    prompt[REPORT] = {"class_type": "PreviewAny", "inputs": {"source": [restorer, 4]}}
     outputs = server.run(prompt)
     (saved,) = nodes_of(prompt, "SaveImage")
-    (shown,) = nodes_of(prompt, "PreviewAny")
     restored = Image.open(io.BytesIO(server.image(outputs[saved]["images"][0]))).convert("RGB")
     report = {
         "host_version": server.get("/system_stats")["system"]["comfyui_version"],
         "checkpoint": checkpoint,
         "model_family": options.model_family,
-        **json.loads(outputs[shown]["text"][0]),
+        **json.loads(outputs[REPORT]["text"][0]),
     }
     return restored, report
 

@@ -1,4 +1,4 @@
-"""The pictures that the shipped workflows name, drawn into a host's input folder.
+"""The drawn people of the demo, in a host's input folder.
 
     python -m lab.demo_pictures FOLDER
 

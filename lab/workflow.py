@@ -34,18 +34,28 @@ def to_api(workflow: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[
     return prompt
 
 
-def _widget_values(node: Mapping[str, Any], definition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Names and values in the schema's order; widgets newer than the workflow have their defaults, as in a browser."""
-    values = iter(node.get("widgets_values") or [])
+def widget_names(definition: Mapping[str, Any]) -> list[str]:
+    """The inputs of a node that have a widget, in the order in which a workflow stores their values."""
+    names = []
     for group in ("required", "optional"):
         for name, (kind, *options) in definition["input"].get(group, {}).items():
             settings = options[0] if options else {}
-            if not (isinstance(kind, list) or kind in WIDGET_TYPES) or settings.get("forceInput"):
-                continue
-            choices = (kind if isinstance(kind, list) else settings.get("options")) or [None]  # no file yet: none
-            yield name, next(values, settings.get("default", choices[0]))
-            if name in SEEDS or settings.get("control_after_generate"):
-                next(values, None)  # the front end's "fixed / randomize" beside a seed
+            if (isinstance(kind, list) or kind in WIDGET_TYPES) and not settings.get("forceInput"):
+                names.append(name)
+    return names
+
+
+def _widget_values(node: Mapping[str, Any], definition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and values in the schema's order; widgets newer than the workflow have their defaults, as in a browser."""
+    values = iter(node.get("widgets_values") or [])
+    given = {**definition["input"].get("required", {}), **definition["input"].get("optional", {})}
+    for name in widget_names(definition):
+        kind, *options = given[name]
+        settings = options[0] if options else {}
+        choices = (kind if isinstance(kind, list) else settings.get("options")) or [None]  # no file yet: none
+        yield name, next(values, settings.get("default", choices[0]))
+        if name in SEEDS or settings.get("control_after_generate"):
+            next(values, None)  # the front end's "fixed / randomize" beside a seed
 
 
 def nodes_of(prompt: Mapping[str, Any], kind: str) -> list[str]:

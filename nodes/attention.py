@@ -53,7 +53,7 @@ class AttentionDisentangle(io.ComfyNode):
             description="Keeps the two pictures apart inside the model: the face looks only at the original's "
             "face, glasses and hats only at the edit's. Acts together with ID Entanglement, in the Adaptive Mixing "
             "Sampler and Restore Identity.",
-            search_aliases=["editedid", "identity", "attention", "disentangle", "restore face"],
+            search_aliases=["attention gate", "disentangle", "cross attention", "separate features"],
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model; it is cloned, not changed."),
                 io.Float.Input("strength", default=DEFAULTS.disentangle.strength, min=0.0, max=1.0, step=0.05,
@@ -87,7 +87,7 @@ class IDEntanglement(io.ComfyNode):
             category=CATEGORY,
             description="Lets the original's face shape the result: a structure gate early and a detail gate "
             "late in the denoising run. Acts in the Adaptive Mixing Sampler and Restore Identity.",
-            search_aliases=["editedid", "identity", "attention", "keep face", "face consistency", "restore face"],
+            search_aliases=["attention gate", "structure gate", "detail gate", "entangle", "self attention"],
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model; it is cloned, not changed."),
                 io.Float.Input("structure", default=standard.structure, min=0.0, max=1.0, step=0.05,

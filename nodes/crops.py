@@ -30,9 +30,10 @@ from .sizes import AUTO, chosen_size, size_fault, size_input
 DEFAULTS = RestoreConfig()
 
 
-def face_shape_input(default: float, optional: bool) -> io.Float.Input:
+def face_shape_input(default: float, optional: bool, advanced: bool = False) -> io.Float.Input:
     return io.Float.Input("face_shape", default=default, min=0.0, max=1.0, step=0.05,
-                          optional=optional, tooltip="How far eyes, nose, mouth, jaw and cheeks move to where the "
+                          optional=optional, advanced=advanced,
+                          tooltip="How far eyes, nose, mouth, jaw and cheeks move to where the "
                           "person has them. The edit's pose and expression stay. 0 keeps the edit's shape. It was "
                           "learnt on drawn people: leave it 0 on photographs.")
 
@@ -46,7 +47,7 @@ class ShapeFaces(io.ComfyNode):
             category=CATEGORY,
             description="Moves the features and the outline of each edited face to where the person has them, in the "
             "edit's own pose and with its expression. Faces without dense landmarks stay unchanged.",
-            search_aliases=["liquify", "face shape", "jaw", "reshape face", "warp face", "editedid"],
+            search_aliases=["liquify", "reshape", "jaw line", "thin plate"],
             inputs=[
                 io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),
                 types.Pairs.Input("pairs", tooltip="The pairs of Match Faces."),
@@ -84,7 +85,7 @@ class SkinTone(io.ComfyNode):
             category=CATEGORY,
             description="Gives the skin of each edited face, its ears and its neck the tone of the photo, in the "
             "edit's light. A face whose light changed keeps the edit's tone.",
-            search_aliases=["skin colour", "skin color", "complexion", "tan", "editedid"],
+            search_aliases=["skin colour", "skin color", "complexion", "tan"],
             inputs=[
                 io.Image.Input("original_image", tooltip="The picture given to Detect Faces for the original faces."),
                 io.Image.Input("edited_image", tooltip="The output of Shape Faces, or the picture given to Detect "
@@ -122,7 +123,7 @@ class CropFacePairs(io.ComfyNode):
             category=CATEGORY,
             description="Cuts each edited face upright at the model's working size, and warps the original of the same "
             "person onto it, in the edit's light. Also makes masks of the face and of the things that cover it.",
-            search_aliases=["face crop", "align face", "warp face", "face mask", "glasses mask", "editedid"],
+            search_aliases=["face crop", "align face", "warp face", "face mask", "glasses mask"],
             inputs=[
                 io.Image.Input("original_image", tooltip="The picture given to Detect Faces for the original faces."),
                 io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces, or the "
@@ -194,7 +195,7 @@ class PasteFaces(io.ComfyNode):
             category=CATEGORY,
             description="Puts restored faces back into the edited picture, turned and scaled to fit. Every pixel "
             "outside the masks stays exactly the same.",
-            search_aliases=["paste back", "uncrop", "stitch", "composite face", "editedid"],
+            search_aliases=["paste back", "uncrop", "stitch", "composite face"],
             inputs=[
                 io.Image.Input("edited_image", tooltip="The picture given to Crop Face Pairs."),
                 io.Image.Input("crops", tooltip="The restored crops of Judge Faces, or in the order of Crop Face "

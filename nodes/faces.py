@@ -1,4 +1,4 @@
-"""Load Face Analyzer, Detect Faces, Match Faces, Face Similarity."""
+"""Load Face Analyzer, Detect Faces, Match Faces, Compare Faces."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LoadFaceAnalyzer(io.ComfyNode):
             category=CATEGORY,
             description="Opens the networks that find and recognise faces: an insightface model pack or dlib. Shows "
             "the licence of the weights.",
-            search_aliases=["insightface", "dlib", "buffalo_l", "antelopev2", "auraface", "face analysis", "editedid"],
+            search_aliases=["insightface", "dlib", "buffalo_l", "antelopev2", "auraface", "face analysis"],
             inputs=[
                 io.Combo.Input("backend", options=list(BACKENDS), default="auto",
                                tooltip="auto: insightface if it is installed with a model pack, else dlib. dlib needs "
@@ -108,7 +108,7 @@ class DetectFaces(io.ComfyNode):
             category=CATEGORY,
             description="Finds every face of a picture or a batch once, in an order that all later nodes keep. It also "
             "finds faces turned by up to 90 degrees.",
-            search_aliases=["face detection", "find faces", "face box", "face landmarks", "face mask", "editedid"],
+            search_aliases=["face detection", "find faces", "face box", "face landmarks", "face mask"],
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch, of any size; grey pictures and alpha work "
                                "too."),
@@ -169,7 +169,7 @@ class MatchFaces(io.ComfyNode):
             category=CATEGORY,
             description="Finds who is who: pairs the faces of the original photos with those of the edited picture. "
             "Several photos of one person count together. Faces without a partner are reported and left alone.",
-            search_aliases=["pair faces", "same person", "who is who", "multiple people", "editedid"],
+            search_aliases=["pair faces", "who is who", "multiple people"],
             is_output_node=True,
             inputs=[
                 types.Faces.Input("original", tooltip="Faces of the original photo or photos (Detect Faces)."),
@@ -213,11 +213,11 @@ class FaceSimilarity(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EditedIDFaceSimilarity",
-            display_name="Face Similarity",
+            display_name="Compare Faces",
             category=CATEGORY,
             description="Measures how much the faces of a picture look like the people of a reference photo: 1 is the "
             "same picture, strangers are near 0.",
-            search_aliases=["identity score", "face distance", "likeness", "compare faces", "same person", "editedid"],
+            search_aliases=["face distance", "face similarity", "identity score", "recognise faces"],
             is_output_node=True,
             inputs=[
                 io.Image.Input("image", tooltip="The picture to judge, for example the restored one."),

@@ -45,7 +45,7 @@ class ReturnDetail(io.ComfyNode):
             display_name="Return Detail",
             category=CATEGORY,
             description="Gives restored crops back the fine detail that the VAE lost.",
-            search_aliases=["vae loss", "sharpness", "skin texture", "editedid"],
+            search_aliases=["vae loss", "sharpness", "skin texture"],
             inputs=[
                 io.Image.Input("restored", tooltip="VAE Decode of the restored crops."),
                 io.Image.Input("original", tooltip="The original crops of Crop Face Pairs."),
@@ -90,7 +90,7 @@ class JudgeFaces(io.ComfyNode):
             category=CATEGORY,
             description="Compares each restored face with its person and with the edit. Leaves out faces that are "
             "further from the person than the edit, or whose features moved too far: there the edit's face stays.",
-            search_aliases=["guard", "likeness", "reject", "identity score", "editedid"],
+            search_aliases=["guard", "reject", "refuse faces"],
             inputs=[
                 io.Image.Input("edited_image", tooltip="The edit before Shape Faces and Skin Tone."),
                 io.Image.Input("edited", tooltip="The edited crops of Crop Face Pairs."),

@@ -22,8 +22,8 @@ _WHERE = {
 }
 
 
-def parts_input() -> io.String.Input:
-    return io.String.Input("parts", default=str(PartWeights()), optional=True, advanced=True,
+def parts_input(advanced: bool = True) -> io.String.Input:
+    return io.String.Input("parts", default=str(PartWeights()), optional=True, advanced=advanced,
                            tooltip="How much of each part of the face comes from the photo: a preset such as 'keep the "
                            "new smile', or weights such as mouth=0, eyes=0.5 (0: the edit's, 1: the photo's). Parts: "
                            f"{', '.join(NAMES)}. Face Parts writes it for you.")
@@ -38,7 +38,7 @@ class FaceParts(io.ComfyNode):
             category=CATEGORY,
             description="Says how much of each part of a face comes from the photo: keep the new smile, the make-up or "
             "the beard of the edit, or set the parts one by one. For parts of Restore Identity or Crop Face Pairs.",
-            search_aliases=["keep smile", "keep expression", "keep make-up", "keep beard", "face mask", "editedid"],
+            search_aliases=["keep smile", "keep expression", "keep make-up", "keep beard", "face mask"],
             inputs=[
                 io.Combo.Input("preset", options=[NO_PRESET, *PRESETS], default=NO_PRESET,
                                tooltip="Which parts stay the edit's. The first leaves each part to the masks: the "

@@ -37,7 +37,7 @@ class LayerProbe(io.ComfyNode):
             category=CATEGORY,
             description="Finds the attention blocks of a model in which the gates of ID Entanglement do more good than "
             "harm. It leaves out one block after the other on a few faces, and measures. Run it once for a model.",
-            search_aliases=["editedid", "identity", "block", "layer", "attention", "calibrate", "probe"],
+            search_aliases=["block", "layer", "calibrate", "probe blocks"],
             is_output_node=True,
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model. The node probes the model's ID Entanglement, or "

@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..editedid_core.choices import one_of
-from ..editedid_core.comfy.progress import show_result
+from ..editedid_core.comfy.progress import RunProgress
 from ..editedid_core.config import NO_FACE, QUALITIES, RestoreConfig
 from ..editedid_core.faces.match import CHOICES
 from ..editedid_core.masks.part_weights import read_parts
@@ -19,11 +19,16 @@ from .given import checked
 from .parts import parts_input
 from .run import run_restoration
 from .sampling import CATEGORY, clip_input, late_inputs, make_settings, mode_input, settings_inputs
-from .show import for_host, match_map, preview
+from .show import for_host, match_map, report_picture, result_view, swap_hint
 from .sizes import AUTO, chosen_size, size_fault, size_input
 from .types import Analyzer
 
 DEFAULTS = RestoreConfig()
+SEARCH_WORDS = ["editedid", "face", "restore face", "face restore", "face swap", "faceswap", "faceid", "face id",
+                "fix face", "keep face", "likeness", "same person", "consistent character", "character consistency",
+                "portrait", "person", "people", "identity", "pulid", "instantid", "ipadapter", "reactor",
+                "face detailer", "换脸", "人脸", "身份", "修脸"]
+"""What people type who look for this node. The node itself speaks of identity restoration."""
 
 
 class RestoreIdentity(io.ComfyNode):
@@ -31,21 +36,22 @@ class RestoreIdentity(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EditedIDRestoreIdentity",
-            display_name="Restore Identity",
+            display_name="Face ID: Restore Identity",
             category=CATEGORY,
             description="Gives every person in an edited picture their own face back, from an original photo, and "
             "keeps the edit: finds, matches, restores and pastes all faces. If a restored face would be further from "
             "the person, the edit's face stays.",
-            search_aliases=["editedid", "identity", "restore face", "keep face", "face consistency", "face drift",
-                            "likeness", "face detailer"],
+            search_aliases=SEARCH_WORDS,
             is_output_node=True,
+            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
             inputs=[
+                io.Image.Input("edited", tooltip="The edited picture. A batch is restored picture by picture. If you "
+                               "bypass the node, it comes out unchanged."),
                 io.Image.Input("original", tooltip="Photo with the true face. A batch may hold several photos or "
                                "several people."),
-                io.Image.Input("edited", tooltip="The edited picture. A batch is restored picture by picture."),
-                size_input("crop_size"),
-                mode_input(),
-                *settings_inputs(),
+                size_input("crop_size", advanced=True),
+                mode_input(advanced=True),
+                *settings_inputs(one_node=True),
                 io.Float.Input("min_similarity", default=DEFAULTS.match.min_similarity, min=-1.0, max=1.0, step=0.05,
                                advanced=True, tooltip="Faces with less likeness than this count as different people "
                                "and stay unchanged, even if each picture holds one face. -1 pairs everybody."),
@@ -56,9 +62,10 @@ class RestoreIdentity(io.ComfyNode):
                 io.Boolean.Input("guard", default=DEFAULTS.guard.enabled, advanced=True,
                                  tooltip="Keeps the edit's face where the restored one would be further from the "
                                  "person, or came apart."),
-                io.Combo.Input("no_face", options=list(NO_FACE), default=DEFAULTS.find.no_face,
-                               tooltip="If one of the pictures holds no face: stop with an error, or pass "
-                               "that picture through unchanged."),
+                io.Combo.Input("no_face", display_name="without a face", options=list(NO_FACE),
+                               default=DEFAULTS.find.no_face,
+                               tooltip="If one of the pictures holds no face: stop with an error, or pass that picture "
+                               "through unchanged."),
                 io.Model.Input("model", optional=True, tooltip="A diffusion model. The node adds attention gates "
                                "unless the model already carries ID Entanglement. Without model and vae the node puts "
                                "in the photo's face without diffusion, in the edit's light, in seconds."),
@@ -71,29 +78,30 @@ class RestoreIdentity(io.ComfyNode):
                 io.Mask.Input("element_mask", optional=True, tooltip="Parts of the edited picture that must stay, such "
                               "as glasses. The node also finds such parts itself."),
                 *late_inputs(),
-                io.Combo.Input("photos", options=list(CHOICES), default=DEFAULTS.match.photos, optional=True,
-                               advanced=True, tooltip="If original holds several photos of a person: use the one most "
-                               "like the edit (likest), the one in the nearest pose, or up to four together (each "
-                               "further one takes time)."),
-                face_shape_input(DEFAULTS.shape.face_shape, optional=True),
+                io.Combo.Input("photos", display_name="several photos", options=list(CHOICES),
+                               default=DEFAULTS.match.photos, optional=True,
+                               tooltip="If original holds several photos of a person: use the one most like the edit "
+                               "(likest), the one in the nearest pose, or up to four together (each further one takes "
+                               "time)."),
+                face_shape_input(DEFAULTS.shape.face_shape, optional=True, advanced=True),
                 skin_tone_input(DEFAULTS.shape.skin_tone, optional=True),
+                clip_input(),
+                io.Float.Input("strength_by_drift", default=DEFAULTS.strength_by_drift, min=0.0, max=1.0, step=0.05,
+                               optional=True, advanced=True, tooltip="How far strength follows the drift of a face. At "
+                               "1 a face that is nearly right gets little strength, a stranger's face all of it."),
+                pairs_input(),
+                parts_input(advanced=False),
+                io.Boolean.Input("frames", default=DEFAULTS.frames.enabled, optional=True, advanced=True,
+                                 tooltip="On: the pictures of edited are frames of one video. Each person keeps a "
+                                 "number and one decision, and nothing flickers."),
                 io.Combo.Input("quality", options=list(QUALITIES), default=DEFAULTS.quality, optional=True,
                                advanced=True, tooltip="fast: one step, about three evaluations of the model for a "
                                "face. standard: what the other inputs say. best: up to four different runs, at most "
                                "60 evaluations; the one with the most likeness and the least change of place and rim "
                                "is taken."),
-                clip_input(),
                 io.String.Input("prompt", default=DEFAULTS.prompt, optional=True, advanced=True, tooltip="Needs clip. "
                                 "A few words for every face, such as: a portrait photo. Empty is the model's own "
                                 "empty prompt, and the best start."),
-                io.Float.Input("strength_by_drift", default=DEFAULTS.strength_by_drift, min=0.0, max=1.0, step=0.05,
-                               optional=True, advanced=True, tooltip="How far strength follows the drift of a face. At "
-                               "1 a face that is nearly right gets little strength, a stranger's face all of it."),
-                pairs_input(),
-                parts_input(),
-                io.Boolean.Input("frames", default=DEFAULTS.frames.enabled, optional=True, advanced=True,
-                                 tooltip="On: the pictures of edited are frames of one video. Each person keeps a "
-                                 "number and one decision, and nothing flickers."),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with restored faces."),
@@ -107,6 +115,8 @@ class RestoreIdentity(io.ComfyNode):
                                  "face and picture."),
                 io.Image.Output(display_name="overlay", tooltip="The edit with its faces tinted: green is taken from "
                                 "the photo, orange stays the edit's, violet is blended."),
+                io.Image.Output(display_name="report_picture", tooltip="Edit and result side by side, the faces "
+                                "numbered, with a line about each: to save with the result."),
             ],
         )
 
@@ -137,15 +147,16 @@ class RestoreIdentity(io.ComfyNode):
             "quality": one_of(quality, QUALITIES, "quality"),
         })
         done, seconds = run_restoration(config, original, edited, model, vae, analyzer, positive, negative,
-                                        element_mask, clip)
+                                        element_mask, clip, RunProgress())
+        if (hint := swap_hint(cls.hidden)) is not None:
+            done = replace(done, notes=(*done.notes, hint))
         image = for_host(done.image)
-        show_result(image)
         report = json.dumps({**done.report(), "seconds": round(seconds, 3)}, indent=1)
-        stored = preview(image, cls)
-        shown = {**({} if stored is None else stored.as_dict()),
+        shown = {**result_view(edited, image, done.lines(), done.cautions(), cls),
                  **match_map(done.matching, config.match, original, edited)}
         overlay = origin_overlay(edited, done.mask, [pair.edited for pair in done.matching.pairs.pairs])
-        return io.NodeOutput(image, done.mask, done.before, done.after, report, overlay, ui=shown)
+        return io.NodeOutput(image, done.mask, done.before, done.after, report, overlay, report_picture(edited, done),
+                             ui=shown)
 
 
 NODES = [RestoreIdentity]

@@ -33,6 +33,7 @@ from ..editedid_core.records import FaceCrop
 from ..editedid_core.restore.report import Restoration
 from ..editedid_core.restore.resume import FinishedFaces
 from ..editedid_core.restore.runner import restore
+from ..editedid_core.ticks import Say, silent, within
 
 FINISHED = FinishedFaces()
 """What an interrupted batch has restored; closed at the end of each run."""
@@ -92,7 +93,7 @@ class _OnHost:
             positive, negative = (crop_conditioning(one, job.place, cells, job.bent)
                                   for one in (self.positive, self.negative))
             done = sample_pair(self.model, positive, negative, original, edited, face_mask, element_mask, settings,
-                               others, without_face(self.model, self.vae, job))
+                               others, without_face(self.model, self.vae, job), within(job.say, 0.1, 0.9))
             return Sampled(done.latent, done.evaluations, done.mode, done.notes)
 
         c = self.config
@@ -140,8 +141,8 @@ def fitting_crop(config: RestoreConfig, model: Any, vae: Any) -> tuple[RestoreCo
 def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch.Tensor, model: Any = None,
                     vae: Any = None, analyzer: FaceAnalyzer | None = None, positive: Any = None, negative: Any = None,
                     element_mask: torch.Tensor | None = None, clip: Any = None,
-                    box: Any = None) -> tuple[Restoration, float]:
-    """Run the runner on a node's inputs; returns the result and the seconds it took.
+                     say: Say = silent, box: Any = None) -> tuple[Restoration, float]:
+    """Run the runner on a node's inputs; returns the result and the seconds it took. `say`: told how far it is.
 
     `clip` encodes the prompts that are not given, once. Without a model or without a VAE the composite runs, and a
     super-resolution composes its bands alone, with a note in the report. `box`: as of `restore`.
@@ -165,7 +166,10 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
     engine = make_engine(config, model, vae, positive, negative)
     if edited.shape[0] > 1:
         engine = FINISHED.engine(engine, config, given)
-    done = restore(original, edited, analyzer or best_analyzer(), engine, config, element_mask, stop_if_asked, box)
+    if analyzer is None:
+        say("loading the face analyzer", 0.0)
+        analyzer = best_analyzer()
+    done = restore(original, edited, analyzer, engine, config, element_mask, stop_if_asked, say, box)
     FINISHED.close()
     done = replace(done, notes=notes + done.notes)
     for warning in done.warnings():

@@ -22,9 +22,9 @@ CATEGORY = "image/identity restoration"
 DEFAULTS = RestoreConfig().sampling
 
 
-def mode_input() -> io.Combo.Input:
+def mode_input(advanced: bool = False) -> io.Combo.Input:
     return io.Combo.Input(
-        "mode", options=list(MODES), default=DEFAULTS.mode,
+        "mode", options=list(MODES), default=DEFAULTS.mode, advanced=advanced,
         tooltip="auto: replay, or lock-step on most transformers. replay: inverts both pictures and replays them. "
         "lock-step: no inversion, least memory. paper 6 steps, paper 50 steps: EditedID by the paper's text, with all "
         "numbers set. paper, official code: as the published code does it. paper: the paper's run with the numbers "
@@ -32,13 +32,15 @@ def mode_input() -> io.Combo.Input:
     )
 
 
-def settings_inputs(standard: SampleSettings = DEFAULTS) -> list[Any]:
-    """The inputs that the sampling nodes share, with defaults from `standard`."""
+def settings_inputs(standard: SampleSettings = DEFAULTS, one_node: bool = False) -> list[Any]:
+    """The inputs that the sampling nodes share, with defaults from `standard`. `one_node`: for the node that does
+    everything, which asks how much in words of its own and hides the rest."""
     mixing = standard.mixing
     return [
-        io.Int.Input("steps", default=standard.steps, min=1, max=200, tooltip="Steps of the whole denoising run. The "
-                     "node uses the last `strength` share of them."),
-        io.Float.Input("strength", default=standard.strength, min=0.05, max=1.0, step=0.05,
+        io.Int.Input("steps", default=standard.steps, min=1, max=200, advanced=one_node,
+                     tooltip="Steps of the whole denoising run. The node uses the last `strength` share of them."),
+        io.Float.Input("strength", display_name="how much (strength)" if one_node else None,
+                       default=standard.strength, min=0.05, max=1.0, step=0.05,
                        tooltip="How much of the denoising run is redone. 0.05 hardly touches the face; 1 starts from "
                        "pure noise."),
         io.Float.Input("init_weight", default=mixing.init_weight, min=0.0, max=0.5, step=0.01, advanced=True,
@@ -100,7 +102,7 @@ class AdaptiveMixingSampler(io.ComfyNode):
             category=CATEGORY,
             description="Takes the original's face and the edited face through the diffusion model together and "
             "returns the edited face with the original's identity. Needs no prompt.",
-            search_aliases=["editedid", "identity", "inversion", "ddim", "restore face", "sampler"],
+            search_aliases=["inversion", "ddim", "adaptive mixing", "sampler"],
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model, plain or with Attention Disentangle and ID "
                                "Entanglement."),

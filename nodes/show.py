@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,8 @@ from ..editedid_core.faces.face_map import face_map
 from ..editedid_core.faces.preview import thumbnail
 from ..editedid_core.pictures import to_rgb
 from ..editedid_core.records import Face, Matching
+from ..editedid_core.restore.report import Restoration
+from ..editedid_core.restore.sheet import result_sheets
 
 FACE_MAP = "editedid_face_map"
 """The name by which the front end's face map finds its data in a node's output."""
@@ -31,6 +34,44 @@ def preview(image: torch.Tensor, cls: Any) -> ui.PreviewImage | None:
     except OSError as error:
         logging.warning("EditedID: the preview of %s could not be stored (%s).", cls.__name__, error)
         return None
+
+
+def result_view(edited: torch.Tensor, image: torch.Tensor, lines: list[str], cautions: list[str],
+                cls: Any) -> dict[str, Any]:
+    """What Restore Identity shows: the pictures before and after, a line for each face, and what was hard.
+
+    web/js/result.js draws it; without it the front end shows the pictures after.
+    """
+    shown: dict[str, Any] = {"editedid_lines": lines, "editedid_cautions": cautions}
+    after, before = preview(image, cls), preview(edited, cls)
+    if after is not None and before is not None:
+        shown.update(after.as_dict(), editedid_before=before.as_dict()["images"])
+    return shown
+
+
+def report_picture(edited: torch.Tensor, done: Restoration) -> torch.Tensor:
+    """Edit and result of every picture side by side, with numbered faces and their lines."""
+    sheets = result_sheets(edited, done)
+    return torch.stack([torch.from_numpy(sheet.copy()).float() / 255 for sheet in sheets])
+
+
+def swap_hint(hidden: Any) -> str | None:
+    """A sentence where the names of the loaded files say that original and edited are swapped, else None."""
+    prompt, node = (getattr(hidden, name, None) for name in ("prompt", "unique_id"))
+    if not isinstance(prompt, dict) or node not in prompt:
+        return None
+    original, edited = (_file_name(prompt, prompt[node]["inputs"].get(name)) for name in ("original", "edited"))
+    if re.search(r"edit|after", original) and re.search(r"orig|photo|before", edited):
+        return (f"original takes '{original}' and edited takes '{edited}': if the two are swapped, swap the wires; "
+                "edited is the picture that keeps everything but its faces.")
+    return None
+
+
+def _file_name(prompt: dict[str, Any], link: Any) -> str:
+    """The file that the node behind a link loads; empty where it loads none."""
+    source = prompt.get(str(link[0]), {}) if isinstance(link, list) and link else {}
+    name = source.get("inputs", {}).get("image", "")
+    return name.lower() if isinstance(name, str) else ""
 
 
 def match_map(found: Matching, config: MatchConfig, original: torch.Tensor | None = None,

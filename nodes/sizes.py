@@ -7,6 +7,8 @@ from comfy_api.latest import io
 AUTO = "auto"
 _SIZES = (128, 256, 384, 512, 640, 768, 896, 1024, 1280, 1536, 2048)
 LEAST, MOST = 64, 2048
+STEP = 8
+"""Pixels that every VAE of pictures works in."""
 
 
 def size_input(name: str, **settings: Any) -> io.Combo.Input:
@@ -37,7 +39,10 @@ def chosen_size(value: Any, name: str) -> int | None:
 def size_fault(value: Any, name: str) -> bool | str:
     """What a node's `validate_inputs` answers for such a choice; one that comes from another node is not known yet."""
     try:
-        chosen_size(AUTO if value is None else value, name)
+        size = chosen_size(AUTO if value is None else value, name)
     except ValueError as fault:
         return str(fault)
-    return True
+    if size is None or size % STEP == 0:
+        return True
+    lower = size - size % STEP
+    return f"{name} {size} does not fit: take a multiple of {STEP}, such as {lower} or {lower + STEP}."

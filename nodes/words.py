@@ -19,7 +19,7 @@ class PromptWords(io.ComfyNode):
             category=CATEGORY,
             description="Encodes a prompt and marks chosen words in it. In the paper modes of the Adaptive Mixing "
             "Sampler and Restore Identity the attention maps of these words come from the original or the edit.",
-            search_aliases=["editedid", "identity", "cross attention", "prompt to prompt", "token", "CLIP text encode"],
+            search_aliases=["cross attention words", "prompt to prompt", "token", "CLIP text encode"],
             inputs=[
                 io.Clip.Input("clip", tooltip="The text encoder that belongs to the model."),
                 io.String.Input("text", default="a photo of a face", multiline=True, dynamic_prompts=True,

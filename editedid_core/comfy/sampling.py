@@ -7,7 +7,6 @@ from typing import Any
 
 import comfy.model_management
 import comfy.samplers
-import latent_preview
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -24,6 +23,7 @@ from ..engines.edited_id.presets import PAPER_PRESETS, is_paper
 from ..engines.edited_id.settings import Mode, SampleSettings
 from ..engines.edited_id.trajectory import Denoise, Rows
 from ..pictures import SAMPLE_REMEDY, require_finite
+from ..ticks import Say
 from .attention_hook import install
 from .crop_conditioning import within
 from .hook_keyframes import HookKeyframes
@@ -39,6 +39,7 @@ from .model_profile import (
     require_usable,
 )
 from .paper_run import free_mask, run_paper
+from .progress import own_bar, step_callback
 from .row_conditions import RowConditions, with_pictures
 from .word_hook import install_words
 
@@ -81,12 +82,13 @@ def resolve_mode(model: Any, mode: Mode) -> str:
 
 def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edited: Tensor, face_mask: Tensor,
                 element_mask: Tensor, settings: SampleSettings, others: Tensor | None = None,
-                beside: Tensor | None = None) -> SampleResult:
+                beside: Tensor | None = None, say: Say | None = None) -> SampleResult:
     """Restore one face crop: latents (1, C, ..., h, w) of the original and the edit, masks (H, W) in [0, 1].
 
     `positive`, `negative` None means an empty conditioning. `others`: (M, C, ..., h, w), further photos of the person,
     warped like the original, for the detail gate; each costs N evaluations. `beside`: (2 + M, C, ..., h, w), all of
-    these pictures without the face, for inpainting models. The model is left as it was.
+    these pictures without the face, for inpainting models. `say`: called with how far the run is; None gives it a
+    progress bar of its own. The model is left as it was.
     """
     settings, profile = settings.resolved(), require_usable(model, beside is not None)
     for latent, name in ((original, "original_latent"), (edited, "edited_latent")):
@@ -124,7 +126,7 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     negative = negative or (positive if settings.cfg == 1.0 else empty_conditioning(clone))
     generator = torch.Generator().manual_seed(settings.noise_seed)
     noise = torch.randn(edited.shape, generator=generator)
-    callback = latent_preview.prepare_callback(clone, 2 * grid.steps)
+    callback = step_callback(say or own_bar())
     more = others is not None and run is not None and run.plan.detail.strength > 0 and not is_paper(mode)
     pair = torch.cat([original, edited, *([others] if others is not None and more else [])]).float()
     anew = (face_mask * (1 - element_mask) > 0.5).float()
@@ -221,6 +223,7 @@ class PairSampler(comfy.samplers.Sampler):
         patcher = model_wrap.model_patcher
         space, grid = noise_space(patcher), self.noise_grid(patcher)
         shared, cfg = noise[:1], self.settings.cfg
+        up = 0 if self.mode == "lock-step" else grid.steps  # lock-step goes down only
 
         def denoise(x: Tensor, sigma: float, rows: Rows, step: int) -> Tensor:
             comfy.model_management.throw_exception_if_processing_interrupted()
@@ -234,13 +237,13 @@ class PairSampler(comfy.samplers.Sampler):
             denoised = model_wrap(x, sigma_row, model_options=extra_args["model_options"], seed=extra_args.get("seed"))
             if self.run is not None:
                 self.run.rows = ()  # the gates leave all other evaluations of the model alone
-            if rows is Rows.SOURCES and callback is not None:
-                callback(step - 1, denoised[1:2], x[1:2], 2 * grid.steps)
+            if rows is Rows.SOURCES and callback is not None and up:
+                callback(step - 1, denoised[1:2], x[1:2], up + grid.steps)
             return denoised
 
         def on_step(done: int, denoised: Tensor) -> None:
             if callback is not None:
-                callback(grid.steps + done - 1, denoised, denoised, 2 * grid.steps)
+                callback(up + done - 1, denoised, denoised, up + grid.steps)
 
         conditions = RowConditions(model_wrap, self.guidance)
         with HookKeyframes(model_wrap) as hooks:

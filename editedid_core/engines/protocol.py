@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..geometry.thin_plate import Bend
 from ..records import FaceCrop
+from ..ticks import Say, silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,7 @@ class FaceJob:
     attempt: which try at this face it is, from 0; an engine that uses a network does something else in each.
     true_pixels: how many pixels of the scene the edit's crop holds a side, S for a sharp one; trust: how much of it can
     be believed, 0 to 1. Both are for super-resolution.
+    say: called with how far the face is.
     """
 
     original: Tensor
@@ -37,6 +39,7 @@ class FaceJob:
     attempt: int = 0
     true_pixels: float = 0.0
     trust: float = 1.0
+    say: Say = silent
 
     @property
     def weight(self) -> Tensor:

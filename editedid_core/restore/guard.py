@@ -26,18 +26,22 @@ def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, resto
     `as_edited`, `edited`, `restored`: (1, S, S, 3), the edit's crop as it came, in its new shape, and restored. The
     guard judges `restored` pasted into `edited` through `mask` (S, S), exactly as `paste` will do it. `least_gain`: the
     likeness that must be gained; None for the guard's own. A guard that is not enabled accepts every result.
+    The report's likeness before is that of the face as found in the whole picture, one number with the matching. The
+    guard itself compares crop with crop.
     """
     pair, found = crop.pair, crop.pair.as_found
     before = central_face(as_edited, analyzer, threshold)
     after = central_face(as_pasted(edited[0], restored[0], mask, paste.feather, paste.colour)[None], analyzer,
                          threshold)
     seen = before or found
+    known = seen if found.embedding is None else found
     # a face too small to be recognised is like anybody
     similarity_before = 0.0 if seen.embedding is None else person_similarity(pair.originals, seen)
+    as_found = 0.0 if known.embedding is None else person_similarity(pair.originals, known)
     box = box_of(found.box)
     if after is None:
         decision = Decision.KEPT_LOST if guard.enabled else Decision.UNSEEN
-        return FaceReport(crop.frame, box, similarity_before, None, None, decision)
+        return FaceReport(crop.frame, box, as_found, None, None, decision)
     similarity_after = person_similarity(pair.originals, after)
     error = None
     if before is not None:
@@ -52,7 +56,7 @@ def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, resto
         decision = Decision.KEPT_NO_NEARER
     elif guard.enabled and error is not None and error > guard.most_moved:
         decision = Decision.KEPT_MOVED
-    return FaceReport(crop.frame, box, similarity_before, similarity_after, error, decision)
+    return FaceReport(crop.frame, box, as_found, similarity_after, error, decision)
 
 
 def needed_gain(guard: GuardConfig, before: float) -> float:

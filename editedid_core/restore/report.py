@@ -8,9 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ..records import Matching
+from ..records import Face, Faces, Matching
 
 Box = tuple[float, float, float, float]
+
+WORTH_SAYING = 0.1
+"""Share of a face that stays the edit's from which the line says so."""
 
 
 class Decision(Enum):
@@ -53,8 +56,9 @@ class FaceReport:
     """One face that was worked on. frame: its picture. box: x1, y1, x2, y2 in pixels of the edit. Similarities are
     cosines to the mean of the person's photos; `landmark_error` is the mean distance of the five points before and
     after, as a share of the eye distance; None if no face was found afterwards. shape: how far its shape was changed,
-    0 to 1. warnings: why it was hard to restore, or why it failed. person: number of the person in a sequence, from
-    1; 0 elsewhere."""
+    0 to 1. warnings: why it was hard to restore, or why it failed. number: of the face in its picture, from 1. photo:
+    whose face it got, in words, where there is a choice. covered: share of it that stays the edit's, 0 to 1. person:
+    number of the person in a sequence, from 1; 0 elsewhere."""
 
     frame: int
     box: Box
@@ -65,6 +69,9 @@ class FaceReport:
     shape: float = 0.0
     retried: bool = False
     warnings: tuple[str, ...] = ()
+    number: int = 1
+    photo: str = ""
+    covered: float = 0.0
     person: int = 0
 
     @property
@@ -80,27 +87,39 @@ class FaceReport:
         how = f"was changed by {self.shape:.2g}" if self.shape > 0 else "was not changed"
         return f"{_SENTENCES[self.decision]}; its shape {how}, since more of it was refused"
 
+    def line(self) -> str:
+        """The result in a line: likeness before and after, from which photo, and what stays."""
+        before, after = self.id_similarity_before, self.id_similarity_after
+        if not self.accepted:
+            return f"{before:.2f}, {self.note}"
+        change = f"{before:.2f}" if after is None else f"{before:.2f} → {after:.2f}"
+        source = f" from {self.photo}" if self.photo and self.decision is Decision.RESTORED else ""
+        kept = f"; {self.covered:.0%} of it stays the edit's" if self.covered >= WORTH_SAYING else ""
+        return f"{change}, {self.note}{source}{kept}"
+
     def as_data(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
-            "frame": self.frame, "person": self.person, "box": self.box,
-            "id_similarity_before": self.id_similarity_before,
-            "id_similarity_after": self.id_similarity_after, "landmark_error": self.landmark_error,
+            "frame": self.frame, "number": self.number, "person": self.person, "photo": self.photo, "box": self.box,
+            "id_similarity_before": self.id_similarity_before, "id_similarity_after": self.id_similarity_after,
+            "landmark_error": self.landmark_error,
             "decision": self.decision.value, "accepted": self.accepted, "note": self.note, "shape": self.shape,
-            "warnings": self.warnings,
+            "covered": round(self.covered, 3), "warnings": self.warnings,
         }
 
 
 @dataclass(frozen=True)
 class LeftAlone:
     """A face of the edit without a person. likeness: to the person with whom it was not paired because of
-    `min_similarity`; None if no person was left for it. chosen: whether the user wants it left alone."""
+    `min_similarity`; None if no person was left for it. chosen: whether the user wants it left alone. number:
+    of the face in its picture, from 1."""
 
     frame: int
     box: Box
     likeness: float | None
     min_similarity: float
     chosen: bool = False
+    number: int = 1
 
     @property
     def note(self) -> str:
@@ -114,7 +133,8 @@ class LeftAlone:
 
     def as_data(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {"frame": self.frame, "box": self.box, "likeness": self.likeness, "note": self.note}
+        return {"frame": self.frame, "number": self.number, "box": self.box, "likeness": self.likeness,
+                "note": self.note}
 
 
 @dataclass(frozen=True)
@@ -168,17 +188,28 @@ class Restoration:
         return _mean([face.id_similarity_after if face.accepted and face.id_similarity_after is not None
                       else face.id_similarity_before for face in self.faces])
 
+    def lines(self) -> list[str]:
+        """The result in words, a line for each face and for each picture without one."""
+        told = {(face.frame, face.number): face.line() for face in self.faces}
+        told.update({(one.frame, one.number): one.note for one in self.left_alone})
+        lines = [f"{self._name(frame, number)}: {line}" for (frame, number), line in sorted(told.items())]
+        return lines + [f"Picture {one.frame + 1}: {one.note}" for one in self.pictures if not one.found]
+
+    def cautions(self) -> list[str]:
+        """What made the run or a face hard, a sentence each."""
+        return [*self.notes, *(f"{self._name(face.frame, face.number)}: {warning}" for face in self.faces
+                               for warning in face.warnings)]
+
     def warnings(self) -> list[str]:
         """A sentence for each thing that the user should know, faces and pictures numbered from 1."""
-        found = [*self.notes]
-        for number, face in enumerate(self.faces, start=1):
-            found += [f"Face {number}: {warning}" for warning in face.warnings]
-            if not face.accepted:
-                found.append(f"Face {number}: {face.note}.")
-        found += [f"A face of picture {one.frame + 1} was {one.note}." for one in self.left_alone
-                  if not one.chosen]
+        found = self.cautions()
+        found += [f"{self._name(face.frame, face.number)}: {face.note}." for face in self.faces if not face.accepted]
+        found += [f"{self._name(one.frame, one.number)}: {one.note}." for one in self.left_alone if not one.chosen]
         found += [f"Picture {one.frame + 1}: {one.note}." for one in self.pictures if not one.found]
         return found
+
+    def _name(self, frame: int, number: int) -> str:
+        return f"Face {number} of picture {frame + 1}" if len(self.pictures) > 1 else f"Face {number}"
 
     def report(self) -> dict[str, Any]:
         """The figures as plain data, for JSON."""
@@ -193,6 +224,13 @@ class Restoration:
             "network_evaluations": self.network_evaluations,
             "notes": self.notes,
         }
+
+
+def photo_of(photos: Faces, face: Face) -> str:
+    """Which face of the photos it is, in words; empty where there is only one."""
+    if photos.frames > 1:
+        return f"photo {face.frame + 1}"
+    return "" if len(photos.faces) == 1 else photos.label(face)
 
 
 def box_of(values: Any) -> Box:

@@ -17,39 +17,48 @@ from ..engines.protocol import Engine, FaceJob, FaceResult
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..pictures import check_pictures
 from ..records import CropResult, FacePair, FacePairs, Faces, Matching, PasteRecord
-from ..ticks import Tick, nothing
+from ..ticks import Say, Tick, nothing, silent, within
 from .caution import cautions, small_cautions
 from .frames import decided_together, match_sequence, steady_masks
 from .guard import judge
 from .rank import rank
-from .report import Decision, FaceReport, PictureReport, Restoration, box_of
+from .report import Decision, FaceReport, PictureReport, Restoration, box_of, photo_of
 from .small_face import find_person, find_small, pair_small, whole_crop
 from .stages import Prepared, cut, find, find_in_frames, job, left_alone, match, shape_and_tone, with_crop_size
 
 _STRIP = 128  # rows that are compared at a time
 
+FOUND = (0.02, 0.12)
+"""Where the search for faces starts and ends, as shares of a run."""
+
+RESTORED = 0.94
+"""Where all faces are restored, and are put in."""
+
 
 def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: Engine, config: RestoreConfig,
-            element_mask: Tensor | None = None, tick: Tick = nothing, box: Any = None) -> Restoration:
+            element_mask: Tensor | None = None, tick: Tick = nothing, say: Say = silent,
+            box: Any = None) -> Restoration:
     """Restore every matched face of `edited` (B, H, W, C) from the photos in `original` (P, h, w, C).
 
     `element_mask`: (B or 1, H, W) in [0, 1], what of the edit must stay. `tick`: called for each unit of work: a
-    picture searched, a face moved, cut, restored or pasted. `box`: where a face is that may be too small to be found,
-    for the engine "super resolution". Raises ValueError where a picture does not fit, or holds no
-    face and `find.no_face` is "error".
+    picture searched, a face moved, cut, restored or pasted. `say`: called with what is being done. `box`: where a face
+    is that may be too small to be found, for the engine "super resolution". Raises ValueError where a picture does not
+    fit, or holds no face and `find.no_face` is "error".
     """
     check_pictures(original, "original")
     check_pictures(edited, "edited")
-    photos, faces_of_edit, pairs, persons = _paired(original, edited, analyzer, config, tick, box)
+    photos, faces_of_edit, pairs, persons = _paired(original, edited, analyzer, config, tick, say, box)
     config = with_crop_size(config.resolved(), pairs)
-    run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick, persons)
+    run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick, say, persons)
     attempts = run.attempts()
     accepted = [i for i, attempt in enumerate(attempts) if attempt.report.accepted]
+    say("putting the faces in", RESTORED)
     image, mask = run.pasted(attempts, accepted) if accepted else (edited, torch.zeros(edited.shape[:3]))
-    faces = tuple(attempt.report for attempt in attempts)
+    faces = tuple(replace(attempt.report, number=faces_of_edit.number(pair.edited),
+                          photo=photo_of(photos, pair.original)) for attempt, pair in zip(attempts, pairs.pairs))
     pictures = _pictures(faces_of_edit, faces)
     return Restoration(
-        image, mask, faces, left_alone(pairs, config.match), pictures, len(pairs.unmatched_original),
+        image, mask, faces, left_alone(pairs, config.match, faces_of_edit), pictures, len(pairs.unmatched_original),
         _changed_outside(edited, image, mask), sum(attempt.evaluations for attempt in attempts),
         attempts[0].mode if attempts else "none", Matching(photos, faces_of_edit, pairs),
         pairs.notes + tuple(dict.fromkeys(note for attempt in attempts for note in attempt.notes))
@@ -58,14 +67,17 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     )
 
 
-def _paired(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, config: RestoreConfig, tick: Tick,
+def _paired(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, config: RestoreConfig, tick: Tick, say: Say,
             box: Any) -> tuple[Faces, Faces, FacePairs, tuple[int, ...]]:
     """The faces of the photos, those of the edit, who they are, and in a film the person of each pair."""
+    say("finding faces in the photos", FOUND[0])
     if config.engine == "super resolution":
         photos = find_person(original, analyzer, config.find, tick)
+        say("finding faces in the edit", sum(FOUND) / 2)
         faces = find_small(edited, analyzer, config.find, box, tick)
         return photos, faces, pair_small(original, edited, photos, faces, config, tick), ()
     photos = find(original, "original", analyzer, config.find, tick)
+    say("finding faces in the edit", sum(FOUND) / 2)
     if config.frames.enabled:
         found = find_in_frames(edited, "edited", analyzer, config.find, tick)
         return photos, *match_sequence(photos, found, config, tick)
@@ -100,6 +112,7 @@ class _Run:
     config: RestoreConfig
     element_mask: Tensor | None
     tick: Tick
+    say: Say
     persons: tuple[int, ...] = ()
 
     def attempts(self) -> list[_Attempt]:
@@ -133,9 +146,10 @@ class _Run:
         before = cut_crops(self.edited, crops.record)
         attempts = []
         for i, pair in enumerate(pairs.pairs):
+            say = self._face(i, len(pairs.pairs), again=least_gain is not None)
             record = replace(crops.record, crops=crops.record.crops[i : i + 1], masks=crops.record.masks[i : i + 1])
             try:
-                face = job(self.original, prepared, crops, i, self.config)
+                face = job(self.original, prepared, crops, i, self.config, say)
                 result, report = self._best(face, crops, i, before[i : i + 1], least_gain)
                 if result.untouched:
                     report = replace(report, decision=Decision.KEPT_SHARP)
@@ -149,7 +163,9 @@ class _Run:
                 unmixed = self._judge(crops, i, before[i : i + 1], crops.edited[i : i + 1], least_gain)
                 report = replace(unmixed, decision=Decision.SHAPE_ONLY) if unmixed.accepted else report
             shape = share if shaped else 0.0
-            report = replace(report, warnings=self._warnings(prepared, crops, i, pair), shape=shape)
+            covered = _covered(crops, i)
+            report = replace(report, warnings=self._warnings(prepared, crops, covered, i, pair), shape=shape,
+                             covered=covered)
             attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode,
                                      result.notes))
             self.tick()
@@ -186,9 +202,15 @@ class _Run:
         return judge(crops.record.crops[i], crops.record.masks[i], before, crops.edited[i : i + 1], restored,
                      self.analyzer, c.find.threshold, c.guard, c.paste, least_gain)
 
-    def _warnings(self, prepared: Prepared, crops: CropResult, i: int, pair: FacePair) -> tuple[str, ...]:
-        face = crops.face_mask[i]
-        covered = float((face * crops.element_mask[i]).sum() / face.sum().clamp_min(1e-6))
+    def _face(self, i: int, count: int, again: bool) -> Say:
+        """What the i-th of `count` faces says. A second attempt does not move the bar back."""
+        share = (RESTORED - FOUND[1]) / count
+        start = RESTORED if again else FOUND[1] + share * i
+        return within(self.say, start, start if again else start + share,
+                      f"face {i + 1} of {count}{', again' if again else ''}: ")
+
+    def _warnings(self, prepared: Prepared, crops: CropResult, covered: float, i: int,
+                  pair: FacePair) -> tuple[str, ...]:
         unsure = self.config.shape.skin_tone > 0 and prepared.certainty[i] < UNSURE
         if self.config.engine == "super resolution":
             return small_cautions(pair, crops.record.crops[i])
@@ -213,6 +235,12 @@ class _Run:
 
     def _some(self, chosen: list[int]) -> FacePairs:
         return replace(self.pairs, pairs=tuple(self.pairs.pairs[i] for i in chosen))
+
+
+def _covered(crops: CropResult, i: int) -> float:
+    """Share of a face that stays the edit's, 0 to 1."""
+    face = crops.face_mask[i]
+    return float((face * crops.element_mask[i]).sum() / face.sum().clamp_min(1e-6))
 
 
 def _changed_outside(edited: Tensor, image: Tensor, mask: Tensor) -> int:

@@ -19,7 +19,7 @@ from ..faces.match import match_faces
 from ..faces.similarity import person_similarity, pose_distance
 from ..geometry.reshape import Reshaped, reshape_faces
 from ..records import CropResult, FacePair, FacePairs, Faces
-from ..ticks import Tick, nothing
+from ..ticks import Say, Tick, nothing, silent
 from .report import Box, LeftAlone, box_of
 from .small_face import damage_of, true_pixels, trust_in
 
@@ -61,12 +61,13 @@ def match(originals: Faces, edited: Faces, config: MatchConfig, tick: Tick = not
                        config.photos, tick, config.pairs, config.doubt)
 
 
-def left_alone(pairs: FacePairs, config: MatchConfig) -> tuple[LeftAlone, ...]:
+def left_alone(pairs: FacePairs, config: MatchConfig, edited: Faces) -> tuple[LeftAlone, ...]:
     """Why each face of the edit without a person was left alone."""
     refused: dict[tuple[int, Box], float | None] = {
         (pair.edited.frame, box_of(pair.edited.box)): pair.similarity for pair in pairs.refused}
     return tuple(LeftAlone(face.frame, box_of(face.box), refused.get((face.frame, box_of(face.box))),
-                           config.min_similarity, face in pairs.skipped) for face in pairs.unmatched_edited)
+                           config.min_similarity, face in pairs.skipped, edited.number(face))
+                 for face in pairs.unmatched_edited)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,8 @@ def cut(original: Tensor, prepared: Prepared, config: RestoreConfig, tick: Tick 
                       config.parts)
 
 
-def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config: RestoreConfig) -> FaceJob:
+def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config: RestoreConfig,
+        say: Say = silent) -> FaceJob:
     """The i-th pair as a job for an engine."""
     one, pair = slice(i, i + 1), prepared.shaped.pairs.pairs[i]
     photos = pair.originals[1:MOST_PHOTOS] if config.match.photos == "all together" else ()
@@ -112,7 +114,7 @@ def job(original: Tensor, prepared: Prepared, crops: CropResult, i: int, config:
     others = cut(original, replace(prepared, shaped=further), config).original
     ready = FaceJob(crops.original[one], crops.edited[one], others, crops.face_mask[i], crops.element_mask[i],
                     pose_distance(pair.original, pair.as_found), _drift(pair), crops.record.crops[i],
-                    prepared.shaped.bends[i])
+                    prepared.shaped.bends[i], say=say)
     if config.engine != "super resolution":
         return ready
     # the crop lies in its picture at crop.size, and holds no more than the picture does

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("web/docs/*.md"))]
-TEXTS = [*PAGES, *sorted(ROOT.glob("locales/en/*.json")), *sorted(ROOT.glob("workflows/*.json"))]
+TEXTS = [*PAGES, *sorted(ROOT.glob("locales/en/*.json")), *sorted(ROOT.glob("example_workflows/*.json"))]
 
 HARD_TO_READ = ("as far as", "has a say", "have a say", "is told", "it that", "leaves it be", "nobody's",
                 "of those that", "of what", "told by", "what is not", "what of the", "what stands", "whoever")

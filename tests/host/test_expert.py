@@ -23,7 +23,7 @@ def called(host: Host, node_id: str, **given: Any) -> Any:
 
 def expert(host: Host, model: Any, vae: Any, original: torch.Tensor, edited: torch.Tensor, size: int,
            analyzer: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """The way of workflows/expert.json; returns the picture and its mask."""
+    """The way of the template with every stage; returns the picture and its mask."""
     faces = [called(host, "EditedIDDetectFaces", image=image, analyzer=analyzer)[0] for image in (original, edited)]
     pairs = called(host, "EditedIDMatchFaces", original=faces[0], edited=faces[1])[0]
     crop, edit, face, element, paste = called(host, "EditedIDCropFacePairs", original_image=original,
@@ -75,8 +75,9 @@ def test_without_a_model_the_composite_is_put_in_and_the_report_says_so(host: Ho
     analyzer = host.node("EditedIDLoadFaceAnalyzer").execute("insightface", "lab", 320).result[0]
     triple = default_triple()
     original, edited = (torch.from_numpy(picture.image).float()[None] for picture in (triple.original, triple.drifted))
-    image, mask, before, after, report, *_ = called(host, "EditedIDRestoreIdentity", original=original, edited=edited,
-                                                crop_size=128, analyzer=analyzer)
+    image, mask, before, after, report, *_, sheet = called(host, "EditedIDRestoreIdentity", original=original,
+                                                           edited=edited, crop_size=128, analyzer=analyzer)
     assert after > before
     assert torch.equal(image[mask == 0], edited[mask == 0]) and not torch.equal(image, edited)
+    assert sheet.shape[0] == 1 and sheet.shape[-1] == 3 and sheet.std() > 0.05
     assert '"mode": "composite"' in report and "without diffusion" in report

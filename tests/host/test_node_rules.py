@@ -23,12 +23,13 @@ CHOICES = [("EditedIDLoadFaceAnalyzer", "backend"), ("EditedIDLoadFaceAnalyzer",
            ("EditedIDRestoreIdentity", "quality"),
            ("EditedIDLayerProbe", "gate"), ("EditedIDFaceParts", "preset"),
            ("EditedIDLayerProbe", "mode"), ("EditedIDSuperResolveFace", "scale"),
-           ("EditedIDSuperResolveFace", "surroundings"), ("EditedIDPlaceFace", "scale")]
+           ("EditedIDSuperResolveFace", "surroundings"), ("EditedIDPlaceFace", "scale"),
+           ("EditedIDSamplePictures", "kind")]
 SIZES = {"crop_size", "size"}
 """Choices that take any number of pixels as well; `nodes/sizes.py` has their sentence."""
 SETTING_ONLY = {"EditedIDAttentionDisentangle", "EditedIDEntanglement", "EditedIDPromptWords",
-                "EditedIDFaceParts"}
-"""Nodes that only note a setting, or encode one prompt: nothing to stop."""
+                "EditedIDFaceParts", "EditedIDSamplePictures"}
+"""Nodes that only note a setting, encode one prompt or open a small file: nothing to stop."""
 
 
 def defaults(node: Any) -> dict[str, Any]:

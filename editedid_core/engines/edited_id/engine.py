@@ -57,14 +57,17 @@ class EditedIDEngine:
     detail: float = 1.0
 
     def run(self, job: FaceJob) -> FaceResult:
+        job.say("encoding", 0.0)
         latents = self._encoded(job.original), self._encoded(job.edited)
         others = torch.cat([self._encoded(photo[None]) for photo in job.others]) if len(job.others) else None
         strength = strength_for_drift(self.settings.strength, job.drift, self.strength_by_drift)
         factor, pattern = TRIES[job.attempt % len(TRIES)]
         settings = replace(self.settings, pose=job.pose, strength=min(1.0, factor * strength),
                            noise_seed=self.settings.noise_seed + pattern)
+        job.say("loading the model", 0.1)
         run = self.sample(*latents, job.face_mask, job.element_mask, settings, others)
         require_finite(run.latent, "model: the restored latent", SAMPLE_REMEDY)
+        job.say("decoding", 0.9)
         crop, of_original, of_edited = (self._decoded(z).to(job.edited) for z in (run.latent, *latents))
         crop = return_detail(crop, job.original, job.edited, of_original, of_edited, job.weight, self.detail)
         return FaceResult(crop, run.evaluations, run.mode, run.notes)

@@ -46,7 +46,7 @@ def test_two_strangers_with_one_face_each_are_left_alone_and_the_report_says_why
     result = match(originals, edited, MatchConfig(min_similarity=0.5))
     assert result.pairs == () and result.unmatched_edited == edited.faces
     assert "likely another person" in result.report(originals, edited)
-    (alone,) = left_alone(result, MatchConfig(min_similarity=0.5))
+    (alone,) = left_alone(result, MatchConfig(min_similarity=0.5), edited)
     assert alone.likeness == pytest.approx(0.0) and "min_similarity 0.50" in alone.note
     assert match(originals, edited, MatchConfig(min_similarity=-1.0)).pairs
 

@@ -69,7 +69,7 @@ def test_a_choice_comes_before_likeness_and_the_others_are_matched(photos: Faces
 def test_skip_leaves_a_face_alone_and_says_so(photos: Faces, edit: Faces) -> None:
     found = match(photos, edit, MatchConfig(pairs="1=skip"))
     assert who(found, photos, edit) == {2: [2]}
-    (alone,) = left_alone(found, MatchConfig())
+    (alone,) = left_alone(found, MatchConfig(), edit)
     assert alone.note == "left alone, as chosen" == alone.as_data()["note"]
     assert "Edited face 1: left alone, as chosen" in found.report(photos, edit)
 

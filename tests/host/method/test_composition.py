@@ -293,39 +293,40 @@ def test_weights_that_stay_in_main_memory(
 
 def test_two_guiders_at_once_never_see_each_other(
         run: Any, patched: Any, tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    preview = importlib.import_module("latent_preview")
+    sampling = importlib.import_module("editedid_core.comfy.sampling")
     first, second = patched(tiny_model("sd3")), patched(tiny_model("flux"))
     expected = run(first, "sd3", steps=2), run(second, "flux", steps=2)
     inner: list[Tensor] = []
-    prepare = preview.prepare_callback
+    own_bar = sampling.own_bar
 
-    def interrupted_by_another(model: Any, steps: int, *args: Any) -> Any:
-        callback = prepare(model, steps, *args)
+    def interrupted_by_another() -> Any:
+        say = own_bar()
 
-        def call(step: int, *rest: Any) -> Any:
-            if step == 1 and not inner:
+        def call(words: str, done: float) -> None:
+            if not inner:
                 inner.append(torch.empty(0))
                 inner.append(run(second, "flux", steps=2))
-            return callback(step, *rest)
+            say(words, done)
 
         return call
 
-    monkeypatch.setattr(preview, "prepare_callback", interrupted_by_another)
+    monkeypatch.setattr(sampling, "own_bar", interrupted_by_another)
     assert torch.equal(run(first, "sd3", steps=2), expected[0])
     assert torch.equal(inner[1], expected[1])
 
 
-def test_previews_show_the_picture_in_work(
-        run: Any, patched: Any, tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mode", ["replay", "lock-step"])
+def test_the_bar_rises_over_the_whole_run_and_no_latents_are_shown(
+        run: Any, patched: Any, tiny_model: Any, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
     args, utils = (importlib.import_module(name) for name in ("comfy.cli_args", "comfy.utils"))
     shown: list[Any] = []
     monkeypatch.setattr(args.args, "preview_method", args.LatentPreviewMethod.Latent2RGB)
-    monkeypatch.setattr(utils, "PROGRESS_BAR_HOOK", lambda value, total, preview, **_: shown.append((value, preview)))
-    run(patched(tiny_model("sd15")), "sd15", steps=3)
-    values = [value for value, _ in shown]
-    assert values == sorted(values) and values[-1] == 6
-    pictures = [preview[1] for _, preview in shown if preview is not None]
-    assert pictures and all(picture.size == (12, 8) for picture in pictures)
+    monkeypatch.setattr(utils, "PROGRESS_BAR_HOOK",
+                        lambda value, total, preview, **_: shown.append((value / total, preview)))
+    run(patched(tiny_model("sd15")), "sd15", steps=3, mode=mode)
+    shares = [share for share, _ in shown]
+    assert shares == sorted(shares) and shares[0] < 0.4 and shares[-1] == 1
+    assert all(preview is None for _, preview in shown)
 
 
 @pytest.mark.parametrize("kind", ["sd3", "flux"])
