@@ -96,6 +96,23 @@ def frames() -> Template:
         Group("Result", (1860, -40, 820, 520), "#A88")))
 
 
+def small_face() -> Template:
+    text = ("## Small face\n\n1. Choose **the picture** whose face has only a handful of pixels left. Enlarge it first "
+            "(*Upscale Image By*) if it is small itself.\n2. Choose **two photos** of the person; up to twenty can be "
+            "batched.\n3. Choose the model, if yours has another name.\n4. **Run**.\n\nWhat the pixels do not hold comes "
+            "from the photos: the result is a likely picture, not a record." + CONSENT)
+    return Template("Small face - give a person back from a few pixels", (
+        note(text), checkpoint(SD15), picture("small", "1 · The picture", (440, 250)),
+        picture("one", "2 · A photo", (440, 650)), picture("two", "2 · Another photo", (440, 1030)),
+        Node("photos", "BatchImagesNode", (880, 40), (340, 110), "The photos",
+             {"images.image0": ("one", 0), "images.image1": ("two", 0)}),
+        Node("restore", "EditedIDSuperResolveFace", (880, 250), (420, 520), "Super-Resolve Face",
+             {"image": ("small", 0), "references": ("photos", 0), "model": ("model", 0), "vae": ("model", 2)}),
+        saved((1380, 40)),
+    ), (Group("Model", (420, -40, 380, 200), "#88A"), Group("Your pictures", (420, 180, 380, 1200), "#3f789e"),
+        Group("Super-resolve", (860, -40, 460, 840), "#8A8"), Group("Result", (1360, -40, 440, 520), "#A88")))
+
+
 def cases() -> list[Template]:
     """All of them, in the order in which they were thought of."""
     return [
@@ -104,5 +121,5 @@ def cases() -> list[Template]:
         everyday("Restore a face - SD 1.5", "Restore a face with SD 1.5", SD15),
         after_editor("Restore a person after Qwen-Image-Edit (identity)", "After Qwen-Image-Edit", QWEN, QWEN_VAE),
         after_editor("Restore a person after FLUX Kontext (identity)", "After FLUX Kontext", KONTEXT, FLUX_VAE),
-        group_picture(), every_stage(), frames(),
+        group_picture(), every_stage(), frames(), small_face(),
     ]
