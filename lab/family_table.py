@@ -52,8 +52,9 @@ yet.
 
 **What it is worth.** On 12 tune triples of the lab's rendered people, the loss of `people_dit` on the wanted picture,
 with the photo as reference, is 0.247. With zeros for its empty prompt it is 0.343, with the host's guidance of 3.5
-0.249, without the reference 0.248, and with all three 0.592. References help most where pose and light are kept; on
-harder edits they do not. `lab/bench/profiles.py` measures this and whole restorations, which were not run yet.
+0.249, without the reference 0.248, and with all three 0.592. The reference helped on the first four triples (0.193
+against 0.248) and not on average. `lab/bench/profiles.py` measures this and whole restorations, which were not run
+yet.
 
 | model | known by | size | no prompt | guidance | references | beside the noise | steps | source |
 |---|---|---|---|---|---|---|---|---|

@@ -1,4 +1,4 @@
-"""Face Parts: how much of each part of a face comes from the photo."""
+"""Parts of a Face: how much of each part of a face comes from the photo."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def parts_input(advanced: bool = True) -> io.String.Input:
     return io.String.Input("parts", default=str(PartWeights()), optional=True, advanced=advanced,
                            tooltip="How much of each part of the face comes from the photo: a preset such as 'keep the "
                            "new smile', or weights such as mouth=0, eyes=0.5 (0: the edit's, 1: the photo's). Parts: "
-                           f"{', '.join(NAMES)}. Face Parts writes it for you.")
+                           f"{', '.join(NAMES)}. Parts of a Face writes it for you.")
 
 
 class FaceParts(io.ComfyNode):
@@ -34,7 +34,7 @@ class FaceParts(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EditedIDFaceParts",
-            display_name="Face Parts",
+            display_name="Parts of a Face",
             category=CATEGORY,
             description="Says how much of each part of a face comes from the photo: keep the new smile, the make-up or "
             "the beard of the edit, or set the parts one by one. For parts of Restore Identity or Crop Face Pairs.",

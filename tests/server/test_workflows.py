@@ -55,7 +55,7 @@ SHOW_ALL = """() => {
     app.canvas.setDirty(true, true);
 }"""
 TYPED = ("face", "restore face", "face swap", "faceid", "face id", "fix face", "keep face", "likeness", "same person",
-         "consistent character", "portrait", "person", "pulid", "instantid", "ipadapter", "reactor")
+         "consistent character", "portrait", "person", "pulid", "instantid", "ipadapter")
 
 
 @pytest.mark.parametrize("nodes2", [False, True])
