@@ -56,7 +56,7 @@ different ones; photographs with and without relighting, 2026-11."""
 
 _LAID = 0.43
 """Share of `auto_elements` that counts there, because pictures that lie on each other differ less by chance. Set on
-photographs of 12 people, 2026-11."""
+half of the people of docs/PHOTOGRAPHS.md, while the other half was looked at, 2026-11."""
 
 _READ = 320
 """Side in pixels at which a photo's face is read."""

@@ -65,7 +65,7 @@ def find_small(image: Tensor, analyzer: FaceAnalyzer, config: FindConfig, box: A
     crop. A face that was only placed has no embedding.
     """
     found = find_faces(image, analyzer, None, box, config.threshold, config.min_face, config.order, on_frame=tick)
-    faces = []
+    faces: list[Face] = []
     for frame in range(found.frames):
         faces += found.in_frame(frame) or [_framed(frame, found.image_size)]
     return replace(found, faces=tuple(faces))
