@@ -73,8 +73,9 @@ class Faces:
         return tuple(face for face in self.faces if face.frame == frame)
 
     def number(self, face: Face) -> int:
-        """The face's number in its picture, counted from 1."""
-        return next(i for i, other in enumerate(self.in_frame(face.frame), start=1) if other is face)
+        """The face's number in its picture, counted from 1; a face whose points were placed anew keeps its number."""
+        return next(i for i, other in enumerate(self.in_frame(face.frame), start=1)
+                    if other is face or np.array_equal(other.box, face.box))
 
     def label(self, face: Face) -> str:
         """The face's number in its picture, counted from 1, with the picture's number where there are several."""

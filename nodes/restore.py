@@ -27,7 +27,7 @@ DEFAULTS = RestoreConfig()
 SEARCH_WORDS = ["editedid", "face", "restore face", "face restore", "face swap", "faceswap", "faceid", "face id",
                 "fix face", "keep face", "likeness", "same person", "consistent character", "character consistency",
                 "portrait", "person", "people", "identity", "pulid", "instantid", "ipadapter", "reactor",
-                "face detailer", "换脸", "人脸", "身份", "修脸"]
+                "face detailer", "\u6362\u8138", "\u4eba\u8138", "\u8eab\u4efd", "\u4fee\u8138"]
 """What people type who look for this node. The node itself speaks of identity restoration."""
 
 

@@ -87,7 +87,7 @@ class Judged(_Run):
 def test_the_best_try_is_taken_within_the_budget(cost: int, tries: int, most: int, taken: int, spent: int) -> None:
     config = replace(RestoreConfig(), tries=tries, most_evaluations=most)
     nothing: Any = None
-    run = Judged(nothing, nothing, nothing, nothing, Engine(cost), config, None, lambda: None)
+    run = Judged(nothing, nothing, nothing, nothing, Engine(cost), config, None, lambda: None, nothing)
     picture = torch.zeros(1, SIDE, SIDE, 3)
     crops = CropResult(picture, picture, MASK[None], MASK[None], PasteRecord((), MASK[None], (SIDE, SIDE), 1))
     result, found = run._best(job(), crops, 0, picture, None)

@@ -229,7 +229,8 @@ def test_shape_alone_brings_the_face_nearer_and_none_leaves_it(analyzer: Insight
         shaped, plain = (run(analyzer, photo, edit, "edit", shape__face_shape=amount, guard__enabled=False)
                          for amount in (1.0, 0.0))
         gains.append(shaped.faces[0].id_similarity_after - shaped.faces[0].id_similarity_before)
-        assert plain.faces[0].id_similarity_after == pytest.approx(plain.faces[0].id_similarity_before, abs=0.02)
+        # before: as the picture shows the face, after: as its crop does
+        assert plain.faces[0].id_similarity_after == pytest.approx(plain.faces[0].id_similarity_before, abs=0.05)
         # the edit itself, though seen in the shaped face's crop
         assert shaped.faces[0].id_similarity_before == pytest.approx(plain.faces[0].id_similarity_before, abs=0.05)
         lost, changed = (float((done.image - edit).abs().mean()) for done in (plain, shaped))
