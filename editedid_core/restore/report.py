@@ -92,7 +92,7 @@ class FaceReport:
         before, after = self.id_similarity_before, self.id_similarity_after
         if not self.accepted:
             return f"{before:.2f}, {self.note}"
-        change = f"{before:.2f}" if after is None else f"{before:.2f} → {after:.2f}"
+        change = f"{before:.2f}" if after is None else f"{before:.2f} \u2192 {after:.2f}"
         source = f" from {self.photo}" if self.photo and self.decision is Decision.RESTORED else ""
         kept = f"; {self.covered:.0%} of it stays the edit's" if self.covered >= WORTH_SAYING else ""
         return f"{change}, {self.note}{source}{kept}"

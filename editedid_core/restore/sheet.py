@@ -48,7 +48,7 @@ def _marks(done: Restoration, frame: int) -> list[tuple[int, Box]]:
 
 def _rows(line: str, width: int) -> list[str]:
     """A line broken to the sheet's width; the font has no arrow."""
-    return textwrap.wrap(line.replace("→", "to"), max(20, (width - 2 * GAP) // 8), subsequent_indent="    ")
+    return textwrap.wrap(line.replace("\u2192", "to"), max(20, (width - 2 * GAP) // 8), subsequent_indent="    ")
 
 
 def _draw(sheet: Image.Image, pictures: tuple[Tensor, Tensor], size: tuple[int, int], scale: float,

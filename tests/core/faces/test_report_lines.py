@@ -29,14 +29,14 @@ def test_a_line_a_face_in_order_with_its_photo_and_what_stays() -> None:
     lines = done.lines()
     assert [line.split(":")[0] for line in lines] == ["Face 1", "Face 2", "Face 3"]
     assert lines[0] == "Face 1: 0.31, the restored face was no nearer to the person; the edit's face is kept"
-    assert lines[1] == "Face 2: 0.29 → 0.52, restored from photo 2; 20% of it stays the edit's"
+    assert lines[1] == "Face 2: 0.29 \u2192 0.52, restored from photo 2; 20% of it stays the edit's"
     assert "another person" in lines[2]
     assert done.cautions() == ["A note.", "Face 2: It is small."]
 
 
 def test_faces_of_a_batch_name_their_picture_and_empty_pictures_are_named() -> None:
     done = result(3, *(FaceReport(i, BOX, 0.2, 0.4, 0.1, Decision.RESTORED) for i in (0, 2)))
-    assert done.lines() == ["Face 1 of picture 1: 0.20 → 0.40, restored", "Face 1 of picture 3: 0.20 → 0.40, restored",
+    assert done.lines() == ["Face 1 of picture 1: 0.20 \u2192 0.40, restored", "Face 1 of picture 3: 0.20 \u2192 0.40, restored",
                             "Picture 2: no face was found; the picture is unchanged"]
 
 
