@@ -36,7 +36,8 @@ def test_a_line_a_face_in_order_with_its_photo_and_what_stays() -> None:
 
 def test_faces_of_a_batch_name_their_picture_and_empty_pictures_are_named() -> None:
     done = result(3, *(FaceReport(i, BOX, 0.2, 0.4, 0.1, Decision.RESTORED) for i in (0, 2)))
-    assert done.lines() == ["Face 1 of picture 1: 0.20 \u2192 0.40, restored", "Face 1 of picture 3: 0.20 \u2192 0.40, restored",
+    assert done.lines() == ["Face 1 of picture 1: 0.20 \u2192 0.40, restored",
+                            "Face 1 of picture 3: 0.20 \u2192 0.40, restored",
                             "Picture 2: no face was found; the picture is unchanged"]
 
 
