@@ -14,6 +14,8 @@ from ..editedid_core.choices import number_in, one_of, shown
 from ..editedid_core.pictures import VAE_REMEDY, require_finite
 
 PICTURES = {"IMAGE": "a picture", "MASK": "a mask"}
+REMEDIES = {"CLIP": " This checkpoint brings no text encoder: load one with Load CLIP, or work without a prompt."}
+"""What to do about a socket that carries nothing, by type."""
 
 
 def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
@@ -65,5 +67,5 @@ def _checked(one: Any, value: Any) -> Any:
     if kind == "LATENT" and not (isinstance(value, Mapping) and isinstance(value.get("samples"), torch.Tensor)):
         raise ValueError(f"{one.id} is {shown(value)}: connect a latent, as VAE Encode gives it.")
     if value is None:
-        raise ValueError(f"{one.id} is empty: the node that is connected to it gives nothing.")
+        raise ValueError(f"{one.id} is empty: the node that is connected to it gives nothing." + REMEDIES.get(kind, ""))
     return value

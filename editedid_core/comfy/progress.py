@@ -9,7 +9,6 @@ import comfy.utils
 import torch
 from comfy_execution.utils import get_executing_context
 from PIL import Image
-from server import PromptServer
 
 from ..pictures import to_bytes
 from ..ticks import Say
@@ -71,6 +70,8 @@ class RunProgress:
         self._done = max(self._done, done)
         self._bar.update_absolute(round(PARTS * self._done))
         if words != self._words and self._node is not None:
+            from server import PromptServer  # the host has opened it by now; importing the pack must not
+
             server = PromptServer.instance
             server.send_sync(PROGRESS_EVENT, {"node": self._node, "text": words}, server.client_id)
         self._words = words

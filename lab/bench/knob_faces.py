@@ -142,8 +142,13 @@ def crop_face_pairs(world: World) -> Subject:
             "keep_elements": Trial(given={"element_mask": world.half_covered}),
             "element_mask": Trial((world.half_covered,)),
             "parts": Trial(("mouth=0", "skin=0")),
+            "model": Trial((world.model,), given={"size": "auto"}),
         },
     )
+
+
+def sample_pictures(world: World) -> Subject:
+    return Subject({}, lambda outputs: outputs, {})
 
 
 def face_parts(world: World) -> Subject:
@@ -212,6 +217,7 @@ FACE_NODES: Mapping[str, Callable[[World], Subject]] = MappingProxyType({
     "EditedIDLoadFaceAnalyzer": load_face_analyzer, "EditedIDDetectFaces": detect_faces,
     "EditedIDMatchFaces": match_faces, "EditedIDFaceSimilarity": face_similarity, "EditedIDShapeFaces": shape_faces,
     "EditedIDSkinTone": skin_tone, "EditedIDCropFacePairs": crop_face_pairs, "EditedIDFaceParts": face_parts,
+    "EditedIDSamplePictures": sample_pictures,
     "EditedIDPasteFaces": paste_faces,
     "EditedIDReturnDetail": return_detail, "EditedIDJudgeFaces": judge_faces,
 })

@@ -12,6 +12,8 @@ import torch
 from .knob_world import LEFT_OUT, Look, Seen, Subject, Trial, World, small_clip
 
 FEW = {"steps": 4}
+LONG = {"steps": 30}
+"""The solver's history starts anew where a gate opens or closes: a short run has few steps that use it."""
 PAPER = {"mode": "paper", **FEW}
 BLOCKS = {"unet": ("none", "down", "mid", "up"), "dit": ("none", "double.0", "double.1-3")}
 UPDATES = (0, 3, 10)
@@ -82,6 +84,7 @@ def adaptive_mixing_sampler(world: World) -> Subject:
             "edited_latent": Trial((original,)),
             "face_mask": Trial((0.5 * face,)),
             "element_mask": Trial((world.crop_cover,)),
+            **{name: Trial(given=LONG) for name in ("solver_start", "solver_end")},
         },
     )
 

@@ -20,6 +20,11 @@ NODES = {
     "EditedIDLayerProbe",
     "EditedIDReturnDetail",
     "EditedIDJudgeFaces",
+    "EditedIDFaceParts",
+    "EditedIDSuperResolveFace",
+    "EditedIDPlaceFace",
+    "EditedIDMeasureDamage",
+    "EditedIDSamplePictures",
 }
 
 

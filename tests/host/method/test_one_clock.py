@@ -59,8 +59,8 @@ def test_both_gates_act_on_a_third_of_the_steps_at_the_defaults(
             steps.clear()
         settings = core.SampleSettings(strength=strength)
         with torch.inference_mode():
-            core.sample_pair(model, prompt, prompt, original, edited, face, torch.zeros(64, 96), settings)
-        whole = round(settings.steps * strength)
+            done = core.sample_pair(model, prompt, prompt, original, edited, face, torch.zeros(64, 96), settings)
+        whole = len(done.curve)  # a distilled model has its own steps
         for gate, steps in gate_steps.items():
             assert len(steps) >= whole / 3, f"{gate} gate at strength {strength}: {len(steps)} of {whole} steps"
 
