@@ -12,6 +12,7 @@ import torch
 from .knob_world import LEFT_OUT, Look, Seen, Subject, Trial, World, small_clip
 
 FEW = {"steps": 4}
+FREE = {"freedom": 1.0, "strength": 0.9}
 LONG = {"steps": 30}
 """The solver's history starts anew where a gate opens or closes: a short run has few steps that use it."""
 PAPER = {"mode": "paper", **FEW}
@@ -63,8 +64,8 @@ def id_entanglement(world: World) -> Subject:
         # windows that end before they start are refused
         "structure_start": Trial((0.5, 0.25, 0.1)),
         "detail_end": Trial((0.2, 0.5, 0.75)),
-        # the pictures disagree where heads are turned apart
-        "agreement_gate": Trial(look=look_with(**world.sampler_inputs(photo, edit))),
+        # the pictures disagree where heads are turned apart; what is left unmixed hides most of what a gate does
+        "agreement_gate": Trial(look=look_with(**world.sampler_inputs(photo, edit), **FREE)),
         "overlap": Trial(look=look_with(**PAPER, element_mask=world.crop_cover)),
         "pose": Trial((0.01, 0.1, 0.5, 2.0), look=look_at_turned),
     })

@@ -28,6 +28,8 @@ SHOW = """async ([workflow, vue]) => {
     app.canvas.ds.offset = [60 - node.pos[0], 40 - node.pos[1]];
     app.canvas.setDirty(true, true);
 }"""
+OPENED = "() => app.extensionManager.workflow?.activeWorkflow && app.graph.nodes.length > 0"
+"""Whether the front end has loaded what it opens by itself, which would come over ours."""
 PAIRS = """() => app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity")
     .widgets.find((widget) => widget.name === "pairs").value"""
 FACES, PHOTOS = ".efm button.efm-face", ".efm .efm-photo"
@@ -57,6 +59,7 @@ def shown(page: Page, url: str, workflow: dict[str, Any], vue: bool) -> None:
     """A freshly loaded front end with the workflow after a run, the map in sight."""
     page.goto(url, wait_until="domcontentloaded")
     page.wait_for_function(READY, timeout=90_000)
+    page.wait_for_function(OPENED, timeout=30_000)
     page.evaluate(SHOW, [workflow, vue])
     assert page.evaluate(RUN) == "success"
     page.locator(FACES).first.wait_for(timeout=30_000)
