@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,7 @@ class PlaceFace(io.ComfyNode):
         photos = find_person(references, chosen, config.find, stop_if_asked)
         faces = find_small(image, chosen, config.find, bounding_box, stop_if_asked)
         pairs = pair_small(references, image, photos, faces, config, stop_if_asked).pairs
-        placed = type(faces)(tuple(pair.edited for pair in pairs), faces.frames, faces.image_size)
+        placed = replace(faces, faces=tuple(pair.edited for pair in pairs))
         shown = numbered_boxes(image, placed, stop_if_asked)
         known = [pair.placement for pair in pairs if pair.placement is not None]
         spread = max((one.spread for one in known), default=0.0)

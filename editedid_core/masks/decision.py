@@ -1,9 +1,8 @@
 """What of a face is the person's and what the edit's, feature by feature and each as a whole.
 
 A frame of glasses stays the edit's, and the person's eyes lie behind it. Places that the photo does not show are the
-edit's. A beard belongs to one of the two pictures together with the mouth: to the person's where both
-show one, else to the edit. A feature in another state than the photo
-can be bent to is the edit's.
+edit's. A beard goes with the mouth: it is the person's where both pictures show one, else the edit's. A feature
+stays the edit's where the photo cannot be bent to its state.
 """
 
 from __future__ import annotations
