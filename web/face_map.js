@@ -49,7 +49,7 @@ function addMap(node) {
 }
 
 app.registerExtension({
-  name: "EditedID.FaceMap",
+  name: "editedid.FaceMap",
   nodeCreated(node) {
     if (NODES.includes(node.comfyClass)) addMap(node);
   },

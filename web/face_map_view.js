@@ -20,15 +20,12 @@ function make(tag, properties = {}, ...children) {
 /** One map. `onChange` gets the new text of `pairs` after every choice of the user. */
 export class FaceMap {
   constructor(onChange) {
-    if (!document.getElementById("editedid-face-map-style")) {
-      document.head.append(make("style", { id: "editedid-face-map-style", textContent: STYLE }));
-    }
     this.onChange = onChange;
     this.onResize = () => {};
     this.content = make("div", { className: "efm-content" });
     this.status = make("div", { className: "efm-status", role: "status" });
     this.element = make("div", { className: "efm", role: "group", "aria-label": "Face map: who is who" },
-      this.content, this.status);
+      make("style", { textContent: STYLE }), this.content, this.status);
     // the graph must neither pan nor take keys while somebody works here
     for (const kind of ["pointerdown", "pointermove", "pointerup", "dblclick"]) {
       this.element.addEventListener(kind, (event) => event.stopPropagation());

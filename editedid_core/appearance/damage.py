@@ -46,11 +46,12 @@ class DamageNetwork(nn.Module):
     compression."""
 
     def __init__(self) -> None:
+        from torchvision.ops import MLP  # slow to import, needed only here
+
         super().__init__()
         self.middle = nn.Parameter(torch.zeros(FEATURES), requires_grad=False)
         self.spread = nn.Parameter(torch.ones(FEATURES), requires_grad=False)
-        self.layers = nn.Sequential(nn.Linear(FEATURES, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(),
-                                    nn.Linear(64, 4))
+        self.layers = MLP(FEATURES, [64, 64, 4], activation_layer=nn.SiLU, inplace=False)
 
     def forward(self, spectra: Tensor) -> Tensor:
         answer: Tensor = self.layers((spectra - self.middle) / self.spread)

@@ -22,7 +22,7 @@ function toggle(node) {
 }
 
 app.registerExtension({
-  name: "EditedID.Advanced",
+  name: "editedid.Advanced",
 
   setup() {
     app.ui?.settings?.addEventListener?.("Comfy.VueNodes.Enabled.change", () =>

@@ -51,7 +51,8 @@ class Result {
     this.count = make("span");
     this.bar = make("div", { className: "editedid-bar", hidden: true }, this.slider, this.steps[0], this.count, this.steps[1]);
     this.text = make("ul", { className: "editedid-text", hidden: true });
-    this.element = make("div", { className: "editedid-result" }, this.stage, this.figure, this.bar, this.text);
+    const style = make("style", { textContent: STYLE });
+    this.element = make("div", { className: "editedid-result" }, style, this.stage, this.figure, this.bar, this.text);
     this.figure.addEventListener("pointermove", (event) => {
       const box = this.figure.getBoundingClientRect();
       if (!box.width) return;
@@ -131,10 +132,9 @@ function results() {
 }
 
 app.registerExtension({
-  name: "EditedID.Result",
+  name: "editedid.Result",
 
   setup() {
-    document.head.append(make("style", { textContent: STYLE }));
     api.addEventListener("editedid.progress", ({ detail }) => {
       const id = String(detail.node).split(":").pop();
       for (const node of results()) if (String(node.id) === id) node.editedidResult.say(detail.text);
