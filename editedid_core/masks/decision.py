@@ -1,8 +1,9 @@
 """What of a face is the person's and what the edit's, feature by feature and each as a whole.
 
-Frames of glasses and strands of hair stay the edit's, and the person's eyes lie behind them. Places that the photo does
-not show, hidden by its pose or by a strand of hair, are the edit's. A beard goes with the mouth: it is the person's where both pictures
-show one, else the edit's. A feature stays the edit's where the photo cannot be bent to its state.
+Frames of glasses and strands of hair stay the edit's, and the person's eyes lie behind them. Places that the photo
+does not show, hidden by its pose or by a strand of hair, are the edit's. A beard goes with the mouth: it is the
+person's where both pictures show one, else the edit's. A feature stays the edit's where the photo cannot be bent to
+its state.
 """
 
 from __future__ import annotations
