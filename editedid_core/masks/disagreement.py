@@ -40,7 +40,7 @@ def disagreement(original: torch.Tensor, edited: torch.Tensor, face: torch.Tenso
 
 
 def unlike_skin(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
-    """How much of the skin stays the edit's, (S, S) in [0, 1): the more the two pictures differ around a place, the more.
+    """How much of the skin stays the edit's, (S, S) in [0, 1): the more the two pictures differ around it, the more.
 
     original, edited: (S, S, 3), the original in the edit's light. Hard shadows, shine and creases of the photo's own
     moment differ, while pores and tone hardly do. Skin is soft, so that a part of each makes no ghost; features stay
