@@ -16,14 +16,17 @@ from ..engines.edited_id.noise_space import NoiseSpace
 from ..engines.edited_id.solver import step
 from ..engines.super_resolution.engine import RegionTask
 from ..engines.super_resolution.regions import ColourProbe, TwoRegions
-from .model_profile import empty_conditioning, noise_space
+from ..pictures import SAMPLE_REMEDY, require_finite
+from .model_profile import empty_conditioning, noise_space, require_usable
 
 
 def sample_regions(model: Any, positive: Any, task: RegionTask) -> tuple[Tensor, int]:
     """Denoise the task's start again. Returns the latent as the VAE takes it, and the samples that went through the
-    network. `positive` None means an empty conditioning.
+    network. `positive` None means an empty conditioning. Raises ValueError for a model whose inputs nobody can fill,
+    and where the model's answer is not finite.
     """
     s = task.settings
+    require_usable(model, masked_pictures=False)
     space = noise_space(model)
     highest = float(model.get_model_object("model_sampling").sigma_max)
     grid = make_noise_grid(space, highest, s.steps, s.strength)
@@ -38,7 +41,8 @@ def sample_regions(model: Any, positive: Any, task: RegionTask) -> tuple[Tensor,
     callback = latent_preview.prepare_callback(model, grid.steps)
     latent = guider.sample(noise.expand_as(pair), pair, sampler, sigmas, callback=callback, disable_pbar=True,
                            seed=s.noise_seed)
-    return latent.to(comfy.model_management.intermediate_device()), grid.steps
+    latent = latent.to(comfy.model_management.intermediate_device())
+    return require_finite(latent, "model: the restored latent", SAMPLE_REMEDY), grid.steps
 
 
 class _RegionSampler(comfy.samplers.Sampler):
