@@ -77,7 +77,7 @@ class Server:
         self._command = server_command(python, env, self.port, gpu)
 
     def __enter__(self) -> Server:
-        LOGS.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         group = (
             {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
             if sys.platform == "win32"
