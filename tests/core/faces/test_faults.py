@@ -16,7 +16,7 @@ import torch
 from editedid_core.faces.analyzers import dlib_backend, registry
 from editedid_core.faces.analyzers.dlib_backend import DlibAnalyzer, open_network
 from editedid_core.faces.analyzers.dlib_recogniser import DlibRecogniser
-from editedid_core.faces.analyzers.faults import AnalyzerError
+from editedid_core.faces.analyzers.faults import AnalyzerError, require_readable
 from editedid_core.faces.analyzers.insightface_backend import (
     InsightFaceAnalyzer,
     insightface_available,
@@ -88,6 +88,22 @@ def test_a_file_that_may_not_be_read_is_no_damaged_one(on_the_card: Callable[[Ba
     packs = {"buffalo_l": on_the_card(PermissionError(13, "Permission denied"))}
     with pytest.raises(RuntimeError, match="cannot be read"):
         registry.load_analyzer("insightface", packs)
+
+
+def test_a_file_whose_mode_forbids_reading_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "open", raises(PermissionError(13, "Permission denied")))
+    with pytest.raises(AnalyzerError, match="cannot be read .Permission denied.: let ComfyUI's user read it"):
+        require_readable(tmp_path / "det.onnx", "download its pack again")
+
+
+def test_a_warning_is_told_once_until_the_registry_is_closed(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    mesh = tmp_path / "mediapipe_face.safetensors"
+    for side in (640, 672, 704):
+        registry.load_analyzer("auto", {}, detection_size=side, mesh=mesh)
+    assert caplog.text.count("own detector is used instead") == 1
+    registry.close_analyzers()
+    registry.load_analyzer("auto", {}, mesh=mesh)
+    assert caplog.text.count("own detector is used instead") == 2
 
 
 def test_the_operator_keeps_insightface_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
