@@ -37,7 +37,7 @@ def make_run(rows: tuple[str, ...], face: torch.Tensor, budget: int = 1 << 30, d
 
 def make_call(rows: int, chunks: int = 1, heads_first: bool = False) -> AttentionCall:
     axis = 2 if heads_first else 1
-    return AttentionCall(Layer("double", 1), GRID, TEXT, axis, axis, rows, HALVES[:chunks])
+    return AttentionCall(Layer("double", 1), GRID, TEXT, TEXT, axis, axis, rows, HALVES[:chunks])
 
 
 def qkv(batch: int, heads_first: bool, seed: int = 0) -> list[torch.Tensor]:

@@ -59,12 +59,12 @@ def test_tokens_of_a_grid_start_where_the_picture_starts() -> None:
     face, element = torch.zeros(16, 16), torch.zeros(16, 16)
     face[:, :6] = 1  # column 1 of the 4 x 4 grid is half covered
     element[12:] = 1
-    found = find_tokens(Regions(face, element), (4, 4), 3, torch.device("cpu"))
+    found = find_tokens(Regions(face, element), (4, 4), 3, 3, torch.device("cpu"))
     assert found.face.positions.tolist() == [3, 4, 7, 8, 11, 12]
     assert found.face.weights.tolist() == [1.0, 0.5] * 3
     assert found.face.keys.tolist() == [3, 4, 7, 8, 11, 12]
     assert found.element.positions.tolist() == [15, 16, 17, 18]
-    assert find_tokens(Regions(face * 0, face * 0), (4, 4), 3, torch.device("cpu")).empty
+    assert find_tokens(Regions(face * 0, face * 0), (4, 4), 3, 3, torch.device("cpu")).empty
 
 
 def test_agreement_opens_for_like_tokens_and_closes_for_unlike() -> None:
