@@ -78,7 +78,7 @@ class SuperResolveFace(io.ComfyNode):
             category=CATEGORY,
             description="Gives a person's face back in a picture that holds only a handful of its pixels, from photos "
             "of the person: a small face in a group, an old scan, a face that an upscaler made a stranger's.",
-            search_aliases=["editedid", "idfsr", "face super resolution", "upscale face", "face restoration",
+            search_aliases=["idfsr", "face super resolution", "upscale face", "face restoration",
                             "codeformer", "gfpgan", "low resolution", "small face", "old photo"],
             inputs=[
                 image_input(),
@@ -146,7 +146,7 @@ class PlaceFace(io.ComfyNode):
             category=CATEGORY,
             description="Finds the eyes, nose and mouth of a face that is too small to be found: lays photos of the "
             "person over it and says how sure the place is.",
-            search_aliases=["editedid", "face landmarks", "register face", "small face", "low resolution",
+            search_aliases=["face landmarks", "register face", "small face", "low resolution",
                             "align face"],
             inputs=[image_input(), references_input(), scale_input(), box_input(), analyzer_input()],
             outputs=[
@@ -185,7 +185,7 @@ class MeasureDamage(io.ComfyNode):
             category=CATEGORY,
             description="Estimates how much of a face is left in a picture: its true pixels, its noise and its "
             "compression. Super-Resolve Face derives scale and trust from this.",
-            search_aliases=["editedid", "blur", "noise estimate", "jpeg", "quality", "degradation", "resolution"],
+            search_aliases=["blur", "noise estimate", "jpeg", "quality", "degradation", "resolution"],
             inputs=[image_input(), box_input(), analyzer_input()],
             outputs=[
                 io.Float.Output(display_name="scale", tooltip="Pixels of the picture that one true pixel covers."),

@@ -1,7 +1,9 @@
 """How the knobs of the nodes around a diffusion model are tried: gates, sampler, prompt words, probe, the one node."""
 from __future__ import annotations
 
+import importlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -9,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .knob_world import LEFT_OUT, Look, Seen, Subject, Trial, World, small_clip
+from .knob_world import LEFT_OUT, Look, Seen, Subject, Trial, World
 
 FEW = {"steps": 4}
 FREE = {"freedom": 1.0, "strength": 0.9}
@@ -74,6 +76,10 @@ def id_entanglement(world: World) -> Subject:
 def adaptive_mixing_sampler(world: World) -> Subject:
     original, edited = world.latents
     face = world.crops[2]
+    unet = world.unet  # the lab's transformer is of a kind that was trained with zeros for an empty prompt
+    first, second = unet.latents
+    heard = {"model": unet.listening_gated, "original_latent": first, "edited_latent": second,
+             "face_mask": unet.crops[2]}
     return Subject(
         {"model": world.gated, "original_latent": original, "edited_latent": edited, "face_mask": face, **world.run},
         # the curve draws the numbers that were set, whether they act or not
@@ -85,14 +91,33 @@ def adaptive_mixing_sampler(world: World) -> Subject:
             "edited_latent": Trial((original,)),
             "face_mask": Trial((0.5 * face,)),
             "element_mask": Trial((world.crop_cover,)),
+            "clip": Trial((small_clip(0),), heard, look=lambda outputs: [unet.decode(outputs[0]["samples"])]),
             **{name: Trial(given=LONG) for name in ("solver_start", "solver_end")},
         },
     )
 
 
+def small_clip(seed: int, width: int = 768) -> Any:
+    """The host's SD 1.5 tokenizer over a text encoder of one layer with random weights."""
+    sd, sd1 = importlib.import_module("comfy.sd"), importlib.import_module("comfy.sd1_clip")
+
+    class Target:
+        params: dict[str, Any] = {}
+        clip, tokenizer = sd1.SD1ClipModel, sd1.SD1Tokenizer
+
+    shape = dict(hidden_size=width, intermediate_size=64, num_attention_heads=4, num_hidden_layers=1)
+    made = sd.CLIP(Target, model_options={"clip_l_model_config": shape, "dtype": torch.float32})
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weights in made.cond_stage_model.parameters():
+            weights.copy_(torch.randn(weights.shape, generator=generator) / math.sqrt(width) if weights.ndim > 1
+                          else torch.ones(weights.shape))
+    return made
+
+
 def prompt_words(world: World) -> Subject:
     """On the UNet in either family: transformers have no cross-attention for words to act in."""
-    unet = world if world.family == "unet" else World.open("unet", world.models, world.methods.host)
+    unet = world.unet
 
     def look(outputs: Sequence[Any]) -> Seen:
         return [unet.sampled(unet.listening_gated, positive=outputs[0], **PAPER, cfg=3.0, null_text=0)]
@@ -147,7 +172,10 @@ def restore_identity(world: World) -> Subject:
     size = world.methods.crop_size
     shared = _run_trials(world, world.listening)
     fitted = shared["null_text"]
-    shared["null_text"] = replace(fitted, given={**fitted.given, "guard": False})  # which keeps the edit either way
+    unguarded = {"guard": False}  # which keeps the edit either way
+    shared["null_text"] = replace(fitted, given={**fitted.given, **unguarded})
+    unet = world.unet
+    heard = {"model": unet.listening, "vae": unet.methods.vae, "crop_size": unet.methods.crop_size, **unguarded}
     return Subject(
         {"original": world.original, "edited": world.edited, "crop_size": size, "model": world.model,
          "vae": world.methods.vae, "analyzer": world.analyzer},
@@ -165,6 +193,8 @@ def restore_identity(world: World) -> Subject:
             "vae": Trial((LEFT_OUT,)),
             "analyzer": Trial((LEFT_OUT,), {"no_face": "pass through"}),
             "element_mask": Trial((world.half_covered,)),
+            "clip": Trial((small_clip(0),), heard),
+            "prompt": Trial(("a photo of a face",), {**heard, "clip": small_clip(0)}),
             "photos": Trial(given={"original": photos, "edited": edit}),
             "pairs": Trial(("1=skip",)),
             "parts": Trial(("keep the new smile", "skin=0")),

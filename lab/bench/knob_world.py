@@ -1,8 +1,6 @@
 """What the knobs are turned on: pictures, faces, crops and models, and the rest of the graph that shows an effect."""
 from __future__ import annotations
 
-import importlib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -92,6 +90,13 @@ class World:
         with torch.inference_mode():
             outputs: Sequence[Any] = node.execute(**{**defaults(node), **inputs}).result
         return outputs
+
+    @cached_property
+    def unet(self) -> World:
+        """The world of the lab's UNet, with as many steps."""
+        if self.family == "unet":
+            return self
+        return replace(World.open("unet", self.models, self.methods.host, self.methods.crop_size), run=self.run)
 
     # pictures
 
@@ -279,21 +284,3 @@ class World:
         first, second, face, element, _ = self.crop(original, edited, self.pairs(original, edited))
         return {"original_latent": {"samples": self.encode(first)}, "edited_latent": {"samples": self.encode(second)},
                 "face_mask": face, "element_mask": element}
-
-
-def small_clip(seed: int, width: int = 768) -> Any:
-    """The host's SD 1.5 tokenizer over a text encoder of one layer with random weights."""
-    sd, sd1 = importlib.import_module("comfy.sd"), importlib.import_module("comfy.sd1_clip")
-
-    class Target:
-        params: dict[str, Any] = {}
-        clip, tokenizer = sd1.SD1ClipModel, sd1.SD1Tokenizer
-
-    shape = dict(hidden_size=width, intermediate_size=64, num_attention_heads=4, num_hidden_layers=1)
-    made = sd.CLIP(Target, model_options={"clip_l_model_config": shape, "dtype": torch.float32})
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for weights in made.cond_stage_model.parameters():
-            weights.copy_(torch.randn(weights.shape, generator=generator) / math.sqrt(width) if weights.ndim > 1
-                          else torch.ones(weights.shape))
-    return made

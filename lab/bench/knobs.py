@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,16 +117,30 @@ class Bench:
                 return [str(error)]
 
 
-def run(world: World, nodes: Sequence[str], quick: bool = False) -> tuple[dict[str, Levels], Levels]:
-    """Levels by node and input, and of a repeated call by node."""
-    found, repeated = {}, {}
+def untried(world: World) -> list[str]:
+    """Inputs that no subject says how to try and that have no range, and trials of inputs that no node has."""
+    wrong = []
+    for kind in SUBJECTS:
+        bench = Bench(world, kind)
+        trials, entries = bench.subject.trials, {entry.id: entry for entry in bench.entries}
+        wrong += [f"{kind}.{name}: no such input" for name in trials.keys() - entries.keys()]
+        for name, entry in entries.items():
+            if trials.get(name, Trial()).values is None:
+                try:
+                    points(entry)
+                except ValueError as error:
+                    wrong.append(f"{kind}.{error}")
+    return wrong
+
+
+def run(world: World, nodes: Sequence[str]) -> Iterator[tuple[str, Levels, float]]:
+    """For each node, its levels by input and the change of a repeated call."""
     for kind in nodes:
         started = time.monotonic()
-        bench = Bench(world, kind, quick)
-        repeated[kind] = round(bench.repeated(), 2)
-        found[kind] = bench.levels()
-        print(f"  {kind}: {len(found[kind])} inputs, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-    return found, repeated
+        bench = Bench(world, kind)
+        repeated, levels = round(bench.repeated(), 2), bench.levels()
+        print(f"  {kind}: {len(levels)} inputs, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+        yield kind, levels, repeated
 
 
 def table(found: Mapping[str, Levels]) -> str:
@@ -144,17 +158,23 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="bench knobs", description=__doc__)
     parser.add_argument("--family", choices=("unet", "dit"), default="unet")
     parser.add_argument("--node", action="append", choices=tuple(SUBJECTS), help="only this node; may be given again")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path,
+                        help="write the figures here after each node, beside those of other nodes that are in the file")
     parser.add_argument("--models", type=Path, default=MODELS, help="the lab's models")
     options = parser.parse_args(arguments)
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.pop("EDITEDID_FACE_PACK", None)  # an operator's choice would stand in the place of "auto"
-    found, repeated = run(World.open(options.family, options.models), options.node or tuple(SUBJECTS))
+    content: dict[str, Any] = {"family": options.family, "nodes": {}, "repeated": {}}
+    if options.json and options.json.is_file():
+        known = json.loads(options.json.read_text(encoding="utf-8"))
+        content = known if known["family"] == options.family else content
+    found: dict[str, Levels] = content["nodes"]
+    for kind, levels, repeated in run(World.open(options.family, options.models), options.node or tuple(SUBJECTS)):
+        found[kind], content["repeated"][kind] = levels, repeated
+        if options.json:
+            options.json.parent.mkdir(parents=True, exist_ok=True)
+            options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print(table(found))
-    print(f"* under {WEAK:.0f} level. The same call twice: at most {max(repeated.values()):.2f} levels.")
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        content = {"family": options.family, "nodes": found, "repeated": repeated}
-        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    print(f"* under {WEAK:.0f} level. The same call twice: at most {max(content['repeated'].values()):.2f} levels.")
     if dead(found):
         sys.exit(f"Inputs that change nothing: {', '.join(dead(found))}")

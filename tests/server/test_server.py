@@ -3,10 +3,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 from urllib.parse import quote
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from door.paths import PACK_NAME, ROOT
 from door.server import Rejected
@@ -55,6 +58,20 @@ def test_the_demo_restores_the_person(server, family):
     same = np.all(np.asarray(restored) == np.asarray(edited), axis=-1)
     assert same[0].all() and same[:, 0].all() and same[-1].all() and same[:, -1].all()
     assert not same[top:bottom, left:right].all()
+
+
+def test_the_python_example_restores_a_face(server, tmp_path):
+    for file in (ROOT / "docs" / "api").iterdir():  # as it is, but for a quick run
+        (tmp_path / file.name).write_text(file.read_text("utf-8").replace('"standard"', '"fast"'), "utf-8")
+    photo, edit = (server.base / "input" / f"editedid_{name}.png" for name in ("original", "edited"))
+    command = [sys.executable, "restore.py", str(photo), str(edit), "dit_lab.safetensors", server.url]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("Face 1: 0."), done.stderr
+    restored, edited = (np.asarray(Image.open(path).convert("RGB")) for path in (tmp_path / "restored.png", edit))
+    assert restored.shape == edited.shape and not np.array_equal(restored, edited)
+    command[-2] = "another.safetensors"
+    refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert refused.returncode == 1 and "another.safetensors" in refused.stderr
 
 
 def test_a_wrong_prompt_is_refused_with_the_input_named(server):

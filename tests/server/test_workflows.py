@@ -12,9 +12,10 @@ from door.paths import PACK_NAME, ROOT
 
 TRY_IT = "Try it - restore a face (no downloads)"
 WORKFLOWS = sorted(file.stem for file in (ROOT / "example_workflows").glob("*.json"))
-SEARCH = """(words) => {
+SEARCH = """async (words) => {
     const pinia = document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia;
-    const search = pinia._s.get("nodeDef").nodeSearchService;
+    while (!pinia._s.get("nodeFrequency")?.isLoaded) await new Promise((later) => setTimeout(later, 100));
+    const search = pinia._s.get("nodeDef").nodeSearchService; // of both search boxes and of the node library
     return Object.fromEntries(words.map((word) => [word, search.searchNode(word)[0]?.name]));
 }"""
 BYPASSED = """async () => {
@@ -55,7 +56,7 @@ SHOW_ALL = """() => {
     app.canvas.setDirty(true, true);
 }"""
 TYPED = ("face", "restore face", "face swap", "faceid", "face id", "fix face", "keep face", "likeness", "same person",
-         "consistent character", "portrait", "person", "pulid", "instantid", "ipadapter")
+         "consistent character", "portrait", "person", "pulid", "instantid", "ipadapter", "editedid", "reactor")
 
 
 @pytest.mark.parametrize("nodes2", [False, True])

@@ -44,6 +44,12 @@ def test_every_node_of_the_pack_has_its_knobs_tried(host: Host) -> None:
     assert sorted(knobs.SUBJECTS) == [kind for kind in host.node_ids() if kind.startswith("EditedID")]
 
 
+def test_every_input_is_tried(world: World) -> None:
+    if world.family != "unet":
+        pytest.skip("the same inputs")
+    assert knobs.untried(world) == []
+
+
 def test_the_same_call_twice_is_no_change(world: World) -> None:
     assert knobs.Bench(world, "EditedIDAdaptiveMixingSampler").repeated() == 0
 
