@@ -49,6 +49,18 @@ def test_only_folders_with_networks_are_packs_and_the_host_s_lists_stay(
     assert registered == {"insightface": ([str(models / "insightface"), str(models / "missing")], shared)}
 
 
+def test_a_kind_of_models_that_another_pack_registered_otherwise_fails_nothing(
+    packs: Any, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_paths = importlib.import_module("folder_paths")
+    there, none = str(models / "insightface"), ((), [], None, 5, (None, set()), ([None, 3], set()), (["a\0b"], set()))
+    for registered in (*none, (there, set()), ([there],), [[there], set()], ([Path(there)], set())):
+        monkeypatch.setattr(folder_paths, "folder_names_and_paths", {"insightface": registered, "editedid": registered})
+        monkeypatch.setattr(folder_paths, "models_dir", str(models / "elsewhere"))
+        assert set(packs.insightface_packs()) == (set() if registered in none else {"good", "deep"})
+        assert packs.mesh_weights() is None
+
+
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(112, "Host is down"),
                                    OSError(5, "Input/output error"), TimeoutError(110, "timed out")])
 def test_nothing_on_the_disk_fails_a_schema(
