@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.patcher_extension
@@ -28,6 +28,8 @@ _UNET_PARTS = {"input": "down", "middle": "mid", "output": "up"}
 
 
 CallSite = tuple[Layer, Call]
+_Place = tuple[Layer, tuple[int, int], int, int]
+"""Layer, grid, and where the image tokens start among queries and among keys."""
 
 
 class _Map:
@@ -60,8 +62,8 @@ class _Forward:
     """Which attention call of this forward comes next, and where the image tokens lie in it.
 
     `size`: of the latent; `halves`: which half of the batch each chunk of `rows` rows is; `references`: tokens of the
-    reference pictures behind the image tokens, as counted here; `order`: the calls to come, for networks whose calls
-    are known by their order; `projected`: the call whose output is on its way through the output projection; `seen`:
+    reference pictures, as counted here; `text`: of the prompt; `order`: the calls to come, for networks whose calls are
+    known by their order; `projected`: the call whose output is on its way through the output projection; `seen`:
     whether any call was located.
     """
 
@@ -70,6 +72,7 @@ class _Forward:
     halves: tuple[Half, ...]
     rows: int
     references: int
+    text: int
     order: list[CallSite | None]
     projected: AttentionCall | None = None
     self_attention_next: bool = False
@@ -86,11 +89,11 @@ class _Forward:
         if found is None or q.shape[0] != len(self.halves) * self.rows:
             return None
         self.seen = True
-        layer, grid, start = found
-        return AttentionCall(layer, grid, start, axis, 2 if out_heads_first else 1, self.rows, self.halves,
+        layer, grid, start, keys_start = found
+        return AttentionCall(layer, grid, start, keys_start, axis, 2 if out_heads_first else 1, self.rows, self.halves,
                              projection_follows=told_by_patch)
 
-    def _unet(self, q: Tensor, axis: int, options: dict[str, Any]) -> tuple[Layer, tuple[int, int], int] | None:
+    def _unet(self, q: Tensor, axis: int, options: dict[str, Any]) -> _Place | None:
         # known from the attn1 patch: 77 text tokens and a 7x11 grid have the same shape
         mine, self.self_attention_next = self.self_attention_next, False
         if not mine or "block" not in options:
@@ -99,21 +102,27 @@ class _Forward:
         height, width = options["activations_shape"][-2:]
         if q.shape[axis] != height * width:  # another pack merged or tiled the tokens
             return None
-        return Layer(_UNET_PARTS[name], number, options.get("block_index", 0)), (height, width), 0
+        return Layer(_UNET_PARTS[name], number, options.get("block_index", 0)), (height, width), 0, 0
 
-    def _transformer(self, q: Tensor, k: Tensor, axis: int,
-                     options: dict[str, Any]) -> tuple[Layer, tuple[int, int], int] | None:
+    def _transformer(self, q: Tensor, k: Tensor, axis: int, options: dict[str, Any]) -> _Place | None:
         grid = self.map.grid(*self.size)
         n, tokens = grid[0] * grid[1], q.shape[axis]
         place = self._numbered(options) if self.map.family.located == "numbers" else self._next(tokens == n)
-        if place is None or place[1] == "other" or tokens != k.shape[axis]:
+        if place is None or place[1] == "other":
             return None
         layer, kind = place
+        if kind == "image asks":
+            before = self.text + self.references
+            # a reference of this size has as many queries, and sees less; which call it is tells nothing, because a
+            # model that keeps the keys of text and references makes the other calls in its first step alone
+            return (replace(layer, call=0), grid, 0, before) if (tokens, k.shape[axis]) == (n, before + n) else None
+        if tokens != k.shape[axis]:
+            return None
         if kind == "image only" or self.map.family.image == "first":
-            return (layer, grid, 0) if tokens >= n else None
+            return (layer, grid, 0, 0) if tokens >= n else None
         tail = (-n) % self.map.multiple if self.map.multiple else 0
         start = tokens - n - tail - self._behind(options)
-        return (layer, grid, start) if start >= 0 else None
+        return (layer, grid, start, start) if start >= 0 else None
 
     def _numbered(self, options: dict[str, Any]) -> CallSite | None:
         """The place by the host's own block number; calls before the first number are no image calls."""
@@ -157,7 +166,8 @@ def install(model: Any, run: AttentionRun | None, counter: Callable[[int], None]
         if run is None or token_map is None:
             return executor(x, t, c_concat, c_crossattn, control, transformer_options, *more, **kwargs)
         options = dict(transformer_options or {})
-        options[KEY] = forward = _forward(token_map, x, options, kwargs, run)
+        text = 0 if c_crossattn is None else c_crossattn.shape[1]
+        options[KEY] = forward = _forward(token_map, x, text, options, kwargs, run)
         options[_OVERRIDE] = _override(run, options.get(_OVERRIDE))
         answer = executor(x, t, c_concat, c_crossattn, control, options, *more, **kwargs)
         if forward.rows and not forward.seen:
@@ -215,7 +225,7 @@ def _self_attention_ended(run: AttentionRun) -> Callable[[Tensor, dict[str, Any]
     return ended
 
 
-def _forward(token_map: _Map, x: Tensor, options: dict[str, Any], kwargs: dict[str, Any],
+def _forward(token_map: _Map, x: Tensor, text: int, options: dict[str, Any], kwargs: dict[str, Any],
              run: AttentionRun) -> _Forward:
     family = token_map.family
     for name in family.unmapped:
@@ -228,11 +238,11 @@ def _forward(token_map: _Map, x: Tensor, options: dict[str, Any], kwargs: dict[s
     halves: tuple[Half, ...] = tuple("positive" if kind == 0 else "negative" for kind in order)
     rows = x.shape[0] // len(halves)
     references = kwargs.get("ref_latents") or ()
-    behind = sum(math.prod(token_map.grid(r.shape[-2], r.shape[-1])) for r in references)
+    shown = sum(math.prod(token_map.grid(r.shape[-2], r.shape[-1])) for r in references)
     whole = tuple(x.shape[-2:]) == run.latent_size
     calls = token_map.order(bool(references)) if family.located == "order" else []
     # an area conditioning runs on a spatial crop, where the regions do not hold: rows 0 matches no run
-    return _Forward(token_map, (x.shape[-2], x.shape[-1]), halves, rows if whole else 0, behind, calls)
+    return _Forward(token_map, (x.shape[-2], x.shape[-1]), halves, rows if whole else 0, shown, text, calls)
 
 
 def _override(run: AttentionRun, before: Any) -> Any:

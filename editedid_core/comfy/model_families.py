@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from .family_profile import Empty, Profile
 
-Call = Literal["image", "image only", "other"]
+Call = Literal["image", "image only", "image asks", "other"]
 """What one attention call of a block is. `image`: self-attention over the image tokens and whatever stands beside
-them; `image only`: a second one that some blocks add, without text; `other`: cross-attention."""
+them; `image only`: a second one that some blocks add, without text; `image asks`: of several calls the one in which the
+image tokens alone ask, and see text, references and themselves, in this order; `other`: cross-attention."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,11 @@ FAMILIES: tuple[Family, ...] = (
     Family("Qwen-Image, Qwen-Image-Edit", "QwenImageTransformer2DModel", (Blocks("transformer_blocks", "double"),),
            references="behind", empty=Empty(("txt_in.in_features",)),
            profiles=_QWENS),
+    Family("Qwen-Image-2.1", "QwenImage21Transformer2DModel",
+           (Blocks("transformer_blocks", "single", ("image asks",)),), patch=1,
+           empty=Empty(("txt_in.in_layer.in_features",)),
+           profiles=(Profile("Qwen-Image-2.1", 1024, "the newer host: its shift is for 1024²; tried on a stand-in",
+                             references=True),)),
     Family("Mage-Flow", "MageFlowTransformer2DModel", (Blocks("transformer_blocks", "double"),), references="behind",
            empty=Empty(("txt_in.in_features",)),
            profiles=(Profile("Mage-Flow", 1024, "assumed"),)),

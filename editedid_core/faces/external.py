@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..choices import shown
+from ..geometry.mesh_points import EYES, LEFT_IRIS, POINTS, RIGHT_IRIS, SKIN
 from ..records import Face, Faces
 from .analyzers.search import box_overlap
 from .boxes import boxes_per_frame
 
-# MediaPipe face mesh: irises (only in the mesh of 478), else corners of the eyes; tip of the nose; corners of the mouth
-_IRISES = (slice(468, 473), slice(473, 478))
-_EYE_CORNERS = ([33, 133], [362, 263])
+# MediaPipe face mesh: tip of the nose; corners of the mouth
 _NOSE_AND_MOUTH = [1, 61, 291]
 
 # Where the five points lie in the box of an upright frontal face, in parts of the box
@@ -102,9 +101,9 @@ def _no_landmarks(value: object) -> ValueError:
 
 
 def _five_of_mesh(dense: NDArray[np.float32]) -> NDArray[np.float32]:
-    if dense.ndim != 2 or len(dense) < 468 or dense.shape[1] != 2:
+    if dense.ndim != 2 or len(dense) < SKIN or dense.shape[1] != 2:
         raise ValueError(
             f"face_landmarks has {len(dense)} points a face: connect ComfyUI's own MediaPipe landmarks (468 or 478)."
         )
-    eyes = _IRISES if len(dense) >= 478 else _EYE_CORNERS
+    eyes = (LEFT_IRIS, RIGHT_IRIS) if len(dense) >= POINTS else map(list, EYES)
     return np.stack([*(dense[eye].mean(0) for eye in eyes), *dense[_NOSE_AND_MOUTH]]).astype(np.float32)

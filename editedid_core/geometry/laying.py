@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from .affine import Matrix, apply, fit_similarity
 from .frontal import frontal_grid, signed_areas
 from .mean_mesh import eye_distance, mean_mesh
+from .mesh_points import SKIN
 from .pose3d import head_pose
 from .states import GAZE, LIDS, MOUTH, SMILE, FeatureStates, mesh_states
 
@@ -25,7 +26,6 @@ Points = NDArray[np.float64]
 _TURN = 10.0
 """Degrees between two poses at which only half of the person's places can be told from the pose."""
 
-_SKIN = 468
 _OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,
     136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
@@ -54,8 +54,8 @@ def lay(photo: NDArray[np.floating], edit: NDArray[np.floating], size: int, own:
     there = np.asarray(photo, dtype=np.float64)
     mesh = person_places(there, np.asarray(edit, dtype=np.float64), own)
     wanted = mesh[:, :2]
-    steady = mean_mesh().weights[:_SKIN]
-    to_original = fit_similarity(wanted[:_SKIN], there[:_SKIN, :2], steady)
+    steady = mean_mesh().weights[:SKIN]
+    to_original = fit_similarity(wanted[:SKIN], there[:SKIN, :2], steady)
     unit = eye_distance(wanted)
     left = there[:, :2] - apply(to_original, wanted)
     outline = wanted[list(_OVAL)]
@@ -118,4 +118,4 @@ def _facing(mesh: Points) -> NDArray[np.int64]:
     """Points that the photo shows, irises included."""
     triangles = frontal_grid().triangles
     skin = np.unique(triangles[signed_areas(mesh[:, :2], triangles) > 0])
-    return np.concatenate([skin, np.arange(_SKIN, len(mesh))])
+    return np.concatenate([skin, np.arange(SKIN, len(mesh))])

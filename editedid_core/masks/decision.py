@@ -1,8 +1,9 @@
 """What of a face is the person's and what the edit's, feature by feature and each as a whole.
 
-A frame of glasses stays the edit's, and the person's eyes lie behind it. Places that the photo does not show are the
-edit's. A beard goes with the mouth: it is the person's where both pictures show one, else the edit's. A feature
-stays the edit's where the photo cannot be bent to its state.
+Frames of glasses and strands of hair stay the edit's, and the person's eyes lie behind them. Places that the photo
+does not show, hidden by its pose or by a strand of hair, are the edit's. A beard goes with the mouth: it is the
+person's where both pictures show one, else the edit's. A feature stays the edit's where the photo cannot be bent to
+its state.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .beard import beard_area
 from .glasses_mask import glasses_masks
 from .parts import FaceParts
 from .reading import FaceReading
+from .strands import strands
 
 # Differences of state, as `geometry.states` measures them, beyond which bending the photo does not help: an iris would
 # have to be painted, teeth or a closed lid invented. Set by eye on photographs, 2026-11.
@@ -30,6 +32,7 @@ _OPAQUE = 0.75  # log of how much darker than the cheeks a lens is that shows no
 _CROSSED = 0.3  # share of a lens that the photo's own frame covers; above it the eyes behind are the edit's
 _SHAVEN = 0.3  # score of a beard below which an edit shows none that could be the person's: it was taken off
 _CHEEK = 0.2  # eye distances that a beard reaches up the cheeks over its usual place
+_SHED = 0.13  # eye distances around a strand of hair within which single hairs and its shadow lie
 _HIDDEN = 0.35  # share of a part that the photo does not show, above which all of it is the edit's
 
 
@@ -37,8 +40,8 @@ _HIDDEN = 0.35  # share of a part that the photo does not show, above which all 
 class Decision:
     """(S, S) float32 in [0, 1] each. edit: what stays the edit's in any case. person: what is the person's however much
     the two pictures differ there. hair: the lower face where one of the two carries hair, else 0. bent: the parts that
-    may differ, since photo and edit are in one state or bent to it. things: glasses that stay the edit's. read: whether
-    the faces were read; else nothing is known but `bent`."""
+    may differ, since photo and edit are in one state or bent to it. things: glasses and strands of hair that stay the
+    edit's. read: whether the faces were read; else nothing is known but `bent`."""
 
     edit: torch.Tensor
     person: torch.Tensor
@@ -60,6 +63,9 @@ def decide(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], par
     things, person = _glasses(photo, edit, laid, size)
     eyes, mouth = _states(photo, edit)
     unseen = 1 - _in_crop(shown_map(photo.mesh, edit.mesh), edit.mesh, size, 1.0)
+    photos, edits = _hair(photo, edit, laid, size)
+    unseen, things = torch.maximum(unseen, photos), torch.maximum(things, edits)
+    person = person * (1 - edits)
     stays = torch.maximum(things, unseen)
     both_eyes = torch.maximum(parts.left_eye, parts.right_eye)
     if not eyes or _share(unseen, both_eyes) > _HIDDEN:
@@ -77,6 +83,16 @@ def decide(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], par
     bent = torch.stack([parts.left_eye * float(eyes), parts.right_eye * float(eyes), parts.nose,
                         parts.mouth * float(mouth)]).amax(0)
     return Decision(stays.clamp(0, 1), person * (1 - unseen), hair, bent, things)
+
+
+def _hair(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], size: int
+          ) -> tuple[torch.Tensor, torch.Tensor]:
+    """Strands of hair that hang over the photo's face alone, and over the edit's alone."""
+    worn = [glasses_masks(reading.face) for reading in (photo, edit) if reading.glasses]
+    rims = np.max([np.maximum(one.frame, one.lenses) for one in worn], axis=0) if worn else None
+    shed = _SHED * eye_distance(edit.mesh[:, :2])
+    return (_grown(_in_crop(strands(photo.face, edit.face, rims), laid, size), shed),
+            _grown(_in_crop(strands(edit.face, photo.face, rims), edit.mesh, size), shed))
 
 
 def _states(photo: FaceReading, edit: FaceReading) -> tuple[bool, bool]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editedid_core.geometry.landmarks import five_of_68
+from editedid_core.records import Face
 
 from ..checkpoints import Checkpoint
 from .analyzers import open_analyzer
@@ -18,7 +19,7 @@ from .judges import Judge
 from .landmarks import Landmarks, landmarks_for
 from .making import digest, make
 from .measures import Scene, measure, scene
-from .methods import Made, Method, Methods, largest
+from .methods import Made, Method, Methods, largest, likest
 from .opening import open_judge
 from .records import Example, Picture, load
 from .store import KeptAnalyzer, Store, code, key
@@ -79,29 +80,30 @@ class Evaluator:
         edited = load(example.edited)
         made = {method.name: make(example, method, self.methods, self.store) for method in self.plan.methods}
         photo, face = self._photo(example)
-        here = largest(self.analyzer.find(edited))
+        here = likest(self.analyzer.find(edited), face)
         ideal = None if example.ideal is None else load(example.ideal)
-        there = None if ideal is None else largest(self.analyzer.find(ideal)) or here
+        there = None if ideal is None else likest(self.analyzer.find(ideal), face) or here
         if photo is None or face is None or here is None:
             which = "photo" if photo is None else "edit"
             outputs = {name: Seen(_verdict(one)) for name, one in made.items()}
             return Evaluation(example, outputs, Seen(), None, [], None, f"no face was found in the {which}")
         points = None if there is None else there.points.astype(np.float64)
-        around = scene(photo, face, edited, here.points.astype(np.float64), ideal, points, self.landmarks)
+        five = face.points.astype(np.float64)
+        around = scene(photo, five, edited, here.points.astype(np.float64), ideal, points, self.landmarks)
         goal = gaze(edited if ideal is None else ideal, five_of_68(around.dense), self.mesh)
         outputs = {name: self._seen(one, around, goal, name, example) for name, one in made.items()}
         truth = None if ideal is None else self._seen(Made(ideal, None), around, goal, "ideal", example)
         held_out = [self._face(load(file)) for file in example.held_out]
-        original = Seen({}, self._embeddings(photo, face))
+        original = Seen({}, self._embeddings(photo, five))
         return Evaluation(example, outputs, original, truth, [one for one in held_out if one.embeddings], around.frame)
 
-    def _photo(self, example: Example) -> tuple[Picture | None, NDArray[np.float64] | None]:
-        """The first photo with a face, and the face's five points."""
+    def _photo(self, example: Example) -> tuple[Picture | None, Face | None]:
+        """The first photo with a face, and its largest face."""
         for file in example.originals:
             photo = load(file)
             face = largest(self.analyzer.find(photo))
             if face is not None:
-                return photo, face.points.astype(np.float64)
+                return photo, face
         return None, None
 
     def _face(self, photo: Picture) -> Seen:

@@ -15,6 +15,7 @@ import torch
 from editedid_core.config import RestoreConfig
 from editedid_core.engines.composite import CompositeEngine
 from editedid_core.faces.analyzers.protocol import FaceAnalyzer
+from editedid_core.faces.similarity import face_similarity
 from editedid_core.records import Face
 from editedid_core.restore.runner import restore
 
@@ -92,9 +93,10 @@ class Methods:
             return composite(originals, edited, self.analyzer, dict(method.options))
 
     def _case(self, originals: list[Picture], edited: Picture) -> Case | None:
-        here = largest(self.analyzer.find(edited))
+        faces = self.analyzer.find(edited)
         for photo in originals:
             there = largest(self.analyzer.find(photo))
+            here = likest(faces, there)
             if here is not None and there is not None:
                 return Case(as_float(photo), as_float(edited), there.points, here.points, 0)
         return None
@@ -124,6 +126,14 @@ def composite(originals: list[Picture], edited: Picture, analyzer: FaceAnalyzer,
 def largest(faces: list[Face]) -> Face | None:
     """The face that a portrait is about."""
     return max(faces, key=lambda face: face.size, default=None)
+
+
+def likest(faces: list[Face], photo: Face | None) -> Face | None:
+    """Of an edit's faces the one most like the photo's, and of equal ones the largest: beside a person others may
+    stand. The largest where nothing was recognised."""
+    if photo is None or photo.embedding is None or any(face.embedding is None for face in faces):
+        return largest(faces)
+    return max(faces, key=lambda face: (face_similarity(face, photo), face.size), default=None)
 
 
 def one_size(pictures: list[Picture]) -> list[Picture]:

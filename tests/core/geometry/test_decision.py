@@ -11,8 +11,10 @@ from editedid_core.geometry.frontal import SIDE, frontal_grid
 from editedid_core.geometry.landmarks import as_68, five_of_68
 from editedid_core.geometry.mean_mesh import mean_mesh
 from editedid_core.masks.decision import Decision, decide
+from editedid_core.masks.drawing import stroked
 from editedid_core.masks.parts import face_parts
 from editedid_core.masks.reading import FaceReading, read_face
+from editedid_core.masks.strands import strands
 
 from .test_glasses_and_beards import drawn_glasses, mean_picture, painted
 
@@ -50,6 +52,15 @@ def beard() -> list[np.ndarray]:
     hair = (((x - chin[0]) / 30) ** 2 + ((y - chin[1]) / 18) ** 2 < 1) | (
         ((x - lip[0]) / 18) ** 2 + ((y - lip[1]) / 6) ** 2 < 1)
     return [(np.random.default_rng(0).uniform(0.6, 1.0, (SIDE, SIDE)) * hair).astype(np.float32)]
+
+
+def strand() -> list[np.ndarray]:
+    """A lock of single hairs that hangs from above the left temple over the forehead towards the nose."""
+    grid = frontal_grid()
+    top, low = grid.at(mean_mesh().points[[54, 107], :2])
+    hairs = [stroked([top + [shift - 4, -10], top + [shift + 8, 2], low + [shift - 4, -14]], 1.3)
+             for shift in range(0, 22, 3)]
+    return [np.max(hairs, axis=0)]
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +122,29 @@ def test_what_a_turned_photo_hides_stays_the_edits(bare: FaceReading) -> None:
     cheeks = [float(found.edit[place(at)]) for at in (123, 352)]
     assert min(cheeks) < 0.1
     assert max(cheeks) > 0.8
+
+
+def test_a_strand_of_the_photos_hair_is_not_painted_onto_the_edit(bare: FaceReading) -> None:
+    hairs, shown = read(strand()), frontal_grid().to_picture(strand()[0], MESH, SIZE, SIZE)
+    over = torch.from_numpy((shown > 0.5) & (frontal_grid().to_picture(bare.face.inside, MESH, SIZE, SIZE) > 0.9))
+    assert float(decided(hairs, bare).edit[over].mean()) > 0.9
+    assert float(decided(hairs, bare).edit[RIGHT_EYE]) < 0.05
+    assert not strands(hairs.face, hairs.face).any()
+
+
+def test_a_strand_of_the_edits_hair_is_not_painted_over(bare: FaceReading) -> None:
+    shown = torch.from_numpy(frontal_grid().to_picture(strand()[0] * bare.face.inside, MESH, SIZE, SIZE) > 0.5)
+    found = decided(bare, read(strand()))
+    assert float(found.things[shown].mean()) > 0.9
+    assert float(found.things[RIGHT_EYE]) < 0.05
+
+
+def test_brows_and_moles_are_no_strands(bare: FaceReading) -> None:
+    grid = frontal_grid()
+    brow = [stroked(grid.at(mean_mesh().points[list(ring), :2]), 2.0) for ring in ((70, 63, 105, 66), (300, 293, 334))]
+    moles = [stroked([at, at + 1], 4.0) for at in grid.at(mean_mesh().points[[67, 123, 298], :2])]
+    for areas in (brow, moles):
+        assert not strands(read(areas).face, bare.face).any()
 
 
 def test_a_closed_mouth_does_not_make_an_open_one(bare: FaceReading) -> None:

@@ -39,7 +39,7 @@ def test_half_a_share_moves_the_face_half_as_far_and_elements_as_before(structur
         def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **rows: object) -> torch.Tensor:
             return torch.softmax(q @ k.transpose(1, 2), -1) @ v
 
-        call = AttentionCall(LAYER, (4, 4), 0, 1, 1, 3)
+        call = AttentionCall(LAYER, (4, 4), 0, 0, 1, 1, 3)
         return (run.edit(call, attend, q, k, v) - attend(q, k, v))[2]  # type: ignore[arg-type]
 
     whole, half = moved(1.0), moved(0.5)

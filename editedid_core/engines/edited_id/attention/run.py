@@ -27,8 +27,9 @@ ORIGINAL, EDITED = 0, 1
 class AttentionCall:
     """One located self-attention call.
 
-    `grid`: (height, width) of the image tokens, which start at `start` on the token axis; `axis`: token
-    axis of q, k, v (1, or 2 when heads come first); `out_axis`: of the output; `rows`: pictures in each half of the
+    `grid`: (height, width) of the image tokens, which start at `start` on the token axis of queries and outputs and at
+    `keys_start` on that of keys and values; `axis`: token axis of q, k, v (1, or 2 when heads come first); `out_axis`:
+    of the output; `rows`: pictures in each half of the
     batch; `halves`: which half each chunk of so many rows is; `projection_follows`: the output comes by once more after
     its projection (`edit_projected`).
     """
@@ -36,6 +37,7 @@ class AttentionCall:
     layer: Layer
     grid: tuple[int, int]
     start: int
+    keys_start: int
     axis: int
     out_axis: int
     rows: int
@@ -63,7 +65,7 @@ class AttentionRun:
     face_share: float = 1.0
     others: tuple[FeatureRecord, ...] = ()
     unreached: int = 0
-    tokens: dict[tuple[tuple[int, int], int, torch.device], TokenSets] = field(default_factory=dict)
+    tokens: dict[tuple[tuple[int, int], int, int, torch.device], TokenSets] = field(default_factory=dict)
 
     def edit(self, call: AttentionCall, attend: Attend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The attention output of this call with the gates applied to the target row."""
@@ -134,9 +136,9 @@ class AttentionRun:
         return None if tokens.empty else tokens
 
     def _tokens(self, call: AttentionCall, device: torch.device) -> TokenSets:
-        key = (call.grid, call.start, device)
+        key = (call.grid, call.start, call.keys_start, device)
         if key not in self.tokens:
-            self.tokens[key] = find_tokens(self.regions, call.grid, call.start, device)
+            self.tokens[key] = find_tokens(self.regions, *key)
         return self.tokens[key]
 
     def _features(self, call: AttentionCall, chunk: int, out: Tensor, k: Tensor, v: Tensor, tokens: TokenSets,

@@ -20,7 +20,7 @@ class RegionTokens:
     """One region on one token grid.
 
     `positions` (m,): tokens of the target that the region weighs on, `weights` (m,) float32: how much;
-    `keys` (j,): tokens of the source that may be seen as keys. Positions count from the start of the token axis.
+    `keys` (j,): tokens of the source that may be seen as keys, on the axis of keys. Both count from its start.
     """
 
     positions: Tensor
@@ -48,8 +48,10 @@ class TokenSets:
         return not len(self.face.positions) and not len(self.element.positions)
 
 
-def find_tokens(regions: Regions, grid: tuple[int, int], start: int, device: torch.device) -> TokenSets:
-    """The tokens of a grid (height, width) whose first token stands at `start` on the token axis.
+def find_tokens(regions: Regions, grid: tuple[int, int], start: int, keys_start: int,
+                device: torch.device) -> TokenSets:
+    """The tokens of a grid (height, width) whose first token stands at `start` on the token axis of queries and
+    outputs, and at `keys_start` on that of keys and values.
 
     The masks are reduced where they are (main memory), so that asking how many tokens there are never makes the
     host wait for the device.
@@ -59,5 +61,5 @@ def find_tokens(regions: Regions, grid: tuple[int, int], start: int, device: tor
         positions = (weights > ACTS).nonzero()[:, 0]
         keys = (weights >= SEEN).nonzero()[:, 0]
         found.append(RegionTokens((positions + start).to(device), weights[positions].float().to(device),
-                                  (keys + start).to(device)))
+                                  (keys + keys_start).to(device)))
     return TokenSets(*found)
