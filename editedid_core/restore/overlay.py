@@ -12,6 +12,7 @@ from ..pictures import to_rgb
 from ..records import Face
 from ..ticks import Tick, nothing
 
+# Colours, not calibrated
 FROM_PHOTO = (0.10, 0.75, 0.35)
 BLENDED = (0.55, 0.35, 0.95)
 FROM_EDIT = (1.00, 0.55, 0.10)
