@@ -29,7 +29,6 @@ from ..editedid_core.engines.protocol import Engine, FaceJob, FaceResult
 from ..editedid_core.engines.super_resolution.engine import Network, RegionTask, SuperResolutionEngine
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import load_analyzer
-from ..editedid_core.records import FaceCrop
 from ..editedid_core.restore.report import Restoration
 from ..editedid_core.restore.resume import FinishedFaces
 from ..editedid_core.restore.runner import restore
@@ -98,15 +97,14 @@ class _OnHost:
 
         c = self.config
         if c.engine == "super resolution":
-            return self._super_resolution(job.place, encode).run(job)
+            return self._super_resolution(job, encode).run(job)
         return EditedIDEngine(encode, sample, partial(host_vae.decode, self.vae),
                               c.sampling, c.strength_by_drift, c.detail).run(job)
 
-    def _super_resolution(self, place: FaceCrop | None,
-                          encode: Callable[[torch.Tensor], torch.Tensor]) -> SuperResolutionEngine:
+    def _super_resolution(self, job: FaceJob, encode: Callable[[torch.Tensor], torch.Tensor]) -> SuperResolutionEngine:
         def sample(task: RegionTask) -> tuple[torch.Tensor, int]:
-            positive = crop_conditioning(self.positive, place, (task.start.shape[-2], task.start.shape[-1]))
-            return sample_regions(self.model, positive, task)
+            positive = crop_conditioning(self.positive, job.place, (task.start.shape[-2], task.start.shape[-1]))
+            return sample_regions(self.model, positive, task, within(job.say, 0.1, 0.9))
 
         network = Network(encode, partial(host_vae.decode, self.vae), sample)
         return SuperResolutionEngine(self.config.super_resolution, network)

@@ -11,7 +11,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..editedid_core.choices import one_of
-from ..editedid_core.comfy.progress import show_result, stop_if_asked
+from ..editedid_core.comfy.progress import RunProgress, stop_if_asked
 from ..editedid_core.config import SMALL_FACE
 from ..editedid_core.engines.super_resolution.settings import SURROUNDINGS
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
@@ -130,9 +130,9 @@ class SuperResolveFace(io.ComfyNode):
             "super_resolution.surroundings": one_of(surroundings, SURROUNDINGS, "surroundings"),
             "super_resolution.noise_seed": noise_pattern,
         })
-        done, seconds = run_restoration(config, references, image, model, vae, analyzer, positive, box=bounding_box)
+        done, seconds = run_restoration(config, references, image, model, vae, analyzer, positive,
+                                        say=RunProgress(), box=bounding_box)
         result = for_host(done.image)
-        show_result(result)
         report = {**done.report(), "warnings": done.warnings(), "seconds": round(seconds, 3)}
         return io.NodeOutput(result, done.mask, json.dumps(report, indent=1), ui=preview(result, cls))
 

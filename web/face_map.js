@@ -30,7 +30,7 @@ function addMap(node) {
   widget.serialize = false; // the choice itself lives in `pairs`
   map.onResize = () => {
     const [width, height] = node.size;
-    const needed = node.computeSize()[1];
+    const needed = LiteGraph.vueNodesMode ? 0 : node.computeSize()[1]; // Nodes 2.0 grows by itself
     if (height < needed) node.setSize([width, needed]);
     node.graph?.setDirtyCanvas(true, true);
   };

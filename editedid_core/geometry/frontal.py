@@ -11,19 +11,19 @@ from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import Delaunay
 
 from .mean_mesh import eye_distance, mean_mesh
+from .mesh_points import SKIN
 
 SIDE = 160
 """Pixels of the grid."""
 SPAN = 2.9
-"""Width of the grid in eye distances of the mean face."""
-_SKIN = 468  # without the irises, which wander
+"""Width of the grid in eye distances of the mean face: all of it lies inside. Not calibrated."""
 
 
 class FrontalGrid:
     """The grid and its triangles. Made once: frontal_grid()."""
 
     def __init__(self) -> None:
-        mean = mean_mesh().points[:_SKIN, :2]
+        mean = mean_mesh().points[:SKIN, :2]
         self.pixels = SIDE / SPAN
         """Grid pixels per eye distance."""
         self._corner = np.array([0.0, (mean[:, 1].min() + mean[:, 1].max()) / 2]) - SPAN / 2
@@ -72,14 +72,14 @@ class FrontalGrid:
         Where the face folds over itself the nearer part is taken.
         """
         result = np.zeros((height, width), dtype=np.float32)
-        points = np.asarray(mesh, dtype=np.float64)[:_SKIN]
+        points = np.asarray(mesh, dtype=np.float64)[:SKIN]
         low, high = _window(points[:, :2], result.shape, 1)
         if (high <= low).any():
             return result
         step = max(1, int((high - low).max() // 160))
         xs, ys = np.arange(low[0], high[0] + step, step), np.arange(low[1], high[1] + step, step)
         seen = _facing(points, self.triangles)
-        back = LinearNDInterpolator(points[seen, :2], self.at(mean_mesh().points[:_SKIN, :2])[seen])
+        back = LinearNDInterpolator(points[seen, :2], self.at(mean_mesh().points[:SKIN, :2])[seen])
         places = back(*np.meshgrid(xs, ys))
         outside = np.isnan(places[..., 0])
         coarse = _bilinear(np.asarray(values, dtype=np.float32)[..., None], np.nan_to_num(places))[..., 0]

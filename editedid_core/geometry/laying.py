@@ -17,23 +17,24 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from .affine import Matrix, apply, fit_similarity
 from .frontal import frontal_grid, signed_areas
 from .mean_mesh import eye_distance, mean_mesh
+from .mesh_points import SKIN
 from .pose3d import head_pose
 from .states import GAZE, LIDS, MOUTH, SMILE, FeatureStates, mesh_states
+from .thin_plate import RING
 
 Points = NDArray[np.float64]
 
 _TURN = 10.0
 """Degrees between two poses at which only half of the person's places can be told from the pose."""
 
-_SKIN = 468
 _OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,
     136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )
+# Lengths on the face, not calibrated
 _INWARD = 0.45  # eye distances from the outline at which a point is wholly the person's
 _NEAR_EYES, _NEAR_MOUTH = 0.34, 0.5  # eye distances within which a point follows the state of eyes and mouth
 _HELD = 0.35  # eye distances outside the mesh where the photo is no longer bent
-_RING = 48
 _NODES = 128  # of the map, along a side of the crop
 _SMOOTH = 0.02  # eye distances, standard deviation
 
@@ -54,18 +55,18 @@ def lay(photo: NDArray[np.floating], edit: NDArray[np.floating], size: int, own:
     there = np.asarray(photo, dtype=np.float64)
     mesh = person_places(there, np.asarray(edit, dtype=np.float64), own)
     wanted = mesh[:, :2]
-    steady = mean_mesh().weights[:_SKIN]
-    to_original = fit_similarity(wanted[:_SKIN], there[:_SKIN, :2], steady)
+    steady = mean_mesh().weights[:SKIN]
+    to_original = fit_similarity(wanted[:SKIN], there[:SKIN, :2], steady)
     unit = eye_distance(wanted)
     left = there[:, :2] - apply(to_original, wanted)
     outline = wanted[list(_OVAL)]
     middle = outline.mean(0)
-    angles = np.linspace(0, 2 * np.pi, _RING, endpoint=False)
+    angles = np.linspace(0, 2 * np.pi, RING, endpoint=False)
     reach = np.linalg.norm(outline - middle, axis=1).max() + _HELD * unit
     ring = middle + reach * np.stack([np.cos(angles), np.sin(angles)], -1)
     seen = _facing(there)
     places = np.concatenate([wanted[seen], ring])
-    moves = np.concatenate([left[seen], np.zeros((_RING, 2))])
+    moves = np.concatenate([left[seen], np.zeros((RING, 2))])
     step = size / _NODES
     axis = (np.arange(_NODES + 1)) * step
     nodes = LinearNDInterpolator(places, moves, fill_value=0.0)(*np.meshgrid(axis, axis))
@@ -118,4 +119,4 @@ def _facing(mesh: Points) -> NDArray[np.int64]:
     """Points that the photo shows, irises included."""
     triangles = frontal_grid().triangles
     skin = np.unique(triangles[signed_areas(mesh[:, :2], triangles) > 0])
-    return np.concatenate([skin, np.arange(_SKIN, len(mesh))])
+    return np.concatenate([skin, np.arange(SKIN, len(mesh))])

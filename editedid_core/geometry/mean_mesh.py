@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-FILE = Path(__file__).with_name("mean_mesh.safetensors")
+from .mesh_points import EYES
 
-OUTER_CORNERS, INNER_CORNERS = (33, 263), (133, 362)
-"""Corners of the eyes, of the eye at the left of an upright picture first."""
+FILE = Path(__file__).with_name("mean_mesh.safetensors")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +44,7 @@ def mean_mesh() -> MeanMesh:
 def eye_middles(mesh: NDArray[np.floating]) -> NDArray[np.float64]:
     """Middle of the corners of each eye, (2, D) of (478, D)."""
     points = np.asarray(mesh, dtype=np.float64)
-    return np.stack([points[[outer, inner]].mean(0) for outer, inner in zip(OUTER_CORNERS, INNER_CORNERS)])
+    return np.stack([points[list(corners)].mean(0) for corners in EYES])
 
 
 def eye_distance(mesh: NDArray[np.floating]) -> float:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from .frontal import SIDE, frontal_grid, signed_areas
 from .mean_mesh import mean_mesh
+from .mesh_points import LEFT_IRIS, POINTS, RIGHT_IRIS, SKIN
 from .pose3d import head_pose
 
 # A triangle is taken as seen when the picture shows it at this share of its frontal area, and as hidden below the
@@ -14,7 +15,6 @@ from .pose3d import head_pose
 _SEEN, _HIDDEN = 0.5, 0.2
 # A point is behind another part of the face when that part is nearer by this much, in eye distances
 _BEHIND = 0.06
-_SKIN = 468
 
 
 def triangle_visibility(mesh: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -38,12 +38,12 @@ def point_visibility(mesh: NDArray[np.floating]) -> NDArray[np.float64]:
     The irises are shown as the inner corners of their eyes are.
     """
     triangles, seen = frontal_grid().triangles, triangle_visibility(mesh)
-    total, count = np.zeros(478), np.zeros(478)
+    total, count = np.zeros(POINTS), np.zeros(POINTS)
     for corner in range(3):
         np.add.at(total, triangles[:, corner], seen)
         np.add.at(count, triangles[:, corner], 1)
     visible = total / np.maximum(count, 1)
-    for iris, lids in ((slice(468, 473), [159, 145]), (slice(473, 478), [386, 374])):
+    for iris, lids in ((LEFT_IRIS, [159, 145]), (RIGHT_IRIS, [386, 374])):
         visible[iris] = visible[lids].mean()
     return visible
 
@@ -78,11 +78,11 @@ def _covered(points: NDArray[np.float64]) -> NDArray[np.float64]:
     a, b, c = (points[facing[:, i]] for i in range(3))
     ab, ac = (b - a)[:, :2], (c - a)[:, :2]
     area = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]
-    away = points[:_SKIN, None, :2] - a[None, :, :2]  # (468, T, 2)
+    away = points[:SKIN, None, :2] - a[None, :, :2]  # (468, T, 2)
     u = (away[..., 0] * ac[:, 1] - away[..., 1] * ac[:, 0]) / area
     v = (ab[:, 0] * away[..., 1] - ab[:, 1] * away[..., 0]) / area
     inside = (u > 0) & (v > 0) & (u + v < 1)
     depth = a[:, 2] + u * (b - a)[:, 2] + v * (c - a)[:, 2]
     covered = np.zeros(len(points))
-    covered[:_SKIN] = (inside & (depth < points[:_SKIN, None, 2] - margin)).any(1)
+    covered[:SKIN] = (inside & (depth < points[:SKIN, None, 2] - margin)).any(1)
     return covered

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.mesh_points import EYES
 from .frontal_face import FrontalFace
 from .ridges import best_path, dark_lines, read
 
-_EYES = ((33, 133), (263, 362))
 _WIDER = 1.12  # a lens is wider than high
 _RADII = (0.24, 0.68)  # of rims about the middle of an eye, in eye distances
 _LOWER = (15.0, 165.0)  # degrees, clockwise from the right: below the eye
@@ -78,7 +78,7 @@ def glasses_measures(face: FrontalFace) -> GlassesMeasures:
 
 def eye_places(face: FrontalFace) -> list[NDArray[np.float64]]:
     """Middles of the two eyes on the grid, left first."""
-    return [face.place(*eye) for eye in _EYES]
+    return [face.place(*eye) for eye in EYES]
 
 
 def _bridge_places(face: FrontalFace) -> NDArray[np.float64]:

@@ -36,20 +36,20 @@ def texts(definitions: Definitions) -> dict[Path, str]:
 def blueprint(definitions: Definitions) -> dict[str, Any]:
     """Restore Identity and the face analyzer as one subgraph, for the node library."""
     definition = definitions[RESTORE]
-    names = sockets(Node("restore", RESTORE, (0, 0), (420, 740)), definitions)
-    wired = ("edited", "original", "model", "vae")
+    names = sockets(Node("restore", RESTORE, (0, 0), (420, 1020)), definitions)
+    wired = ("edited", "original", "model", "vae", "clip")
     given = {**definition["input"]["required"], **definition["input"]["optional"]}
     kinds = {name: given[name][0] for name in wired}
     outputs = list(zip(definition["output_name"], definition["output"]))[:2]
     graph = str(uuid.uuid5(uuid.NAMESPACE_URL, "editedid/restore"))
     links = [{"id": i, "origin_id": -10, "origin_slot": i - 1, "target_id": 1, "target_slot": names.index(name),
               "type": kinds[name]} for i, name in enumerate(wired, start=1)]
-    links += [{"id": 5 + i, "origin_id": 1, "origin_slot": i, "target_id": -20, "target_slot": i, "type": kind}
+    links += [{"id": 6 + i, "origin_id": 1, "origin_slot": i, "target_id": -20, "target_slot": i, "type": kind}
               for i, (_, kind) in enumerate(outputs)]
     restorer = {
-        "id": 1, "type": RESTORE, "pos": [0, 0], "size": [420, 740], "flags": {}, "order": 0, "mode": 0,
+        "id": 1, "type": RESTORE, "pos": [0, 0], "size": [420, 1020], "flags": {}, "order": 0, "mode": 0,
         "inputs": [{"name": name, "type": kinds[name], "link": wired.index(name) + 1} for name in wired],
-        "outputs": [{"name": name, "type": kind, "links": [5 + i]} for i, (name, kind) in enumerate(outputs)],
+        "outputs": [{"name": name, "type": kind, "links": [6 + i]} for i, (name, kind) in enumerate(outputs)],
         "properties": {"Node name for S&R": RESTORE},
     }
     return {
@@ -65,12 +65,12 @@ def blueprint(definitions: Definitions) -> dict[str, Any]:
         }],
         "definitions": {"subgraphs": [{
             "id": graph, "version": 1, "revision": 0, "name": "Restore identity", "config": {}, "widgets": [],
-            "state": {"lastGroupId": 0, "lastNodeId": 2, "lastLinkId": 6, "lastRerouteId": 0},
-            "inputNode": {"id": -10, "bounding": [-260, 0, 140, 140]},
+            "state": {"lastGroupId": 0, "lastNodeId": 2, "lastLinkId": 7, "lastRerouteId": 0},
+            "inputNode": {"id": -10, "bounding": [-260, 0, 140, 160]},
             "outputNode": {"id": -20, "bounding": [540, 0, 120, 100]},
             "inputs": [{"id": _slot(i), "name": name, "type": kinds[name], "linkIds": [i + 1],
                         "pos": [-140, 20 * i + 20]} for i, name in enumerate(wired)],
-            "outputs": [{"id": _slot(9 + i), "name": name, "type": kind, "linkIds": [5 + i], "pos": [560, 20 * i + 20]}
+            "outputs": [{"id": _slot(9 + i), "name": name, "type": kind, "linkIds": [6 + i], "pos": [560, 20 * i + 20]}
                         for i, (name, kind) in enumerate(outputs)],
             "nodes": [restorer], "groups": [], "links": links, "extra": {},
             "category": "Face", "description": definition["description"],

@@ -28,10 +28,10 @@ def everyday(name: str, words: str, model: dict[str, str]) -> Template:
     return Template(name, (
         note(f"## {words}\n\n{STEPS}{READ_IT}{CONSENT}"),
         checkpoint(model), picture("photo", "1 · Your photo", (440, 250)), picture("edit", "2 · The edit", (440, 650)),
-        restorer(("photo", 0), ("edit", 0), (900, 40), ("model", 0), ("model", 2)),
+        restorer(("photo", 0), ("edit", 0), (900, 40), ("model", 0), ("model", 2), ("model", 1)),
         saved((1440, 40)),
     ), (Group("Model", (420, -40, 380, 200), "#88A"), Group("Your two pictures", (420, 180, 380, 820), "#3f789e"),
-        Group("Restore", (880, -40, 460, 840), "#8A8"), Group("Result", (1420, -40, 440, 520), "#A88")),
+        Group("Restore", (880, -40, 460, 1120), "#8A8"), Group("Result", (1420, -40, 440, 520), "#A88")),
         ((("photo", "image"), ("edit", "image"), ("model", "ckpt_name"), ("restore", "strength")), "save"))
 
 
@@ -46,7 +46,7 @@ def after_editor(name: str, words: str, model: dict[str, str], vae: dict[str, st
         restorer(("photo", 0), ("edit", 0), (900, 40), ("model", 0), ("vae", 0)),
         saved((1440, 40)),
     ), (Group("Model", (420, -40, 380, 330), "#88A"), Group("Your two pictures", (420, 310, 380, 830), "#3f789e"),
-        Group("Restore", (880, -40, 460, 840), "#8A8"), Group("Result", (1420, -40, 440, 520), "#A88")),
+        Group("Restore", (880, -40, 460, 1120), "#8A8"), Group("Result", (1420, -40, 440, 520), "#A88")),
         ((("photo", "image"), ("edit", "image"), ("restore", "strength")), "save"))
 
 
@@ -58,7 +58,7 @@ def try_it() -> Template:
     return Template("Try it - restore a face (no downloads)", (
         note(text), Node("sample", "EditedIDSamplePictures", (440, 40), (340, 420), "Sample Pictures"),
         restorer(("sample", 0), ("sample", 1), (900, 40)), saved((1440, 40)),
-    ), (Group("Pictures", (420, -40, 380, 520), "#3f789e"), Group("Restore", (880, -40, 460, 840), "#8A8"),
+    ), (Group("Pictures", (420, -40, 380, 520), "#3f789e"), Group("Restore", (880, -40, 460, 1120), "#8A8"),
         Group("Result", (1420, -40, 440, 520), "#A88")), ((("sample", "kind"), ("restore", "strength")), "save"))
 
 
@@ -72,10 +72,10 @@ def group_picture() -> Template:
         Node("batch", "BatchImagesNode", (880, 700), (340, 110), "All photos",
              {"images.image0": ("one", 0), "images.image1": ("two", 0), "images.image2": ("three", 0)}),
         checkpoint(SDXL, (880, 40)), picture("edit", "The edit", (880, 250)),
-        restorer(("batch", 0), ("edit", 0), (1340, 40), ("model", 0), ("model", 2)),
+        restorer(("batch", 0), ("edit", 0), (1340, 40), ("model", 0), ("model", 2), ("model", 1)),
         saved((1880, 40)),
     ), (Group("Photos", (420, -40, 380, 1190), "#3f789e"), Group("Model and edit", (860, -40, 380, 990), "#88A"),
-        Group("Restore", (1320, -40, 460, 840), "#8A8"), Group("Result", (1860, -40, 440, 520), "#A88")))
+        Group("Restore", (1320, -40, 460, 1120), "#8A8"), Group("Result", (1860, -40, 440, 520), "#A88")))
 
 
 def frames() -> Template:
@@ -85,14 +85,15 @@ def frames() -> Template:
     return Template("Frames - one person's likeness through a video", (
         note(text), Node("video", "LoadVideo", (440, 40), (340, 330), "2 · The video", absent=True),
         Node("parts", "GetVideoComponents", (880, 40), (240, 80), "Its frames", {"video": ("video", 0)}),
-        checkpoint(SD15, (880, 220)), picture("photo", "1 · A photo", (880, 430)),
-        restorer(("photo", 0), ("parts", 0), (1340, 200), ("model", 0), ("model", 2),
+        checkpoint(SD15, (880, 470)), picture("photo", "1 · A photo", (880, 670)),
+        restorer(("photo", 0), ("parts", 0), (1340, 200), ("model", 0), ("model", 2), ("model", 1),
                  no_face="pass through", frames=True),
         Node("joined", "CreateVideo", (1880, 40), (300, 120), "Frames to video",
              {"images": ("restore", 0), "audio": ("parts", 1), "fps": ("parts", 2)}),
         Node("save", "SaveVideo", (2280, 40), (380, 420), "Result", {"video": ("joined", 0)},
              absent=True),
-    ), (Group("Video", (420, -40, 740, 430), "#3f789e"), Group("Restore", (1320, 120, 460, 840), "#8A8"),
+    ), (Group("Video", (420, -40, 740, 430), "#3f789e"), Group("Model and photo", (860, 400, 380, 620), "#88A"),
+        Group("Restore", (1320, 120, 460, 1120), "#8A8"),
         Group("Result", (1860, -40, 820, 520), "#A88")))
 
 
@@ -104,13 +105,14 @@ def small_face() -> Template:
     return Template("Small face - give a person back from a few pixels", (
         note(text), checkpoint(SD15), picture("small", "1 · The picture", (440, 250)),
         picture("one", "2 · A photo", (440, 650)), picture("two", "2 · Another photo", (440, 1030)),
-        Node("photos", "BatchImagesNode", (880, 40), (340, 110), "The photos",
+        Node("photos", "BatchImagesNode", (880, 900), (340, 110), "The photos",
              {"images.image0": ("one", 0), "images.image1": ("two", 0)}),
-        Node("restore", "EditedIDSuperResolveFace", (880, 250), (420, 520), "Super-Resolve Face",
+        Node("restore", "EditedIDSuperResolveFace", (1300, 40), (420, 820), "Super-Resolve Face",
              {"image": ("small", 0), "references": ("photos", 0), "model": ("model", 0), "vae": ("model", 2)}),
-        saved((1380, 40)),
+        saved((1840, 40)),
     ), (Group("Model", (420, -40, 380, 200), "#88A"), Group("Your pictures", (420, 180, 380, 1200), "#3f789e"),
-        Group("Super-resolve", (860, -40, 460, 840), "#8A8"), Group("Result", (1360, -40, 440, 520), "#A88")))
+        Group("All photos", (860, 820, 380, 210), "#3f789e"),
+        Group("Super-resolve", (1280, -40, 460, 920), "#8A8"), Group("Result", (1820, -40, 440, 520), "#A88")))
 
 
 def cases() -> list[Template]:

@@ -46,11 +46,10 @@ def checkpoint(model: dict[str, str], at: tuple[int, int] = (440, 40)) -> Node:
 
 
 def restorer(original: Link, edited: Link, at: tuple[int, int], model: Link | None = None, vae: Link | None = None,
-             **values: Any) -> Node:
-    links = {"edited": edited, "original": original}
-    if model and vae:
-        links.update(model=model, vae=vae)
-    return Node("restore", RESTORE, at, (420, 740), "Restore Identity", links, values)
+             clip: Link | None = None, **values: Any) -> Node:
+    """As tall as it is after a run. `clip`: where the loader has a text encoder."""
+    links = {"edited": edited, "original": original, "model": model, "vae": vae, "clip": clip}
+    return Node("restore", RESTORE, at, (420, 1020), "Restore Identity", {k: v for k, v in links.items() if v}, values)
 
 
 def saved(at: tuple[int, int], source: Link = ("restore", 0)) -> Node:

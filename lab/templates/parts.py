@@ -8,6 +8,8 @@ from typing import Any
 
 from lab.workflow import widget_names
 
+from .wires import around
+
 Link = tuple[str, int]
 """Key of a node and number of its output."""
 
@@ -43,12 +45,13 @@ class Group:
 @dataclass(frozen=True)
 class Template:
     """name: of its file, which is its title in the browser. app: widgets (node key, input) that App mode shows, and
-    the node whose pictures it shows."""
+    the node whose pictures it shows. first_lane: where wires go that would run behind a node; see `wires.around`."""
 
     name: str
     nodes: Sequence[Node]
     groups: Sequence[Group]
     app: tuple[Sequence[tuple[str, str]], str] | None = None
+    first_lane: float | None = None
 
     def workflow(self, definitions: Definitions) -> dict[str, Any]:
         """The workflow. Raises KeyError for a node or an input that the host does not have."""
@@ -64,7 +67,7 @@ class Template:
         if self.app:
             inputs, shown = self.app
             extra = {"linearData": {"inputs": [[ids[key], name] for key, name in inputs], "outputs": [ids[shown]]}}
-        return {
+        made = {
             "revision": 0, "last_node_id": len(self.nodes), "last_link_id": len(links),
             "nodes": [_node(node, ids[node.key], links, places, definitions) for node in self.nodes],
             "links": links,
@@ -72,6 +75,9 @@ class Template:
                         "flags": {}} for i, g in enumerate(self.groups, start=1)],
             "config": {}, "extra": extra, "version": 0.4,
         }
+        if self.first_lane is not None:
+            extra.update(around(made, self.first_lane))
+        return made
 
 
 def sockets(node: Node, definitions: Definitions) -> list[str]:

@@ -56,7 +56,7 @@ class Effort:
 
 
 CUDA = Effort()
-TINY = Effort(size=64, capacity=64, persons=8, first=32, batches=dict.fromkeys(CUDA.batches, 8),
+TINY = Effort(size=64, capacity=64, persons=8, first=32, batches=dict.fromkeys(CUDA.batches, 4),
               flux=FluxPlan(128, 1, 1), unet=replace(UNET_PLAN, widths=(40, 80, 40)))
 """Runs on a CPU in seconds and learns nothing; for tests."""
 RESERVE = 14.0

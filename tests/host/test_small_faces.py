@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,10 +29,14 @@ def given(host: Host, face: SmallFace) -> dict[str, Any]:
     return {"image": torch.from_numpy(face.small)[None], "references": photos, "analyzer": analyzer, "scale": "auto"}
 
 
-def test_a_small_face_comes_back_with_a_model(host: Host, given: dict[str, Any]) -> None:
+def test_a_small_face_comes_back_with_a_model_and_says_so(host: Host, given: dict[str, Any],
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
     model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES["unet"])[:3]
     node = host.node("EditedIDSuperResolveFace")
     values = {i.id: i.default for i in node.define_schema().inputs if getattr(i, "default", None) is not None}
+    progress = importlib.import_module(node.__module__.rsplit(".", 2)[0] + ".editedid_core.comfy.progress")
+    monkeypatch.setattr(progress, "get_executing_context", lambda: SimpleNamespace(node_id="7"))
+    host.events.clear()
     with torch.inference_mode():
         image, mask, text = node.execute(**{**values, **given, "crop_size": 64}, model=model, vae=vae).result
     report = json.loads(text)
@@ -39,6 +45,9 @@ def test_a_small_face_comes_back_with_a_model(host: Host, given: dict[str, Any])
     assert found["accepted"] and found["id_similarity_after"] > 0.4
     assert torch.equal(image[mask == 0], given["image"][mask == 0])
     assert float((mask > 0).float().mean()) > 0.5  # the surroundings were drawn anew as well
+    told = [data["text"] for event, data in host.events if event == progress.PROGRESS_EVENT]
+    face = [words.removeprefix("face 1 of 1: ") for words in told if words.startswith("face 1 of 1: ")]
+    assert face == ["encoding", "loading the model", "sampling", "decoding"]
 
 
 def test_a_box_says_where_the_face_is_and_damage_is_measured_there(host: Host, given: dict[str, Any],

@@ -8,7 +8,8 @@ function apply(node) {
   const all = nodes2 || node.showAdvanced || app.extensionManager?.setting?.get("Comfy.Node.AlwaysShowAdvancedWidgets");
   for (const widget of node.widgets ?? []) {
     if (!widget.options?.advanced) continue;
-    const wired = node.inputs?.some((input) => input.widget?.name === widget.name && input.link != null);
+    const slot = node.inputs?.findIndex((input) => input.widget?.name === widget.name) ?? -1;
+    const wired = slot >= 0 && (node.isInputConnected?.(slot) ?? node.inputs[slot].link != null);
     widget.hidden = !all && !wired;
   }
 }

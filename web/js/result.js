@@ -1,9 +1,11 @@
-// Restore Identity: what is being done while it runs, before and after with a line a face when it is done.
+// Restore Identity: what is being done while it runs, before and after with a line a face when it is done. Super-Resolve Face:
+// what is being done.
 // Works in the classic renderer and in Nodes 2.0: a plain DOM widget, and nothing of it is stored in the workflow.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 
 const NODE = "EditedIDRestoreIdentity";
+const SAYS_ONLY = "EditedIDSuperResolveFace"; // its result is shown by the front end itself
 const STYLE = `
 .editedid-result { display: flex; flex-direction: column; gap: 6px; box-sizing: border-box; width: 100%; height: 100%;
   min-height: 24px; padding: 2px 4px; font: 12px/1.35 system-ui, sans-serif; color: var(--input-text, #ddd);
@@ -116,6 +118,17 @@ class Result {
   }
 }
 
+function addStage(node) {
+  const stage = make("div", { className: "editedid-stage" }, "");
+  stage.setAttribute("role", "status");
+  Object.assign(stage.style, { font: "12px/20px system-ui, sans-serif", minHeight: "20px", color: "var(--input-text, #ddd)" });
+  const widget = node.addDOMWidget("stage", "EDITEDID_STAGE", stage, {
+    serialize: false, hideOnZoom: false, getMinHeight: () => 20, getMaxHeight: () => 20, getValue: () => "", setValue: () => {},
+  });
+  widget.serialize = false;
+  node.editedidResult = { say: (words) => (stage.textContent = words) };
+}
+
 function address(file) {
   return api.apiURL(`/view?${new URLSearchParams(file)}${app.getRandParam?.() ?? ""}`);
 }
@@ -144,6 +157,7 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
+    if (node.comfyClass === SAYS_ONLY) addStage(node);
     if (node.comfyClass !== NODE) return;
     node.editedidResult = new Result(node);
     const before = node.onExecuted;
@@ -154,7 +168,7 @@ app.registerExtension({
   },
 
   afterConfigureGraph() {
-    for (const node of results()) {
+    for (const node of results().filter((node) => node.comfyClass === NODE)) {
       const output = app.nodeOutputs?.[node.id];
       if (output?.editedid_lines) node.editedidResult.show(output);
     }

@@ -61,11 +61,14 @@ class SuperResolutionEngine:
         photo, composed = compose(job, self.settings)
         if self.network is None:
             return FaceResult(composed, 0, "photo and bands")
+        job.say("encoding", 0.0)
         start, other = (self._encoded(picture) for picture in (composed, photo))
+        job.say("loading the model", 0.1)
         task = RegionTask(start, other, torch.cat([composed, photo]), job.edited, job.weight, job.true_pixels,
                           self.settings)
         latent, evaluations = self.network.sample(task)
         require_finite(latent, "sampling: the restored latent", SAMPLE_REMEDY)
+        job.say("decoding", 0.9)
         drawn, before = (self._decoded(z).to(composed) for z in (latent, start))
         face = job.weight[None, ..., None].to(composed)
         # in the face only the change counts, so that nothing is lost in the autoencoder

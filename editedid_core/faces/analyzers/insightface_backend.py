@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -26,8 +27,8 @@ DEVICE_VARIABLE = "EDITEDID_FACE_DEVICE"
 
 # insightface aligns faces to 112 pixels without a low-pass: larger ones are made smaller first
 _LARGEST_FACE = 256
-_LEAST_SCORE = 0.1
-_ZOOMS = (1.0, 0.92, 1.08)  # of the box in which dense landmarks are looked for
+_LEAST_SCORE = 0.1  # asked of the detector; callers ask for more. Not calibrated
+_ZOOMS = (1.0, 0.92, 1.08)  # of the box in which dense landmarks are looked for (drawn people)
 
 # a small picture is enlarged about twice and no more: beyond that the points get less exact, and it takes longer
 _SMALL_SIDES = (256, 384, 512)
@@ -191,7 +192,7 @@ def _open(file: Path, chosen: list[str]) -> Any:
               state.InvalidArgument, state.NoModel, IndexError, TypeError)
     with in_words(f"The model file {file}", "opening", _device(chosen), _elsewhere(chosen)):
         try:
-            return model_zoo.get_model(str(file), providers=chosen)
+            return model_zoo.get_model(str(file), providers=chosen, sess_options=_session_options())
         except PermissionError as error:
             raise AnalyzerError(f"The model file {file} cannot be read: let ComfyUI's user read it.") from error
         except damage as error:
@@ -200,6 +201,15 @@ def _open(file: Path, chosen: list[str]) -> Any:
             raise AnalyzerError(
                 f"The model file {file} is damaged or not a face model: download its pack again. ({error})"
             ) from error
+
+
+def _session_options() -> Any:
+    """As many threads as PyTorch uses: onnxruntime does not read OMP_NUM_THREADS, and its threads wait by spinning."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    return options
 
 
 def _reduced(picture: NDArray[np.uint8], wanted: float) -> tuple[NDArray[np.uint8], int]:

@@ -13,17 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from ...geometry.affine import apply, scale_of
+from ...geometry.mesh_points import LEFT_IRIS, OUTER_CORNERS, POINTS, RIGHT_IRIS, SKIN
 from .face_window import Pyramid, Window, level_window
 from .lite_graph import LiteGraph
 
-MESH_POINTS = 478
 _DETECTOR_SIZE, _MESH_SIZE = 128, 192
 _ROOM = 1.5  # of a mesh window around a face, as its network was trained
-# outer corners of the eyes at the left and at the right of an upright picture
-OUTER_CORNERS = (33, 263)
 # MediaPipe's names are the person's left and right for landmarks, but the picture's for these outputs
 _PATCHES = {"output_lips": 0, "output_left_eye": 1, "output_right_eye": 2}
-_IRISES = {"output_left_iris": (slice(468, 473), 1), "output_right_iris": (slice(473, 478), 2)}
+_IRISES = {"output_left_iris": (LEFT_IRIS, 1), "output_right_iris": (RIGHT_IRIS, 2)}
 _EYE_OUTLINE = 16  # the first points of an eye's patch are the lids
 
 
@@ -115,14 +113,14 @@ class FaceMesh:
             before = points
             points, presence = self._look(pyramid, mesh_window(before))
             eyes = np.linalg.norm((points[OUTER_CORNERS[1]] - points[OUTER_CORNERS[0]])[:2])
-            move = float(np.linalg.norm((points - before)[:468, :2], axis=1).mean() / max(eyes, 1e-9))
+            move = float(np.linalg.norm((points - before)[:SKIN, :2], axis=1).mean() / max(eyes, 1e-9))
         return MeshFit(points, presence, move)
 
     def _look(self, pyramid: Pyramid, window: Window) -> tuple[NDArray[np.float64], float]:
         out = self._network(pyramid.crop(window, _MESH_SIZE)[None])
         rows = {name: values[0].numpy().astype(np.float64) for name, values in out.items()}
-        mesh = np.zeros((MESH_POINTS, 3))
-        mesh[:468] = rows["output_mesh_identity"].reshape(468, 3)
+        mesh = np.zeros((POINTS, 3))
+        mesh[:SKIN] = rows["output_mesh_identity"].reshape(SKIN, 3)
         for name, patch in _PATCHES.items():
             mesh[self._patches[patch], :2] = rows[name].reshape(-1, 2)
         for name, (points, eye) in _IRISES.items():
@@ -137,4 +135,4 @@ class FaceMesh:
 def mesh_window(points: NDArray[np.float64]) -> Window:
     """Where to look for a face whose mesh (478, 3) is known."""
     left, right = points[OUTER_CORNERS[0], :2], points[OUTER_CORNERS[1], :2]
-    return level_window(points[:468, :2], left, right, _ROOM)
+    return level_window(points[:SKIN, :2], left, right, _ROOM)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.mesh_points import SKIN
 from .face_window import Pyramid, Window
 from .mesh_networks import Detection, FaceDetector, FaceMesh, MeshFit, strongest_detections
 from .search import strongest
@@ -68,7 +69,7 @@ def _fitted(pyramid: Pyramid, mesh: FaceMesh, seen: list[Detection]) -> list[Fou
 
 def box_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Box x1, y1, x2, y2 of a mesh (478, 3)."""
-    return np.concatenate([points[:468, :2].min(0), points[:468, :2].max(0)])
+    return np.concatenate([points[:SKIN, :2].min(0), points[:SKIN, :2].max(0)])
 
 
 def _whole(pyramid: Pyramid) -> Window:

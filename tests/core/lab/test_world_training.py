@@ -13,7 +13,8 @@ from lab import models_io
 from lab.train import text, world_export, world_install
 from lab.train.flux import Flux, FluxPlan
 from lab.train.shares import FAILURES, Shares
-from lab.train.unet import STOCK, UNet, UNetPlan, stock_unet
+from lab.train.unet import UNet, UNetPlan, stock_unet
+from lab.train.unet_blocks import STOCK
 from lab.train.world_bank import SHOTS, Bank, Noise, some_prompt
 from lab.train.world_run import CHANNELS, TINY, make_job
 
