@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,8 @@ def test_a_picture_is_read_upright_and_again_where_it_changed(host: Host, folder
     tall = Image.fromarray(np.zeros((8, 4, 3), dtype=np.uint8))
     exif = tall.getexif()
     exif[0x0112] = 6  # turned by the camera
-    (folder.parent / "turned").mkdir(exist_ok=True)
+    shutil.rmtree(folder.parent / "turned", ignore_errors=True)
+    (folder.parent / "turned").mkdir()
     tall.save(folder.parent / "turned" / "x.jpg", exif=exif)
     picture, name, count = node.execute("turned", 1).result
     assert picture.shape == (1, 4, 8, 3) and (name, count) == ("x", 1)
