@@ -14,7 +14,7 @@ _FINE = 0.008
 """Standard deviation, in parts of a crop's side, of the low-pass above which detail counts as fine."""
 
 _MOST = 2.0
-"""More would show the photo's grain and its compression."""
+"""More would show the photo's grain and its compression (drawn people, 2026-11)."""
 
 SOFTEST = 0.65
 """Least share of its fine detail that a photo keeps: less would look waxy."""

@@ -30,6 +30,7 @@ _FLOOR = 0.003  # linear light; keeps logarithms finite in black
 _LARGEST = 1.4  # logarithm of the largest change of tone
 _LEAST = 0.02  # logarithm; smaller changes are not seen
 
+# Set on drawn people, 2026-11
 _SAME_SHADING, _OTHER_SHADING = 0.15, 0.3
 """Spread of the logarithm of two faces' ratio of light: up to the first they stand in one light, from the second on in
 another."""
@@ -37,14 +38,14 @@ _GREY = 0.1  # logarithm of red over blue; below, skin has no colour: a black an
 _ALIKE = 0.07  # logarithm; changes this close count as the same, besides a tenth of the change
 _LEAST_SHARE = 0.15  # of the surroundings that changed like the face; from here on the whole picture changed
 
-# Lengths in eye distances.
+# Lengths in eye distances, set on drawn people, 2026-11
 _SHADING = 0.15  # standard deviation of the low-pass in which shading is compared
 _AROUND = 0.35  # ears, beside the face from the eyes down
 _ABOVE = 0.6  # forehead and scalp
 _STRICTER = 2.0  # times the distance of colours there, because hair of a similar hue may be there
 _NECK = (0.85, 1.3)  # half width, and height below the chin
 _HOLES = 0.2  # width of things that are not skin and change along: nostrils, brows, a frame of glasses
-_SOFT = 0.03  # edge of the skin
+_SKIN_EDGE = 0.03  # edge of the skin
 _FADE = 0.1  # edge of the region that is searched for skin
 
 OTHER_LIGHT = ("The face stands in another light than in the photo, or one of the two is black and white, so that its "
@@ -174,7 +175,7 @@ def skin_mask(picture: torch.Tensor, points: Array, dense: Array | None) -> torc
     pieces, _ = ndimage.label((likely > 0.3) & (region.numpy() > 0.02))
     own = np.bincount(pieces[cheeks & (pieces > 0)], minlength=2)
     likely = np.where(pieces == own.argmax(), likely, 0) if own.sum() else np.zeros_like(likely)
-    return blur(torch.from_numpy(likely.astype(np.float32))[None, None], _SOFT * unit)[0, 0] * region
+    return blur(torch.from_numpy(likely.astype(np.float32))[None, None], _SKIN_EDGE * unit)[0, 0] * region
 
 
 def _likelihood(picture: torch.Tensor, cheeks: NDArray[np.bool_], strict: Array) -> Array:

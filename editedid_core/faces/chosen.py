@@ -10,7 +10,7 @@ from .pairs_text import PairChoice, PairChoices
 from .similarity import cosine
 
 _SAME_LIKENESS = 0.1
-"""Change of likeness up to which a pair is taken for the one that the user saw."""
+"""Change of likeness up to which a pair is taken for the one that the user saw. Not calibrated."""
 _REMEDY = "choose again in the face map, or correct pairs"
 
 

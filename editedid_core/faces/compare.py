@@ -13,7 +13,7 @@ from .detect import detect
 from .match import match_faces
 
 BY_PLACE = 0.25
-"""How much place counts beside likeness if both pictures may show one scene."""
+"""How much place counts beside likeness if both pictures may show one scene (drawn groups)."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from ..records import Face, Faces
 from .similarity import cosine, mean_embedding
 
 _LEAST = 0.5
-"""Least score of a link between two frames: about half a face apart, or a stranger at the same place."""
+"""Least score of a link between two frames: about half a face apart, or a stranger at the same place. Not
+calibrated."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from .mesh_points import SKIN
 SIDE = 160
 """Pixels of the grid."""
 SPAN = 2.9
-"""Width of the grid in eye distances of the mean face."""
+"""Width of the grid in eye distances of the mean face: all of it lies inside. Not calibrated."""
 
 
 class FrontalGrid:

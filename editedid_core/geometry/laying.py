@@ -20,6 +20,7 @@ from .mean_mesh import eye_distance, mean_mesh
 from .mesh_points import SKIN
 from .pose3d import head_pose
 from .states import GAZE, LIDS, MOUTH, SMILE, FeatureStates, mesh_states
+from .thin_plate import RING
 
 Points = NDArray[np.float64]
 
@@ -30,10 +31,10 @@ _OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,
     136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )
+# Lengths on the face, not calibrated
 _INWARD = 0.45  # eye distances from the outline at which a point is wholly the person's
 _NEAR_EYES, _NEAR_MOUTH = 0.34, 0.5  # eye distances within which a point follows the state of eyes and mouth
 _HELD = 0.35  # eye distances outside the mesh where the photo is no longer bent
-_RING = 48
 _NODES = 128  # of the map, along a side of the crop
 _SMOOTH = 0.02  # eye distances, standard deviation
 
@@ -60,12 +61,12 @@ def lay(photo: NDArray[np.floating], edit: NDArray[np.floating], size: int, own:
     left = there[:, :2] - apply(to_original, wanted)
     outline = wanted[list(_OVAL)]
     middle = outline.mean(0)
-    angles = np.linspace(0, 2 * np.pi, _RING, endpoint=False)
+    angles = np.linspace(0, 2 * np.pi, RING, endpoint=False)
     reach = np.linalg.norm(outline - middle, axis=1).max() + _HELD * unit
     ring = middle + reach * np.stack([np.cos(angles), np.sin(angles)], -1)
     seen = _facing(there)
     places = np.concatenate([wanted[seen], ring])
-    moves = np.concatenate([left[seen], np.zeros((_RING, 2))])
+    moves = np.concatenate([left[seen], np.zeros((RING, 2))])
     step = size / _NODES
     axis = (np.arange(_NODES + 1)) * step
     nodes = LinearNDInterpolator(places, moves, fill_value=0.0)(*np.meshgrid(axis, axis))

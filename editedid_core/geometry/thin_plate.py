@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from .affine import pixel_grid
 from .landmarks import five_of_68
 
-# All lengths are in eye distances.
+# All lengths are in eye distances; set on drawn people, 2026-11.
 _HOLD = 0.24  # from the landmarks' hull to the line where the picture is held still
 _FADE = 0.16  # beyond that line the map fades to exactly zero
 _NODE = 0.07  # between the nodes of a map
 _STIFFNESS = 0.05  # how far the map may miss a landmark: about the error of a detector
-_RING = 48  # places along the hull that are held
+RING = 48  # places along the hull that are held
 _LEAST_AREA = 0.1  # share of its area to which a pixel may shrink: less would fold the picture
 _BETWEEN = 3  # parts of a node's side in the search for folds: a cubic overshoots between its nodes
 _LEADING = np.r_[0:17, 27:68]  # brows follow: led by their landmarks they would bend a frame of glasses
@@ -67,7 +67,7 @@ def bend(here: Points, there: Points) -> Bend:
     # a profile's eyes come together, so its height gives its size
     unit = max(float(np.linalg.norm(five[1] - five[0])), 0.5 * float(np.linalg.norm(down)), 1.0)
     both = np.concatenate([here, there])
-    outline = _resampled(both[ConvexHull(both).vertices], _RING)
+    outline = _resampled(both[ConvexHull(both).vertices], RING)
     outward = outline - both.mean(0)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     held = [outline + d * unit * outward for d in (_HOLD, _HOLD + _FADE, _HOLD + 3 * _FADE)]

@@ -16,7 +16,7 @@ from .parts import features_mask, soft_ellipse
 
 _LARGEST = 256  # pixels; things over a face are visible at this size, in a fraction of the time
 
-# All lengths are parts of the crop's side.
+# All lengths are parts of the crop's side. Set on drawn people, the bridge on photographs, 2026-11.
 _LOW_PASS = 0.06  # slower changes are light and skin tone, not things
 _SLACK = 0.015  # how far the landmarks may be off
 _LEAST_LENGTH = 0.14  # of an element; moles, freckles and wrinkles are shorter

@@ -12,6 +12,7 @@ from ..geometry.frontal import FrontalGrid, frontal_grid
 from ..geometry.mean_mesh import mean_mesh
 
 _LUMA = np.array([0.3, 0.59, 0.11], dtype=np.float32)
+# Scales of what is seen, not calibrated
 _DARKEST = 0.03  # added before the logarithm: noise in the shadows counts for little
 _COARSE = 12.0  # grid pixels: light and shade of the whole face lie above this
 _FINE = 2.2  # grid pixels: hairs and pores lie below this

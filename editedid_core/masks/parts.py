@@ -12,7 +12,7 @@ from ..geometry.affine import pixel_grid
 from ..geometry.axes import face_axes
 from ..geometry.landmarks import openness
 
-_SAME_STATE = 0.08  # change in how far eyes or mouth are open, in parts of their width
+_SAME_STATE = 0.08  # change in how far eyes or mouth are open, in parts of their width (drawn people)
 
 
 class FaceParts(NamedTuple):

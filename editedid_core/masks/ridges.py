@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-_JUMP = 0.02  # cost of a step aside, in the strength of lines
+_JUMP = 0.02  # cost of a step aside, in the strength of lines; not calibrated
 
 
 def read(picture: NDArray[np.floating], places: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from ..records import Face, Faces, Matching
 Box = tuple[float, float, float, float]
 
 WORTH_SAYING = 0.1
-"""Share of a face that stays the edit's from which the line says so."""
+"""Share of a face that stays the edit's from which the line says so. Not calibrated."""
 
 
 class Decision(Enum):

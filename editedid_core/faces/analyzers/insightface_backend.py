@@ -27,8 +27,8 @@ DEVICE_VARIABLE = "EDITEDID_FACE_DEVICE"
 
 # insightface aligns faces to 112 pixels without a low-pass: larger ones are made smaller first
 _LARGEST_FACE = 256
-_LEAST_SCORE = 0.1
-_ZOOMS = (1.0, 0.92, 1.08)  # of the box in which dense landmarks are looked for
+_LEAST_SCORE = 0.1  # asked of the detector; callers ask for more. Not calibrated
+_ZOOMS = (1.0, 0.92, 1.08)  # of the box in which dense landmarks are looked for (drawn people)
 
 # a small picture is enlarged about twice and no more: beyond that the points get less exact, and it takes longer
 _SMALL_SIDES = (256, 384, 512)
