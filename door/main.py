@@ -164,7 +164,8 @@ def _peers(options: argparse.Namespace, rest: Sequence[str]) -> int:
     environment = Environment(RUN / "venv")
     with only_one(RUN / "set-up.lock"):
         hosts = [pinned_host(version, environment) for version in RELEASES]
-    return check_peers(hosts)
+        _prepare(hosts, environment, [FOR_TESTS])  # at once with what CI needs next
+    return check_peers(hosts, environment.python)
 
 
 def _module(environment: Environment, host: Host, module: str, words: Sequence[str]) -> int:

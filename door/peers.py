@@ -1,9 +1,13 @@
 """What the checkers of the field say of the pack as it is published.
 
-comfy-test's levels that need neither network nor server (syntax, javascript, hazards; its level warnings is only
-shown), and comfy-import-guard against each of the pinned hosts, as a git repository that is made of it here.
-comfy-test's level coverage reads NODE_CLASS_MAPPINGS, which a pack of the host's newer node API does not have; its
-later levels build an environment of their own from the network.
+comfy-test's levels that need no server (syntax, javascript, hazards; its level warnings is only shown), its levels
+registration and validation, and its runner of workflows, on a server of the newest host, to which it attaches; and
+comfy-import-guard against each of the pinned hosts, as a git repository that is made of it here.
+
+The other levels of comfy-test cannot say anything here. install builds an environment and a ComfyUI of its own from the
+network. coverage and instantiation read NODE_CLASS_MAPPINGS, which a pack of the host's newer node API does not have:
+the first then fails every such pack, the second passes it without a look. static_capture and execution photograph the
+front end in a browser that they download; the workflows themselves are run here without it.
 """
 
 from __future__ import annotations
@@ -11,17 +15,21 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .environment import Environment
 from .failure import from_pip
-from .hosts import Host
+from .hosts import Host, child_environment, one_thread
 from .paths import LOGS, PACK_NAME, RUN
 from .process import say
 from .published import publish
+from .server import Server
 
 PEERS = ("comfy-test==0.4.15", "comfy-import-guard==1.3.0")
+TRIED = "Try it - restore a face (no downloads).json"
+"""The template that needs no file of the user's."""
+
 _LEVELS = """
 import sys
 from pathlib import Path
@@ -36,9 +44,35 @@ print(*said, sep="\\n")
 sys.exit(0 if clean else 1)
 """
 
+_LEVELS_ON_A_SERVER = """
+import sys
+from pathlib import Path
+from comfy_test.common.config import TestConfig, WorkflowConfig
+from comfy_test.common.errors import TestError
+from comfy_test.comfyui.workflow import WorkflowRunner
+from comfy_test.orchestration.context import LevelContext
+from comfy_test.orchestration.levels import registration, validation
+pack, url, tried = Path(sys.argv[1]), *sys.argv[2:]
+config = TestConfig(name=pack.name, workflow=WorkflowConfig(workflows=[Path("example_workflows", tried)]))
+context = LevelContext(config, pack, "linux", print, pack.parent, server_url=url)
+try:
+    context = registration.run(context)
+    ours = [name for name in context.registered_nodes if name.startswith("EditedID")]
+    print(f"{len(ours)} nodes of the pack")
+    validation.run(context)
+    WorkflowRunner(context.api, log_callback=print).run_workflow(pack / "example_workflows" / tried)
+except TestError as error:
+    sys.exit(f"{error}")
+finally:
+    if context.server:
+        context.server.stop()
+sys.exit(0 if ours else 1)
+"""
 
-def check_peers(hosts: Sequence[Host]) -> int:
-    """Run them; 0 when all are content. Raises Failure where they cannot be installed."""
+
+def check_peers(hosts: Sequence[Host], python: Path) -> int:
+    """Run them; 0 when all are content. python: that holds what the hosts need. Raises Failure where they cannot be
+    installed, or the first host does not start."""
     environment = Environment(RUN / "venv-peers")
     _install(environment)
     pack = publish(RUN / "published" / "custom_nodes")
@@ -46,12 +80,25 @@ def check_peers(hosts: Sequence[Host]) -> int:
     passed = [_run(environment, "comfy-test", "lint", "--strict", str(pack))]
     say("\n== comfy-test, levels hazards and warnings")
     passed.append(_run(environment, "python", "-c", _LEVELS, str(pack)))
+    say(f"\n== comfy-test, levels registration and validation and a workflow, ComfyUI {hosts[0].path.name}")
+    passed.append(_on_a_server(environment, hosts[0], python, pack))
     for host in hosts:
         say(f"\n== comfy-import-guard, ComfyUI {host.path.name}")
         passed.append(_run(
             environment, "comfy-import-guard", "check", "--offline", "--no-update", "--strict", "--target", "HEAD",
             "--cache-dir", str(_repository(host)), "--comfy-dir", str(RUN / "published"), "--pack", PACK_NAME))
     return 0 if all(passed) else 1
+
+
+def _on_a_server(environment: Environment, host: Host, python: Path, pack: Path) -> bool:
+    """The levels that attach to a server, here one whose base directory holds the published pack alone."""
+    base = pack.parent.parent
+    for name in ("input", "output", "temp", "user/default"):
+        (base / name).mkdir(parents=True, exist_ok=True)
+    logs = LOGS / "peers"
+    with Server(str(python), one_thread(child_environment(host, base)), log_name="peers/server.log") as server:
+        return _run(environment, "python", "-c", _LEVELS_ON_A_SERVER, str(pack), server.url, TRIED,
+                    more={"COMFY_TEST_LOGS_DIR": str(logs)})
 
 
 def _install(environment: Environment) -> None:
@@ -65,9 +112,10 @@ def _install(environment: Environment) -> None:
     stamp.write_text("\n".join(PEERS), encoding="utf-8")
 
 
-def _run(environment: Environment, command: str, *arguments: str) -> bool:
+def _run(environment: Environment, command: str, *arguments: str, more: Mapping[str, str] | None = None) -> bool:
     program = environment.python if command == "python" else environment.python.with_name(command)
-    return subprocess.run([str(program), *arguments], stdin=subprocess.DEVNULL).returncode == 0
+    env = {**os.environ, **(more or {})}
+    return subprocess.run([str(program), *arguments], stdin=subprocess.DEVNULL, env=env).returncode == 0
 
 
 def _repository(host: Host) -> Path:

@@ -66,18 +66,20 @@ class Rejected(RuntimeError):
 
 
 class Server:
-    """`with Server(python, env) as server:` boots a host on a free port and stops it at the end."""
+    """`with Server(python, env) as server:` boots a host on a free port and stops it at the end. `through`: a command
+    that starts the one after it, as `nice` does."""
 
-    def __init__(self, python: str, env: Mapping[str, str], gpu: bool = False, log_name: str = "server.log") -> None:
+    def __init__(self, python: str, env: Mapping[str, str], gpu: bool = False, log_name: str = "server.log",
+                 through: Sequence[str] = ()) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.base = Path(env["EDITEDID_BASE"])
         self.log = LOGS / log_name
         self._env = dict(env)
-        self._command = server_command(python, env, self.port, gpu)
+        self._command = [*through, *server_command(python, env, self.port, gpu)]
 
     def __enter__(self) -> Server:
-        LOGS.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         group = (
             {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
             if sys.platform == "win32"

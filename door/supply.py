@@ -77,7 +77,8 @@ def _try(version: str, pytest_arguments: Sequence[str]) -> Trial:
     subprocess.run([interpreter, "-m", "venv", str(environment.folder)], check=True)
     own = requirement_lines(ROOT / "requirements.txt")
     for label, wanted in (("pip", ("pip", "setuptools", "wheel")), ("packages", (*own, *NEWEST))):
-        code, output = environment.pip(["install", "--upgrade", *wanted], f"newest {label}")
+        # bytecode is kept elsewhere, see keep_bytecode
+        code, output = environment.pip(["install", "--upgrade", "--no-compile", *wanted], f"newest {label}")
         if code:
             last = next((line for line in reversed(output.splitlines()) if line.startswith("ERROR")), "")
             return ended(f"the newest {label} cannot be installed: {last}")

@@ -155,9 +155,10 @@ class DetectFaces(io.ComfyNode):
         faces = find_faces(image, analyzer, face_landmarks, bounding_box, threshold, min_size, order, reference,
                            step_counter(image.shape[0]))
         require_faces(faces, "image", missing)
-        faces = with_thumbnails(image, faces)
+        faces = with_thumbnails(image, faces, stop_if_asked)
         boxes = numbered_boxes(image, faces, stop_if_asked)
-        return io.NodeOutput(faces, boxes, faces_mask(faces), len(faces.faces), ui=preview(boxes, cls))
+        mask = faces_mask(faces, stop_if_asked)
+        return io.NodeOutput(faces, boxes, mask, len(faces.faces), ui=preview(boxes, cls))
 
 
 class MatchFaces(io.ComfyNode):

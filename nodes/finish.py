@@ -14,6 +14,7 @@ from ..editedid_core.comfy import vae as host_vae
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.crops.cut import cut_crops
+from ..editedid_core.crops.paste import check_cropped
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.pictures import check_pictures, to_rgb
 from ..editedid_core.records import PasteRecord
@@ -35,6 +36,16 @@ def check_crops(crops: torch.Tensor, masks: torch.Tensor, name: str) -> torch.Te
         found, wanted = (f"{n} crops of {w}x{h} pixels" for n, h, w in (crops.shape[:3], masks.shape))
         raise ValueError(f"{name} holds {found} where {wanted} belong; connect all crops of the same Crop Face Pairs.")
     return to_rgb(crops)
+
+
+def decoded_like(crops: torch.Tensor, vae: Any, latent: torch.Tensor, name: str) -> torch.Tensor:
+    """A latent as a crop (1, S, S, 3). Raises ValueError, naming the input, where it has another size than `crops`."""
+    decoded = host_vae.decode(vae, latent)[..., :3].to(crops)
+    if decoded.shape != crops[:1].shape:
+        (n, height, width), side = decoded.shape[:3], crops.shape[1]
+        raise ValueError(f"{name} decodes to {n} crops of {width}x{height} pixels where one of {side}x{side} belongs; "
+                         "encode the crops of the same Crop Face Pairs.")
+    return decoded
 
 
 class ReturnDetail(io.ComfyNode):
@@ -74,8 +85,8 @@ class ReturnDetail(io.ComfyNode):
         for i in range(restored.shape[0]):
             stop_if_asked()
             one = slice(i, i + 1)
-            first, second = (host_vae.decode(vae, latent["samples"][one])[..., :3].to(edited)
-                             for latent in (original_latent, edited_latent))
+            first, second = (decoded_like(edited, vae, latent["samples"][one], name) for latent, name in (
+                (original_latent, "original_latent"), (edited_latent, "edited_latent")))
             rows.append(return_detail(restored[one].to(edited), original[one].to(edited), edited[one], first, second,
                                       face[i] * (1 - element[i]), detail))
         return io.NodeOutput(torch.cat(rows))
@@ -124,6 +135,7 @@ class JudgeFaces(io.ComfyNode):
                 colour: float = DEFAULTS.paste.colour) -> io.NodeOutput:
         if not paste.crops:  # a graph without a face still runs to its end
             return io.NodeOutput(crops, paste, "[]", ui=ui.PreviewText("No faces to judge"))
+        check_cropped(edited_image, paste)
         edited, crops = (check_crops(given, paste.masks, name) for given, name in (
             (edited, "edited"), (crops, "crops")))
         strict = replace(DEFAULTS.guard, enabled=guard, least_gain=least_gain)

@@ -22,7 +22,7 @@ def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutpu
     """A node's `execute` that first checks what it was given: choices, then numbers, switches and texts, then sockets.
 
     Choices must be among their options, numbers in the range of their widget; pictures, masks and latents must be
-    there, and pictures and masks must hold numbers alone. An input that the node's `validate_inputs` names is the
+    there, and pictures and masks must hold fractions alone. An input that the node's `validate_inputs` names is the
     node's own to check where it is a text, or a number beside choices that are numbers. Raises ValueError, one
     sentence that names the input, for anything else.
     """
@@ -63,6 +63,10 @@ def _checked(one: Any, value: Any) -> Any:
     if kind in PICTURES:
         if not isinstance(value, torch.Tensor):
             raise ValueError(f"{one.id} is {shown(value)}: connect {PICTURES[kind]}.")
+        if kind == "MASK":
+            value = value.float() if value.dtype == torch.bool else value
+        if not value.is_floating_point():
+            raise ValueError(f"{one.id} is {PICTURES[kind]} of whole numbers: connect one with values from 0 to 1.")
         require_finite(value, one.id, VAE_REMEDY)
     if kind == "LATENT" and not (isinstance(value, Mapping) and isinstance(value.get("samples"), torch.Tensor)):
         raise ValueError(f"{one.id} is {shown(value)}: connect a latent, as VAE Encode gives it.")

@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..editedid_core.choices import one_of
-from ..editedid_core.comfy.progress import RunProgress
+from ..editedid_core.comfy.progress import RunProgress, stop_if_asked
 from ..editedid_core.config import NO_FACE, QUALITIES, RestoreConfig
 from ..editedid_core.faces.match import CHOICES
 from ..editedid_core.masks.part_weights import read_parts
@@ -154,7 +154,8 @@ class RestoreIdentity(io.ComfyNode):
         report = json.dumps({**done.report(), "seconds": round(seconds, 3)}, indent=1)
         shown = {**result_view(edited, image, done.lines(), done.cautions(), cls),
                  **match_map(done.matching, config.match, original, edited)}
-        overlay = origin_overlay(edited, done.mask, [pair.edited for pair in done.matching.pairs.pairs])
+        worked = [pair.edited for pair in done.matching.pairs.pairs]
+        overlay = origin_overlay(edited, done.mask, worked, stop_if_asked)
         return io.NodeOutput(image, done.mask, done.before, done.after, report, overlay, report_picture(edited, done),
                              ui=shown)
 

@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from PIL import Image
 
 from ..editedid_core.choices import one_of
+from .given import checked
 from .sampling import CATEGORY
 from .show import preview
 
@@ -40,6 +41,7 @@ class SamplePictures(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, kind: str) -> io.NodeOutput:
         chosen = one_of(kind, KINDS, "kind")
         photos, edits = (torch.cat([_picture(f"{name}_{person}") for person in PEOPLE]) for name in ("photo", "edit"))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from comfy_api.latest import ui
 
+from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.config import MatchConfig
 from ..editedid_core.faces.face_map import face_map
 from ..editedid_core.faces.preview import thumbnail
@@ -51,7 +52,7 @@ def result_view(edited: torch.Tensor, image: torch.Tensor, lines: list[str], cau
 
 def report_picture(edited: torch.Tensor, done: Restoration) -> torch.Tensor:
     """Edit and result of every picture side by side, with numbered faces and their lines."""
-    sheets = result_sheets(edited, done)
+    sheets = result_sheets(edited, done, stop_if_asked)
     return torch.stack([torch.from_numpy(sheet.copy()).float() / 255 for sheet in sheets])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from tempfile import TemporaryFile
 
@@ -47,12 +48,19 @@ def check_target(prefix: str) -> None:
 def save_block_file(content: str, prefix: str) -> str:
     """Write a probe's JSON into the output folder under a new name; returns the name that `read_block_file` takes.
 
-    Raises what the host raises for a prefix that leads out of the output folder.
+    Raises what the host raises for a prefix that leads out of the output folder, and OSError, with nothing left behind,
+    where the file cannot be written.
     """
     folder, filename, counter, subfolder, _ = folder_paths.get_save_image_path(
         prefix, folder_paths.get_output_directory())
     name = f"{filename}_{counter:05}_.json"
-    (Path(folder) / name).write_text(content, encoding="utf-8")
+    file = Path(folder) / name
+    try:
+        file.write_text(content, encoding="utf-8")
+    except OSError:
+        with suppress(OSError):  # half a file would be taken for a whole one
+            file.unlink()
+        raise
     return (PurePosixPath(subfolder.replace("\\", "/")) / name).as_posix()
 
 

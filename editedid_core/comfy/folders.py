@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 
@@ -30,7 +31,7 @@ def insightface_packs() -> dict[str, Path]:
     out with one warning, and the host's own list of folders is only read.
     """
     packs: dict[str, Path] = {}
-    for root in _roots():
+    for root in _roots("insightface"):
         for parent in (root, root / "models"):
             found = _entries(parent)
             packs = {**_packs_among(found or ()), **packs}
@@ -41,15 +42,18 @@ def insightface_packs() -> dict[str, Path]:
 
 def mesh_weights() -> Path | None:
     """The face mesh's file in models/editedid (also where extra_model_paths.yaml points), or None."""
-    given: Sequence[str] = folder_paths.folder_names_and_paths.get(FOLDER, ((), ()))[0]
-    default = os.path.join(folder_paths.models_dir, FOLDER)
-    return find_mesh_weights([Path(folder) for folder in dict.fromkeys([*given, default])])
+    return find_mesh_weights(_roots(FOLDER))
 
 
-def _roots() -> list[Path]:
-    given: Sequence[str] = folder_paths.folder_names_and_paths.get("insightface", ((), ()))[0]
-    default = os.path.join(folder_paths.models_dir, "insightface")
-    return [Path(folder) for folder in dict.fromkeys([*given, default])]
+def _roots(kind: str) -> list[Path]:
+    """The folders of a kind of models, the host's own last. Other packs may have registered the kind otherwise than the
+    host does; what is no path is left out."""
+    registered: Any = folder_paths.folder_names_and_paths.get(kind)
+    folders: Any = registered[0] if isinstance(registered, (tuple, list)) and registered else ()
+    if isinstance(folders, str) or not isinstance(folders, Iterable):
+        folders = [folders]
+    given = [str(one) for one in folders if isinstance(one, (str, os.PathLike))]
+    return [Path(one) for one in dict.fromkeys([*given, os.path.join(folder_paths.models_dir, kind)])]
 
 
 def _packs_among(entries: Iterable[os.DirEntry[str]]) -> dict[str, Path]:

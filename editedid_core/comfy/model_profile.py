@@ -163,7 +163,8 @@ def check_prompt(model: Any, prompt: Any, name: str) -> None:
     """Raise ValueError, naming the input, where a conditioning was encoded for another model: its tokens or its pooled
     text have another width than the model reads, or where it is none. What the pack does not know of a model is not
     checked."""
-    if not all(_is_entry(entry) for entry in prompt or ()):
+    given = () if prompt is None else prompt
+    if not (isinstance(given, (list, tuple)) and all(_is_entry(entry) for entry in given)):
         raise ValueError(f"{name} is {shown(prompt)}: connect a conditioning, as CLIP Text Encode gives it.")
     widths = _text_widths(model)
     if widths is None or prompt is None:

@@ -15,16 +15,19 @@ from ..engines.edited_id.noise_space import NoiseSpace
 from ..engines.edited_id.solver import step
 from ..engines.super_resolution.engine import RegionTask
 from ..engines.super_resolution.regions import ColourProbe, TwoRegions
+from ..pictures import SAMPLE_REMEDY, require_finite
 from ..ticks import Say
-from .model_profile import empty_conditioning, noise_space
+from .model_profile import empty_conditioning, noise_space, require_usable
 from .progress import step_callback
 
 
 def sample_regions(model: Any, positive: Any, task: RegionTask, say: Say) -> tuple[Tensor, int]:
     """Denoise the task's start again. Returns the latent as the VAE takes it, and the samples that went through the
-    network. `positive` None means an empty conditioning. `say`: told how far the run is.
+    network. `positive` None means an empty conditioning. `say`: told how far the run is. Raises ValueError for a model
+    whose inputs nobody can fill, and where the model's answer is not finite.
     """
     s = task.settings
+    require_usable(model, masked_pictures=False)
     space = noise_space(model)
     highest = float(model.get_model_object("model_sampling").sigma_max)
     grid = make_noise_grid(space, highest, s.steps, s.strength)
@@ -39,7 +42,8 @@ def sample_regions(model: Any, positive: Any, task: RegionTask, say: Say) -> tup
     callback = step_callback(say)
     latent = guider.sample(noise.expand_as(pair), pair, sampler, sigmas, callback=callback, disable_pbar=True,
                            seed=s.noise_seed)
-    return latent.to(comfy.model_management.intermediate_device()), grid.steps
+    latent = latent.to(comfy.model_management.intermediate_device())
+    return require_finite(latent, "model: the restored latent", SAMPLE_REMEDY), grid.steps
 
 
 class _RegionSampler(comfy.samplers.Sampler):

@@ -28,10 +28,10 @@ from ..geometry.laying import lay
 from ..geometry.resample import resample
 from ..geometry.thin_plate import bend
 from ..masks.decision import decide, undecided
-from ..masks.disagreement import disagreement, whole_features
+from ..masks.disagreement import disagreement, unlike_skin, whole_features
 from ..masks.elements import automatic_elements
 from ..masks.outline import face_mask
-from ..masks.part_weights import PartWeights, weighted
+from ..masks.part_weights import PartWeights, part_regions, weighted
 from ..masks.parts import face_parts, features_in_one_state
 from ..masks.reading import FaceReading, read_face
 from ..pictures import check_found_in, check_pictures, checked_element_mask, to_rgb
@@ -173,6 +173,9 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     apart = disagreement(in_light, edited, face, decision.bent, strength) * (1 - decision.edit) * (1 - decision.person)
     apart = whole_features(apart, parts, decision.hair) if whole else apart
     elements = torch.maximum(elements, face * apart * (1 - decision.person))
+    if decision.read:
+        regions = part_regions(points, face)
+        elements = elements + (1 - elements) * unlike_skin(in_light, edited, face, regions["skin"] + regions["outline"])
     elements = weighted(elements, covered, face, points, weights)
     if sharpen:
         original = match_sharpness(original, edited, face * (1 - elements) * parts.together(),

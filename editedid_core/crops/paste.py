@@ -26,13 +26,7 @@ def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, 
     Returns a new picture of the same type; edited_image itself when there is no crop. Pixels whose mask is 0 are
     bit-identical. Raises ValueError when the inputs do not belong together.
     """
-    check_pictures(edited_image, "edited_image")
-    frames, size = edited_image.shape[0], (edited_image.shape[1], edited_image.shape[2])
-    if size != tuple(record.image_size) or frames < record.frames:
-        raise ValueError(
-            f"edited_image has {frames} pictures of {size} pixels (height, width), the paste record was made for "
-            f"{record.frames} of {tuple(record.image_size)}: connect the picture that was cropped."
-        )
+    check_cropped(edited_image, record)
     if not record.crops:
         return edited_image
     if crops.shape[0] != len(record.crops):
@@ -50,6 +44,17 @@ def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, 
         require_finite(restored, "crops: a restored crop", "lower the strength, or use a VAE in fp32")
         _paste_one(result[crop.frame], restored.clamp(0, 1), crop, mask, colour)
     return result
+
+
+def check_cropped(edited_image: torch.Tensor, record: PasteRecord) -> None:
+    """Raise ValueError unless `edited_image` (B, H, W, C) has the size and the number of those that were cropped."""
+    check_pictures(edited_image, "edited_image")
+    frames, size = edited_image.shape[0], (edited_image.shape[1], edited_image.shape[2])
+    if size != tuple(record.image_size) or frames < record.frames:
+        raise ValueError(
+            f"edited_image has {frames} pictures of {size} pixels (height, width), the paste record was made for "
+            f"{record.frames} of {tuple(record.image_size)}: connect the picture that was cropped."
+        )
 
 
 def as_pasted(edited: torch.Tensor, restored: torch.Tensor, mask: torch.Tensor, feather: float,

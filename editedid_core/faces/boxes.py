@@ -21,6 +21,10 @@ _SCORES = ("score", "det_score", "confidence", "prob")
 _KNOWN = ("{x, y, width, height}, {x1, y1, x2, y2} or lists x1, y1, x2, y2 with or without a score")
 
 
+class BoxError(ValueError):
+    """Boxes that cannot be read, told in a sentence."""
+
+
 def boxes_per_frame(boxes: Any, frames: int) -> list[list[Box]]:
     """Boxes by picture.
 
@@ -28,8 +32,17 @@ def boxes_per_frame(boxes: Any, frames: int) -> list[list[Box]]:
     with a corner and a size or with two corners, a dictionary or an object that holds it by a name such as "bbox", or
     four numbers x1, y1, x2, y2 with or without a score and a class; lists may be arrays or tensors, and a detector's
     dictionary of "boxes" and "scores" is a list. Nothing, an empty list, or a box of zeros is no box in any of the
-    `frames` pictures. Raises ValueError, naming the layouts, for anything else, and for boxes that are not in pixels.
+    `frames` pictures. Raises BoxError, naming the layouts, for anything else, and for boxes that are not in pixels.
     """
+    try:
+        return _per_frame(boxes, frames)
+    except BoxError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:  # what stands for a number or a list is none
+        raise _unknown(boxes) from error
+
+
+def _per_frame(boxes: Any, frames: int) -> list[list[Box]]:
     plain = _plain(boxes)
     if plain is None or (isinstance(plain, Sequence) and not len(plain)):
         return [[] for _ in range(frames)]
@@ -84,10 +97,10 @@ def _is_box(value: Any) -> bool:
 def _box(value: Any) -> Box:
     corners, score = _read(value)
     width, height = (corners[2:] - corners[:2]).tolist()
-    if not np.isfinite(corners).all() or width < 0 or height < 0:
+    if not np.isfinite([*corners, score]).all() or width < 0 or height < 0:
         raise _unknown(value)
     if corners.any() and corners.max() <= 1:
-        raise ValueError(f"bounding_box holds {shown(value)}: give boxes in pixels, not in parts of the picture.")
+        raise BoxError(f"bounding_box holds {shown(value)}: give boxes in pixels, not in parts of the picture.")
     return corners, score
 
 
@@ -113,6 +126,6 @@ def _read(value: Any) -> Box:
     raise _unknown(value)
 
 
-def _unknown(value: Any) -> ValueError:
+def _unknown(value: Any) -> BoxError:
     names = f"a dictionary with {', '.join(map(str, value))}" if isinstance(value, Mapping) else shown(value)
-    return ValueError(f"bounding_box holds {names}: connect boxes as {_KNOWN}.")
+    return BoxError(f"bounding_box holds {names}: connect boxes as {_KNOWN}.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..choices import shown
 from ..geometry.mesh_points import EYES, LEFT_IRIS, POINTS, RIGHT_IRIS, SKIN
-from ..records import Face, Faces
+from ..records import Face, Faces, FloatArray
 from .analyzers.search import box_overlap
 from .boxes import boxes_per_frame
 
@@ -20,6 +20,10 @@ _NOSE_AND_MOUTH = [1, 61, 291]
 
 # Where the five points lie in the box of an upright frontal face, in parts of the box
 _POINTS_IN_BOX = np.array([[0.31, 0.40], [0.69, 0.40], [0.50, 0.60], [0.35, 0.78], [0.65, 0.78]])
+
+
+class LandmarksError(ValueError):
+    """Landmarks that are none of the host's, told in a sentence."""
 
 
 def faces_from_landmarks(landmarks: Mapping[str, Any], frames: int, image_size: tuple[int, int],
@@ -31,28 +35,42 @@ def faces_from_landmarks(landmarks: Mapping[str, Any], frames: int, image_size: 
     """
     if not isinstance(landmarks, Mapping):
         raise _no_landmarks(landmarks)
-    per_frame = landmarks.get("frames")
-    if per_frame is not None and not len(per_frame):  # nothing was found anywhere
-        return Faces((), frames, image_size)
-    size = tuple(int(v) for v in landmarks.get("image_size", image_size))
-    if per_frame is None or len(per_frame) != frames or size != tuple(image_size):
+    try:
+        per_frame = landmarks.get("frames")
+        if per_frame is not None and not len(per_frame):  # nothing was found anywhere
+            return Faces((), frames, image_size)
+        size = tuple(int(v) for v in landmarks.get("image_size", image_size))
+        found = [_meshes(faces) for faces in per_frame or ()]
+    except LandmarksError:
+        raise
+    except (TypeError, ValueError, OverflowError, IndexError, RuntimeError) as error:  # a list or a number is none
+        raise _no_landmarks(landmarks) from error
+    if per_frame is None or len(found) != frames or size != tuple(image_size):
         raise ValueError(
-            f"face_landmarks belong to {len(per_frame or ())} pictures of {size} pixels (height, width), image to "
+            f"face_landmarks belong to {len(found)} pictures of {size} pixels (height, width), image to "
             f"{frames} of {tuple(image_size)}: detect the landmarks on the picture that is connected here."
         )
+    return Faces(tuple(
+        Face(box, points, score, None, dense, frame, image_size)
+        for frame, faces in enumerate(found) for box, points, score, dense in faces if score >= threshold
+    ), frames, image_size)
+
+
+def _meshes(faces: Any) -> list[tuple[FloatArray, FloatArray, float, FloatArray]]:
+    """Box, five points, score and mesh of each face of one picture. A mesh without extent is no face."""
     found = []
-    for frame, faces in enumerate(per_frame):
-        for item in faces or ():
-            if not isinstance(item, Mapping) or item.get("landmarks_xy") is None:
-                raise _no_landmarks(item)
-            dense = np.asarray(item["landmarks_xy"], dtype=np.float32)[..., :2]
-            score = float(item.get("score", 1.0))
-            if score < threshold:
-                continue
-            points = _five_of_mesh(dense)
-            box = item.get("bbox_xyxy", np.concatenate([dense.min(0), dense.max(0)]))
-            found.append(Face(np.asarray(box, dtype=np.float32), points, score, None, dense, frame, image_size))
-    return Faces(tuple(found), frames, image_size)
+    for item in () if faces is None else faces:
+        if not isinstance(item, Mapping) or item.get("landmarks_xy") is None:
+            raise _no_landmarks(item)
+        dense = np.asarray(item["landmarks_xy"], dtype=np.float32)[..., :2]
+        points, (box, score) = _five_of_mesh(dense), (item.get("bbox_xyxy"), item.get("score"))
+        corners = np.asarray([*dense.min(0), *dense.max(0)] if box is None else box, dtype=np.float32)
+        told = 1.0 if score is None else float(score)
+        if corners.shape != (4,) or not np.isfinite([*dense.ravel(), *corners, told]).all():
+            raise _no_landmarks(item)
+        if np.ptp(dense, axis=0).min() >= 1:
+            found.append((corners, points, told, dense))
+    return found
 
 
 def faces_from_boxes(boxes: Any, frames: int, image_size: tuple[int, int], threshold: float = 0.0) -> Faces:
@@ -96,13 +114,13 @@ def recognise(given: Faces, analysed: Faces, keep_points: bool) -> Faces:
     return replace(given, faces=tuple(result))
 
 
-def _no_landmarks(value: object) -> ValueError:
-    return ValueError(f"face_landmarks holds {shown(value)}: connect ComfyUI's own MediaPipe landmarks.")
+def _no_landmarks(value: object) -> LandmarksError:
+    return LandmarksError(f"face_landmarks holds {shown(value)}: connect ComfyUI's own MediaPipe landmarks.")
 
 
 def _five_of_mesh(dense: NDArray[np.float32]) -> NDArray[np.float32]:
     if dense.ndim != 2 or len(dense) < SKIN or dense.shape[1] != 2:
-        raise ValueError(
+        raise LandmarksError(
             f"face_landmarks has {len(dense)} points a face: connect ComfyUI's own MediaPipe landmarks (468 or 478)."
         )
     eyes = (LEFT_IRIS, RIGHT_IRIS) if len(dense) >= POINTS else map(list, EYES)

@@ -45,9 +45,13 @@ def thumbnail(image: torch.Tensor, face: Face) -> NDArray[np.uint8]:
     return to_bytes(resample(to_rgb(image[face.frame].detach()).cpu(), positions, scale_of(frame), "border"))
 
 
-def with_thumbnails(image: torch.Tensor, faces: Faces) -> Faces:
-    """The faces with their thumbnails."""
-    return replace(faces, faces=tuple(replace(face, thumbnail=thumbnail(image, face)) for face in faces.faces))
+def with_thumbnails(image: torch.Tensor, faces: Faces, tick: Tick = nothing) -> Faces:
+    """The faces with their thumbnails. tick: called for each face."""
+    shown = []
+    for face in faces.faces:
+        tick()
+        shown.append(replace(face, thumbnail=thumbnail(image, face)))
+    return replace(faces, faces=tuple(shown))
 
 
 def side_by_side(pictures: Sequence[torch.Tensor], height: int = 512) -> torch.Tensor:

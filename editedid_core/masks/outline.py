@@ -15,6 +15,7 @@ from ..geometry.axes import face_axes, face_centre
 from ..geometry.resample import blur
 from ..geometry.window import covered_window, sample_mask
 from ..records import Face, Faces
+from ..ticks import Tick, nothing
 
 _SUPERSAMPLE = 4
 
@@ -100,11 +101,10 @@ def face_mask_in_picture(face: Face, size: int = 256) -> torch.Tensor:
     return picture
 
 
-def faces_mask(faces: Faces) -> torch.Tensor:
-    """(frames, H, W) float32: soft masks of all faces of each picture together."""
-
-
+def faces_mask(faces: Faces, tick: Tick = nothing) -> torch.Tensor:
+    """(frames, H, W) float32: soft masks of all faces of each picture together. tick: called for each face."""
     masks = torch.zeros(faces.frames, *faces.image_size)
     for face in faces.faces:
+        tick()
         masks[face.frame] = torch.maximum(masks[face.frame], face_mask_in_picture(face))
     return masks

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..masks.outline import face_mask_in_picture
 from ..pictures import to_rgb
 from ..records import Face
+from ..ticks import Tick, nothing
 
 # Colours, not calibrated
 FROM_PHOTO = (0.10, 0.75, 0.35)
@@ -20,14 +21,15 @@ _EDGE = 0.1
 _TINT = 0.45
 
 
-def origin_overlay(image: Tensor, mask: Tensor, faces: Sequence[Face]) -> Tensor:
+def origin_overlay(image: Tensor, mask: Tensor, faces: Sequence[Face], tick: Tick = nothing) -> Tensor:
     """The pictures with their faces tinted: green from the photo, orange the edit's, violet blended.
 
     image: (B, H, W, C) in [0, 1]. mask: (B, H, W) in [0, 1], share of the photo. faces: those that were worked on.
-    Returns (B, H, W, 3).
+    tick: called for each picture. Returns (B, H, W, 3).
     """
     shown = to_rgb(image.detach()).to("cpu", torch.float32).clone()
     for frame in range(shown.shape[0]):
+        tick()
         here = [face_mask_in_picture(face) for face in faces if face.frame == frame]
         if not here:
             continue

@@ -43,7 +43,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     `element_mask`: (B or 1, H, W) in [0, 1], what of the edit must stay. `tick`: called for each unit of work: a
     picture searched, a face moved, cut, restored or pasted. `say`: called with what is being done. `box`: where a face
     is that may be too small to be found, for the engine "super resolution". Raises ValueError where a picture does not
-    fit, or holds no face and `find.no_face` is "error".
+    fit, or holds no face and `find.no_face` is "error", and what the engine raises where it fails at every face.
     """
     check_pictures(original, "original")
     check_pictures(edited, "edited")
@@ -157,6 +157,9 @@ class _Run:
                 if self.edited.shape[0] == 1:
                     raise
                 attempts.append(_failed(pair, before[i : i + 1], record, fault))
+                if least_gain is None and all(one.report.decision is Decision.FAILED for one in attempts) and (
+                        len(attempts) == len(pairs.pairs)):
+                    raise  # not one face could be restored: what stands in the way is no one picture's
                 continue
             shaped = prepared.shaped.pairs.pairs[i].shaped
             if not report.accepted and shaped:

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..pictures import to_bytes
+from ..ticks import Tick, nothing
 from .report import Box, Restoration
 
 SIDE = 640
@@ -19,8 +20,8 @@ COLOURS = ((255, 205, 60), (90, 200, 255), (140, 225, 120), (255, 140, 190), (25
 GAP, LINE, PAPER, INK = 12, 22, (24, 26, 30), (235, 237, 240)
 
 
-def result_sheets(edited: Tensor, done: Restoration) -> list[NDArray[np.uint8]]:
-    """One sheet (h, w, 3) for each picture of `edited` (B, H, W, C), all of one size."""
+def result_sheets(edited: Tensor, done: Restoration, tick: Tick = nothing) -> list[NDArray[np.uint8]]:
+    """One sheet (h, w, 3) for each picture of `edited` (B, H, W, C), all of one size. tick: called for each picture."""
     scale = min(1.0, SIDE / max(edited.shape[1:3]))
     size = (max(1, round(edited.shape[2] * scale)), max(1, round(edited.shape[1] * scale)))
     width = max(2 * size[0] + 3 * GAP, 480)
@@ -28,6 +29,7 @@ def result_sheets(edited: Tensor, done: Restoration) -> list[NDArray[np.uint8]]:
     height = size[1] + 3 * GAP + LINE * (1 + max(map(len, lines)))
     sheets = []
     for i, rows in enumerate(lines):
+        tick()
         sheet = Image.new("RGB", (width, height), PAPER)
         _draw(sheet, (edited[i], done.image[i]), size, scale, _marks(done, i), rows)
         sheets.append(np.asarray(sheet))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def sources() -> list[Path]:
-    hidden = {".run", ".git"}
-    return [file for file in ROOT.rglob("*.py") if not hidden & set(file.relative_to(ROOT).parts)]
+    return [Path(folder, name) for part in ("nodes", "editedid_core", "lab", "door", "tests")
+            for folder, _, names in os.walk(ROOT / part) for name in names if name.endswith(".py")] + [ROOT / "run.py"]
 
 
 def test_every_source_can_be_shown_by_a_windows_console() -> None:
@@ -49,9 +50,11 @@ def test_the_name_is_one_that_the_registry_takes(project: dict[str, Any]) -> Non
 def test_the_publisher_and_the_pictures_are_told(project: dict[str, Any]) -> None:
     comfy = project["tool"]["comfy"]
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", comfy["PublisherId"])
-    assert comfy["DisplayName"]
-    assert comfy["requires-comfyui"].startswith(">=")
+    assert comfy["DisplayName"] == "EditedID"
+    assert re.fullmatch(r">=\d+\.\d+\.\d+", comfy["requires-comfyui"])
     repository = project["project"]["urls"]["Repository"].removeprefix("https://github.com/")
+    assert repository == f"{comfy['PublisherId']}/ComfyUI-EditedID"
+    assert f"`{comfy['PublisherId']}`" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for key in ("Icon", "Banner"):
         assert comfy[key].startswith(f"https://raw.githubusercontent.com/{repository}/main/")
         assert (ROOT / comfy[key].split("/main/")[1]).is_file()
@@ -59,7 +62,10 @@ def test_the_publisher_and_the_pictures_are_told(project: dict[str, Any]) -> Non
 
 def test_icon_and_banner_have_the_registry_s_shapes(project: dict[str, Any]) -> None:
     comfy = project["tool"]["comfy"]
-    icon, banner = (Image.open(ROOT / comfy[key].split("/main/")[1]) for key in ("Icon", "Banner"))
+    names = [comfy[key].split("/main/")[1] for key in ("Icon", "Banner")]
+    icon, banner = (Image.open(ROOT / name) for name in names)
+    assert {icon.format, banner.format} <= {"PNG", "JPEG", "GIF"}
+    assert set(names) <= {file.as_posix() for file in published_files()}
     assert icon.width == icon.height <= 400
     assert abs(banner.width / banner.height - 21 / 9) < 0.01
 

@@ -19,10 +19,14 @@ from editedid_core.faces.compare import compare
 from editedid_core.faces.detect import detect
 from editedid_core.faces.find import find_faces
 from editedid_core.faces.match import match_faces
-from editedid_core.faces.preview import numbered_boxes
+from editedid_core.faces.preview import numbered_boxes, with_thumbnails
 from editedid_core.geometry.reshape import reshape_faces
-from editedid_core.records import Face, FacePair, FacePairs, Faces
+from editedid_core.masks.outline import faces_mask
+from editedid_core.records import Face, FacePair, FacePairs, Faces, Matching
+from editedid_core.restore.overlay import origin_overlay
+from editedid_core.restore.report import Restoration
 from editedid_core.restore.runner import restore
+from editedid_core.restore.sheet import result_sheets
 
 SIZE = (96, 96)
 PICTURES = torch.rand(3, *SIZE, 3, generator=torch.Generator().manual_seed(0))
@@ -62,6 +66,8 @@ class Seen:
 
 def test_each_loop_stops_at_its_first_unit(faces: Faces, pairs: FacePairs) -> None:
     record = crop_pairs(PICTURES, PICTURES, pairs, 32).record
+    nothing_done = Restoration(PICTURES, torch.zeros(3, *SIZE), (), (), (), 0, 0, 0, "none",
+                               Matching(faces, faces, FacePairs((), (), ())))
     work: dict[str, Callable[[], object]] = {
         "detect": lambda: detect(PICTURES, Seen(None), on_frame=stop),
         "find": lambda: find_faces(PICTURES, boxes=[[], [], []], on_frame=stop),
@@ -72,6 +78,10 @@ def test_each_loop_stops_at_its_first_unit(faces: Faces, pairs: FacePairs) -> No
         "cut": lambda: crop_pairs(PICTURES, PICTURES, pairs, 32, tick=stop),
         "paste": lambda: paste(PICTURES, torch.zeros(3, 32, 32, 3), record, tick=stop),
         "boxes": lambda: numbered_boxes(PICTURES, faces, stop),
+        "thumbnails": lambda: with_thumbnails(PICTURES, faces, stop),
+        "masks": lambda: faces_mask(faces, stop),
+        "overlay": lambda: origin_overlay(PICTURES, torch.zeros(3, *SIZE), faces.faces, stop),
+        "sheets": lambda: result_sheets(PICTURES, nothing_done, stop),
     }
     for name, loop in work.items():
         with pytest.raises(Stop):

@@ -61,6 +61,8 @@ def test_every_switch_text_and_socket_is_one(nodes: list[Any]) -> None:
                 for value in (None, 0.5, [True], torch.ones(2)):
                     refused(node, one.id, value)
             elif one.get_io_type() in SOCKETS:
+                if one.get_io_type() != "LATENT":
+                    refused(node, one.id, (SOCKETS[one.get_io_type()] * 255).byte())
                 refused(node, one.id, {} if one.optional else None)
                 refused(node, one.id, "a word")
             elif not hasattr(one, "default") and not one.optional:

@@ -185,6 +185,13 @@ def test_crops_may_be_grey_or_have_alpha_and_must_be_as_many_as_their_masks(
             for form in (plain.mean(-1, keepdim=True), torch.cat([plain, torch.ones_like(plain[..., :1])], -1)):
                 with torch.inference_mode():
                     assert node.execute(**{**given, picture: form}).result[0].shape[-1] == 3
+            if name.endswith("ReturnDetail"):
+                half = {"samples": given["edited_latent"]["samples"][..., :4, :4]}
+                with pytest.raises(ValueError, match="^edited_latent decodes to"), torch.inference_mode():
+                    node.execute(**{**given, "edited_latent": half})
+            else:
+                with pytest.raises(ValueError, match="^edited_image has 1 pictures of"), torch.inference_mode():
+                    node.execute(**{**given, "edited_image": given["edited_image"][:, :50]})
             for wrong in (plain.repeat(2, 1, 1, 1), plain[:, :32, :32]):
                 with pytest.raises(ValueError, match=f"^{picture} holds .*Crop Face Pairs"), torch.inference_mode():
                     node.execute(**{**given, picture: wrong})

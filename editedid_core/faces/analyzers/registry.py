@@ -58,6 +58,8 @@ BACKEND_ROWS: Mapping[str, BackendRow] = {
 }
 
 _open: dict[tuple[str, str, str, int, str], FaceAnalyzer] = {}
+_told: set[str] = set()
+"""What was warned of: every run asks for its analyzer again, and what does not start then still does not."""
 _lock = threading.Lock()
 
 
@@ -97,7 +99,7 @@ def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detecti
         except AnalyzerError as error:
             if pack != AUTO_PACK or not dlib_available():
                 raise
-            logging.warning("EditedID: %s dlib is used instead.", error)
+            _warn_once(f"{error} dlib is used instead.")
     if dlib_available():
         return _opened("dlib", packs, "", detection_size, mesh, mesh_needed)
     raise AnalyzerError(
@@ -107,9 +109,16 @@ def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detecti
 
 
 def close_analyzers() -> None:
-    """Let go of every open analyzer."""
+    """Let go of every open analyzer, and of what was warned of."""
     with _lock:
         _open.clear()
+        _told.clear()
+
+
+def _warn_once(words: str) -> None:
+    if words not in _told:
+        _told.add(words)
+        logging.warning("EditedID: %s", words)
 
 
 def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None, mesh_needed: bool) -> FaceAnalyzer:
@@ -142,7 +151,7 @@ def _geometry(mesh: Path | None, needed: bool) -> MeshAnalyzer | None:
     except AnalyzerError as error:
         if needed:
             raise
-        logging.warning("EditedID: %s The backend's own detector is used instead.", error)
+        _warn_once(f"{error} The backend's own detector is used instead.")
         return None
 
 

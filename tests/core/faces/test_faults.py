@@ -16,7 +16,7 @@ import torch
 from editedid_core.faces.analyzers import dlib_backend, registry
 from editedid_core.faces.analyzers.dlib_backend import DlibAnalyzer, open_network
 from editedid_core.faces.analyzers.dlib_recogniser import DlibRecogniser
-from editedid_core.faces.analyzers.faults import AnalyzerError
+from editedid_core.faces.analyzers.faults import AnalyzerError, require_readable
 from editedid_core.faces.analyzers.insightface_backend import (
     InsightFaceAnalyzer,
     insightface_available,
@@ -88,6 +88,22 @@ def test_a_file_that_may_not_be_read_is_no_damaged_one(on_the_card: Callable[[Ba
     packs = {"buffalo_l": on_the_card(PermissionError(13, "Permission denied"))}
     with pytest.raises(RuntimeError, match="cannot be read"):
         registry.load_analyzer("insightface", packs)
+
+
+def test_a_file_whose_mode_forbids_reading_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "open", raises(PermissionError(13, "Permission denied")))
+    with pytest.raises(AnalyzerError, match="cannot be read .Permission denied.: let ComfyUI's user read it"):
+        require_readable(tmp_path / "det.onnx", "download its pack again")
+
+
+def test_a_warning_is_told_once_until_the_registry_is_closed(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    mesh = tmp_path / "mediapipe_face.safetensors"
+    for side in (640, 672, 704):
+        registry.load_analyzer("auto", {}, detection_size=side, mesh=mesh)
+    assert caplog.text.count("own detector is used instead") == 1
+    registry.close_analyzers()
+    registry.load_analyzer("auto", {}, mesh=mesh)
+    assert caplog.text.count("own detector is used instead") == 2
 
 
 def test_the_operator_keeps_insightface_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +258,9 @@ def test_boxes_of_other_layouts_are_read(boxes: Any) -> None:
 
 def test_boxes_of_an_unknown_layout_are_named() -> None:
     for boxes in ([{"centre": 3}], "face", 7, [[1, 2, 3]], [["a"]], [300.0, 200.0, 80.0, 90.0], [[0, 0, np.nan, 5]],
-                  [{"bbox": [5, 5, 4, 4]}]):
+                  [{"bbox": [5, 5, 4, 4]}], {"boxes": [BOX], "scores": 0.9}, SimpleNamespace(bbox=BOX, score="high"),
+                  [{"bbox": BOX, "score": [1, 2]}], [10**400, 0, 60, 50], {"bbox": [object()] * 4}, 1j, b"box",
+                  [[*BOX, np.nan]], {"x": torch.ones(2), "y": 0, "w": 9, "h": 9}):
         with pytest.raises(ValueError, match="bounding_box holds .*connect boxes as") as told:
             faces_from_boxes(boxes, 1, SIZE)
         assert "\n" not in str(told.value)
@@ -257,11 +275,19 @@ def test_boxes_in_parts_of_the_picture_are_told_from_boxes_in_pixels() -> None:
 
 @pytest.mark.parametrize("landmarks", [[1, 2], "mesh", {"frames": [[{"points": 3}]], "image_size": SIZE},
                                        {"frames": [["face"]], "image_size": SIZE},
-                                       {"frames": [[{"landmarks_xy": np.zeros((5, 2))}]], "image_size": SIZE}])
+                                       {"frames": [[{"landmarks_xy": np.zeros((5, 2))}]], "image_size": SIZE},
+                                       {"frames": 3}, {"frames": [[]], "image_size": "large"}, {"frames": [7]},
+                                       {"frames": [[{"landmarks_xy": np.full((478, 2), np.nan)}]], "image_size": SIZE},
+                                       {"frames": [[{"landmarks_xy": np.ones((478, 2)), "score": "high"}]]}])
 def test_landmarks_of_another_kind_are_named(landmarks: Any) -> None:
     with pytest.raises(ValueError, match="face_landmarks .*MediaPipe"):
         faces_from_landmarks(landmarks, 1, SIZE)
     assert faces_from_landmarks({"frames": [None], "image_size": SIZE}, 1, SIZE).faces == ()
+
+
+def test_a_mesh_without_extent_is_no_face() -> None:
+    empty = {"landmarks_xy": np.zeros((478, 2)), "score": None}
+    assert faces_from_landmarks({"frames": [[empty]], "image_size": SIZE}, 1, SIZE).faces == ()
 
 
 def test_a_low_score_of_a_list_is_left_out() -> None:

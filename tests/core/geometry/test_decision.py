@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +18,8 @@ from editedid_core.masks.drawing import stroked
 from editedid_core.masks.parts import face_parts
 from editedid_core.masks.reading import FaceReading, read_face
 from editedid_core.masks.strands import strands
+from editedid_core.records import Face, FaceCrop, FacePair
+from editedid_core.restore.guard import behind_glasses
 
 from .test_glasses_and_beards import drawn_glasses, mean_picture, painted
 
@@ -91,6 +96,15 @@ def test_the_persons_eyes_lie_behind_the_edits_frame(bare: FaceReading, glassed:
     rims = np.max([frontal_grid().to_picture(line, MESH, SIZE, SIZE) for line in drawn_glasses()[0]], axis=0) > 0.7
     assert float(found.edit[torch.from_numpy(rims)].mean()) > 0.8
     assert float((found.edit * found.person).max()) < 0.5
+
+
+def test_the_guard_sees_whether_the_edit_wears_glasses(make_face: Callable[..., Face]) -> None:
+    face = replace(make_face(160.0, 130.0), mesh=MESH.astype(np.float32))
+    for areas, worn in (([], False), (drawn_glasses()[0], True)):
+        picture = torch.from_numpy(painted(PICTURE, MESH, areas))[None].float() / 255
+        for mesh, seen in ((face.mesh, worn), (None, False)):
+            pair = FacePair(face, replace(face, mesh=mesh), None, (face,))
+            assert behind_glasses(FaceCrop(pair, np.eye(2, 3), np.eye(2, 3), SIZE, 0), picture) is seen
 
 
 def test_dark_lenses_stay_the_edits(bare: FaceReading) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from editedid_core.geometry.landmarks import COUNT
 from editedid_core.geometry.resample import blur
-from editedid_core.masks.disagreement import disagreement, whole_features
+from editedid_core.masks.disagreement import disagreement, unlike_skin, whole_features
 from editedid_core.masks.parts import face_parts, features_in_one_state, features_mask
 
 SIDE = 128
@@ -52,6 +52,21 @@ def test_features_may_differ_three_times_as_much(photo: torch.Tensor) -> None:
     assert float(disagreement(photo, patch[0.1], FACE, NONE)[middle]) == 1.0
     assert float(disagreement(photo, patch[0.1], FACE, FACE)[middle]) == 0.0
     assert float(disagreement(photo, patch[0.3], FACE, FACE)[middle]) == 1.0
+
+
+def test_skin_is_the_photos_as_far_as_the_two_agree(photo: torch.Tensor) -> None:
+    features = features_mask(POINTS, SIDE)
+    assert not bool(unlike_skin(photo, photo, FACE, 1 - features).any())
+    assert not bool(unlike_skin(photo, photo + 0.02, FACE, 1 - features).any())  # tone and pores
+    shadow = photo.clone()
+    shadow[:, :40] -= 0.3  # a hard shadow over one cheek
+    kept = unlike_skin(photo, shadow, FACE, 1 - features)
+    assert 0.3 < float(kept[100, 8]) < 0.4, "the photo keeps a share, however much the two differ"
+    assert not bool(kept[:, 90:].any()), "the other cheek is not touched"
+    assert not bool(kept[features == 1].any()), "features are whole"
+    less = photo.clone()
+    less[:, :40] -= 0.06
+    assert 0.1 < float(unlike_skin(photo, less, FACE, 1 - features)[100, 8]) < float(kept[100, 8])
 
 
 def test_strength(photo: torch.Tensor) -> None:

@@ -63,3 +63,4 @@ def test_a_face_that_is_nearly_right_need_gain_less() -> None:
     assert needed_gain(guard, 0.3) == 0.05
     assert needed_gain(guard, 0.92) == pytest.approx(0.02)
     assert needed_gain(replace(guard, least_gain=0.0), 0.3) == 0.0
+    assert needed_gain(guard, 0.3, glasses=True) == pytest.approx(0.03)

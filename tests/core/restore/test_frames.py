@@ -117,10 +117,21 @@ def test_a_picture_that_fails_is_reported_and_the_others_go_on(
     assert torch.equal(done.image[1], sequence.edited[1])
     assert not torch.equal(done.image[2], sequence.edited[2])
     assert [(one.restored, one.kept) for one in done.pictures] == [(1, 0), (0, 1), (1, 0)]
-    with pytest.raises(RuntimeError, match="out of memory"):
-        engine = Breaking()
-        engine.runs = 1
-        restore(sequence.photo, sequence.edited[:1], analyzer, engine, config)
+
+
+class Broken:
+    """An engine that fails at every face."""
+
+    def run(self, job: FaceJob) -> FaceResult:
+        raise ValueError("the decoded crop holds values that are not numbers")
+
+
+@pytest.mark.parametrize("pictures", [1, 2])
+def test_a_run_that_fails_at_every_face_is_an_error(
+    sequence: Sequence, analyzer: InsightFaceAnalyzer, pictures: int
+) -> None:
+    with pytest.raises(ValueError, match="not numbers"):
+        restore(sequence.photo, sequence.edited[:pictures], analyzer, Broken(), CONFIG)
 
 
 def test_frames_without_a_face_are_no_error_but_no_face_at_all_is(
