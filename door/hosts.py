@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from .environment import Environment, requirement_lines, wheelhouse
@@ -52,11 +52,14 @@ class Host:
     path: Path
     frontend: Path
     user_models: Path | None = None
+    frontend_version: str | None = None
 
     def requirements(self) -> list[str]:
         return requirement_lines(self.path / "requirements.txt", LEFT_OUT)
 
     def frontend_requirement(self) -> str:
+        if self.frontend_version:
+            return f"comfyui-frontend-package=={self.frontend_version}"
         for line in requirement_lines(self.path / "requirements.txt"):
             if line.startswith("comfyui-frontend-package"):
                 return line
@@ -81,6 +84,11 @@ def user_host(path: Path) -> Host:
     if not (path / "main.py").is_file() or not (path / "comfy").is_dir():
         raise Failure(f"--comfyui {path} is not a ComfyUI folder: give the folder that holds its main.py.")
     return Host(path.resolve(), RUN / "frontends" / "own", path.resolve() / "models")
+
+
+def with_frontend(host: Host, version: str) -> Host:
+    """The host with another version of the front end than its own."""
+    return replace(host, frontend=RUN / "frontends" / version, frontend_version=version)
 
 
 def ensure_frontend(host: Host, environment: Environment) -> None:

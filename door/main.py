@@ -25,6 +25,7 @@ from .hosts import (
     pinned_host,
     prepare_base,
     user_host,
+    with_frontend,
 )
 from .paths import BASE, MODELS, RESULTS, ROOT, RUN
 from .peers import check_peers
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8188)
     test = command("test", _test, "install what the tests need and run all of them; pytest arguments pass through")
     test.add_argument("--ring", choices=RINGS, action="append", help="only this part (may be given more than once)")
+    test.add_argument("--front-end", metavar="VERSION", help="with this front end, such as 1.58.1, in place of its own")
     command("bench", _bench, "measure the method; arguments pass through to lab.bench")
     text = "fetch and convert the face mesh's weights into ComfyUI's models, or into .run/models"
     weights = commands.add_parser("weights", help=text, description=text)
@@ -211,5 +213,7 @@ def _test(options: argparse.Namespace, rest: Sequence[str]) -> int:
             hosts = [_host(options, environment)]
         else:
             hosts = [pinned_host(version, environment) for version in RELEASES]
+        if options.front_end:
+            hosts = [with_frontend(host, options.front_end) for host in hosts]
         _prepare(hosts, environment, [FOR_TESTS])
     return Suite(environment, hosts, rest).run(options.ring or RINGS)

@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from .knob_world import LEFT_OUT, Look, Seen, Subject, Trial, World
@@ -213,11 +215,24 @@ def judge_faces(world: World) -> Subject:
     )
 
 
+def load_edit(world: World) -> Subject:
+    """Two folders in the host's input folder, one of them with two pictures."""
+    import folder_paths
+
+    for name, pictures in (("knobs_2", (world.original, world.edited)), ("knobs_1", (world.dark,))):
+        folder = Path(folder_paths.get_input_directory(), name)
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, shown in enumerate(pictures):
+            Image.fromarray((shown[0].numpy() * 255).astype(np.uint8)).save(folder / f"{number}.png")
+    return Subject({"folder": "knobs_2"}, lambda outputs: list(outputs),
+                   {"folder": Trial(("knobs_1", "knobs_2")), "number": Trial((1, 2))})
+
+
 FACE_NODES: Mapping[str, Callable[[World], Subject]] = MappingProxyType({
     "EditedIDLoadFaceAnalyzer": load_face_analyzer, "EditedIDDetectFaces": detect_faces,
     "EditedIDMatchFaces": match_faces, "EditedIDFaceSimilarity": face_similarity, "EditedIDShapeFaces": shape_faces,
     "EditedIDSkinTone": skin_tone, "EditedIDCropFacePairs": crop_face_pairs, "EditedIDFaceParts": face_parts,
-    "EditedIDSamplePictures": sample_pictures,
+    "EditedIDSamplePictures": sample_pictures, "EditedIDLoadEditFromFolder": load_edit,
     "EditedIDPasteFaces": paste_faces,
     "EditedIDReturnDetail": return_detail, "EditedIDJudgeFaces": judge_faces,
 })

@@ -97,6 +97,24 @@ def frames() -> Template:
         Group("Result", (1860, -40, 820, 520), "#A88")))
 
 
+def folder() -> Template:
+    text = ("## Many edits of one person\n\n1. Put the edits into a folder in ComfyUI's `input` folder, and write its name "
+            "into **folder**.\n2. Choose **your photo** and the model.\n3. Set the **number of runs** beside *Run* to the "
+            "number of pictures (ComfyUI takes 100 at once; Settings, *Batch count limit*), then **Run**.\n\nEach picture "
+            "is restored and saved by itself, under its own name. One that cannot be read fails alone: the queue shows it "
+            "and goes on. *without a face* set to *pass through* saves pictures without a face as they are. Set **number** "
+            f"back to 1 to begin again.{CONSENT}")
+    return Template("Folder - restore a person's face in many edits", (
+        note(text, size=(360, 520)), checkpoint(SDXL), picture("photo", "1 · Your photo", (440, 250)),
+        Node("edits", "EditedIDLoadEditFromFolder", (440, 670), (340, 460), "2 · The folder of edits"),
+        restorer(("photo", 0), ("edits", 0), (900, 40), ("model", 0), ("model", 2), ("model", 1),
+                 no_face="pass through"),
+        Node("save", "SaveImage", (1440, 40), (400, 420), "Result",
+             {"images": ("restore", 0), "filename_prefix": ("edits", 1)}),
+    ), (Group("Model", (420, -40, 380, 200), "#88A"), Group("Photo and edits", (420, 180, 380, 970), "#3f789e"),
+        Group("Restore", (880, -40, 460, 1120), "#8A8"), Group("Result", (1420, -40, 440, 520), "#A88")), first_lane=1180)
+
+
 def small_face() -> Template:
     text = ("## Small face\n\n1. Choose **the picture** whose face has only a handful of pixels left. Enlarge it first "
             "(*Upscale Image By*) if it is small itself.\n2. Choose **two photos** of the person; up to twenty can be "
@@ -123,5 +141,5 @@ def cases() -> list[Template]:
         everyday("Restore a face - SD 1.5", "Restore a face with SD 1.5", SD15),
         after_editor("Restore a person after Qwen-Image-Edit (identity)", "After Qwen-Image-Edit", QWEN, QWEN_VAE),
         after_editor("Restore a person after FLUX Kontext (identity)", "After FLUX Kontext", KONTEXT, FLUX_VAE),
-        group_picture(), every_stage(), frames(), small_face(),
+        group_picture(), every_stage(), frames(), small_face(), folder(),
     ]

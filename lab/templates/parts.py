@@ -127,8 +127,15 @@ def _node(node: Node, number: int, links: list[list[Any]], places: Mapping[tuple
         made["outputs"].append({"name": name, "type": kind,
                                 "links": [link[0] for link in links if link[1:3] == [number, slot]] or None})
     if not node.absent:
-        made["widgets_values"] = [node.values.get(name, _default(given[name])) for name in widgets]
+        made["widgets_values"] = [value for name in widgets for value in (
+            node.values.get(name, _default(given[name])), *_after_a_run(given[name]))]
     return made
+
+
+def _after_a_run(spec: Sequence[Any]) -> list[str]:
+    """The front end's own widget beside one whose value changes by itself."""
+    control = spec[1].get("control_after_generate") if len(spec) > 1 else None
+    return [control] if control else []
 
 
 def _default(spec: Sequence[Any]) -> Any:

@@ -28,7 +28,7 @@ CHOICES = [("EditedIDLoadFaceAnalyzer", "backend"), ("EditedIDLoadFaceAnalyzer",
 SIZES = {"crop_size", "size"}
 """Choices that take any number of pixels as well; `nodes/sizes.py` has their sentence."""
 SETTING_ONLY = {"EditedIDAttentionDisentangle", "EditedIDEntanglement", "EditedIDPromptWords",
-                "EditedIDFaceParts", "EditedIDSamplePictures"}
+                "EditedIDFaceParts", "EditedIDSamplePictures", "EditedIDLoadEditFromFolder"}
 """Nodes that only note a setting, encode one prompt or open a small file: nothing to stop."""
 
 

@@ -25,6 +25,7 @@ NODES = {
     "EditedIDPlaceFace",
     "EditedIDMeasureDamage",
     "EditedIDSamplePictures",
+    "EditedIDLoadEditFromFolder",
 }
 
 

@@ -109,6 +109,13 @@ def test_the_pack_is_linked_into_a_base_directory_and_its_settings_survive(tmp_p
     assert settings.read_text(encoding="utf-8") == "{}"
 
 
+def test_another_front_end_has_its_own_folder(tmp_path):
+    own = hosts.Host(tmp_path, tmp_path / "own")
+    other = hosts.with_frontend(own, "1.58.1")
+    assert other.frontend_requirement() == "comfyui-frontend-package==1.58.1"
+    assert other.frontend.name == "1.58.1" and other.path == own.path
+
+
 def test_the_cache_can_be_put_elsewhere(monkeypatch, tmp_path):
     monkeypatch.setenv("EDITEDID_CACHE", str(tmp_path))
     assert cache_dir() == tmp_path.resolve()
