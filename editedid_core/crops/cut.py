@@ -31,7 +31,7 @@ from ..masks.decision import decide, undecided
 from ..masks.disagreement import disagreement, unlike_skin, whole_features
 from ..masks.elements import automatic_elements
 from ..masks.outline import face_mask
-from ..masks.part_weights import PartWeights, part_regions, weighted
+from ..masks.part_weights import PartWeights, weighted
 from ..masks.parts import face_parts, features_in_one_state
 from ..masks.reading import FaceReading, read_face
 from ..pictures import check_found_in, check_pictures, checked_element_mask, to_rgb
@@ -174,8 +174,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     apart = whole_features(apart, parts, decision.hair) if whole else apart
     elements = torch.maximum(elements, face * apart * (1 - decision.person))
     if decision.read:
-        regions = part_regions(points, face)
-        elements = elements + (1 - elements) * unlike_skin(in_light, edited, face, regions["skin"] + regions["outline"])
+        elements = elements + (1 - elements) * unlike_skin(in_light, edited, face, points)
     elements = weighted(elements, covered, face, points, weights)
     if sharpen:
         original = match_sharpness(original, edited, face * (1 - elements) * parts.together(),

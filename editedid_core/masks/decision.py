@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ..geometry.frontal import frontal_grid
@@ -20,6 +19,7 @@ from ..geometry.mean_mesh import eye_distance
 from ..geometry.resample import blur
 from ..geometry.visibility import shown_map
 from .beard import beard_area
+from .elements import largest_around
 from .glasses_mask import glasses_masks
 from .parts import FaceParts
 from .reading import FaceReading
@@ -32,7 +32,6 @@ _OPAQUE = 0.75  # log of how much darker than the cheeks a lens is that shows no
 _CROSSED = 0.3  # share of a lens that the photo's own frame covers; above it the eyes behind are the edit's
 _SHAVEN = 0.3  # score of a beard below which an edit shows none that could be the person's: it was taken off
 _CHEEK = 0.2  # eye distances that a beard reaches up the cheeks over its usual place
-_SHED = 0.13  # eye distances around a strand of hair within which single hairs and its shadow lie
 _HIDDEN = 0.35  # share of a part that the photo does not show, above which all of it is the edit's
 
 
@@ -90,9 +89,10 @@ def _hair(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], size
     """Strands of hair that hang over the photo's face alone, and over the edit's alone."""
     worn = [glasses_masks(reading.face) for reading in (photo, edit) if reading.glasses]
     rims = np.max([np.maximum(one.frame, one.lenses) for one in worn], axis=0) if worn else None
-    shed = _SHED * eye_distance(edit.mesh[:, :2])
-    return (_grown(_in_crop(strands(photo.face, edit.face, rims), laid, size), shed),
-            _grown(_in_crop(strands(edit.face, photo.face, rims), edit.mesh, size), shed))
+    pair = ((photo.face, edit.face, laid), (edit.face, photo.face, edit.mesh))
+    found = [(strands(face, other, rims), mesh) for face, other, mesh in pair]
+    photos, edits = (_in_crop(hair, mesh, size) if hair.any() else torch.zeros(size, size) for hair, mesh in found)
+    return photos, edits
 
 
 def _states(photo: FaceReading, edit: FaceReading) -> tuple[bool, bool]:
@@ -140,7 +140,7 @@ def _in_crop(grid: NDArray[np.floating], mesh: NDArray[np.float64], size: int, o
 def _grown(mask: torch.Tensor, radius: float) -> torch.Tensor:
     """The mask reaching `radius` pixels further, soft there."""
     reach = max(1, round(radius / 2))
-    wide = F.max_pool2d(mask[None, None], 2 * reach + 1, 1, reach)
+    wide = largest_around(mask[None, None], reach)
     return torch.maximum(blur(wide, reach / 1.5)[0, 0], mask)
 
 

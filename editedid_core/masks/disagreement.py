@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from ..geometry.resample import blur
+from .elements import LARGEST, resized
+from .part_weights import part_regions
 from .parts import FaceParts
 
 _AROUND = 0.03  # standard deviation of the neighbourhood in which two pictures are compared
@@ -39,19 +43,24 @@ def disagreement(original: torch.Tensor, edited: torch.Tensor, face: torch.Tenso
     return d * d * (3 - 2 * d)
 
 
-def unlike_skin(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
+def unlike_skin(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, points: ArrayLike) -> torch.Tensor:
     """How much of the skin stays the edit's, (S, S) in [0, 1): the more the two pictures differ around it, the more.
 
     original, edited: (S, S, 3), the original in the edit's light. Hard shadows, shine and creases of the photo's own
     moment differ, while pores and tone hardly do. Skin is soft, so that a part of each makes no ghost; features stay
-    whole. face, skin: (S, S), the face, and its skin beside the features. A mask acts twice, in the engine and in the
-    paste, so the root of the share goes into it.
+    whole. face: (S, S). points: (5, 2) in crop pixels. A mask acts twice, in the engine and in the paste, so the root
+    of the share goes into it.
     """
-    width = _SKIN_AROUND * edited.shape[0]
+    size, places = edited.shape[0], np.asarray(points, dtype=np.float64)
+    if size > LARGEST:
+        small = [resized(x, LARGEST) for x in (original, edited, face[..., None])]
+        found = unlike_skin(small[0], small[1], small[2][..., 0], (places + 0.5) * (LARGEST / size) - 0.5)
+        return resized(found[..., None], size)[..., 0]
+    regions = part_regions(places, face)
     difference = (original - edited).abs().mean(-1) * face
-    around = blur(torch.stack([difference, face])[:, None], width)
+    around = blur(torch.stack([difference, face])[:, None], _SKIN_AROUND * size)
     share = _SKIN_DIFFERS / (around[0, 0] / around[1, 0].clamp(min=0.05)).clamp(min=1e-4)
-    return skin * (1 - share.clamp(_LEAST_SKIN, 1).sqrt())
+    return (regions["skin"] + regions["outline"]) * (1 - share.clamp(_LEAST_SKIN, 1).sqrt())
 
 
 def whole_features(mask: torch.Tensor, parts: FaceParts, hair: torch.Tensor) -> torch.Tensor:

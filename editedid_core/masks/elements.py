@@ -14,7 +14,7 @@ from ..geometry.axes import face_axes
 from ..geometry.resample import blur, read
 from .parts import features_mask, soft_ellipse
 
-_LARGEST = 256  # pixels; things over a face are visible at this size, in a fraction of the time
+LARGEST = 256  # pixels; things over a face are visible at this size, in a fraction of the time
 
 # All lengths are parts of the crop's side. Set on drawn people, the bridge on photographs, 2026-11.
 _LOW_PASS = 0.06  # slower changes are light and skin tone, not things
@@ -42,11 +42,11 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
     Returns (S, S) float32 in [0, 1], within the face and a little around it.
     """
     size, places = edited.shape[0], np.asarray(points, dtype=np.float64)
-    if size > _LARGEST:
-        small = [_resized(x, _LARGEST) for x in (original, edited, face[..., None])]
-        places = (places + 0.5) * (_LARGEST / size) - 0.5
+    if size > LARGEST:
+        small = [resized(x, LARGEST) for x in (original, edited, face[..., None])]
+        places = (places + 0.5) * (LARGEST / size) - 0.5
         found = automatic_elements(small[0], small[1], small[2][..., 0], places, strength, glasses)
-        return _resized(found[..., None], size)[..., 0]
+        return resized(found[..., None], size)[..., 0]
     features = features_mask(places, size)
     skin = (face > 0.5) & (features < 0.3)
     if strength <= 0 or int(skin.sum()) < 16:
@@ -72,7 +72,7 @@ def _across_the_bridge(difference: torch.Tensor, points: NDArray[np.float64]) ->
     return float(np.quantile(columns, 0.2))
 
 
-def _resized(x: torch.Tensor, size: int) -> torch.Tensor:
+def resized(x: torch.Tensor, size: int) -> torch.Tensor:
     """(S, S, C) to (size, size, C), without aliasing."""
     y = x.permute(2, 0, 1)[None]
     return F.interpolate(y, size=(size, size), mode="bilinear", antialias=True)[0].permute(1, 2, 0)
@@ -98,8 +98,8 @@ def _tolerant_difference(x: torch.Tensor, y: torch.Tensor, radius: int) -> torch
 
 def _outside_range(x: torch.Tensor, y: torch.Tensor, radius: int) -> torch.Tensor:
     """Distance of y from the range of x around each pixel, per channel; their Euclidean sum. (1, 1, S, S)."""
-    above = y - _largest_around(x, radius)
-    below = -_largest_around(-x, radius) - y
+    above = y - largest_around(x, radius)
+    below = -largest_around(-x, radius) - y
     return torch.maximum(above, below).clamp(min=0).square().sum(1, keepdim=True).sqrt()
 
 
@@ -123,7 +123,7 @@ def _things(evidence: torch.Tensor, face: torch.Tensor, features: torch.Tensor) 
 def _grown(mask: torch.Tensor, radius: float) -> torch.Tensor:
     """The mask reaching `radius` pixels further, with a soft edge; 1 where it was 1."""
     r = max(1, round(radius / 2))
-    wide = _largest_around(mask[None, None], r)
+    wide = largest_around(mask[None, None], r)
     return torch.maximum(blur(wide, r / 1.5)[0, 0], mask)
 
 
@@ -132,11 +132,11 @@ def _smoothed(mask: torch.Tensor, radius: float) -> torch.Tensor:
     if float(mask.max()) == 0.0:
         return mask
     r = max(1, round(radius))
-    wide = _largest_around(mask[None, None], r)
+    wide = largest_around(mask[None, None], r)
     return blur(wide, r / 1.5)[0, 0].clamp(0, 1)
 
 
-def _largest_around(x: torch.Tensor, radius: int) -> torch.Tensor:
+def largest_around(x: torch.Tensor, radius: int) -> torch.Tensor:
     """Largest value in the square of 2 radius + 1 pixels around each pixel of (N, C, H, W); rows, then columns."""
     kernel = 2 * radius + 1
     rows = F.max_pool2d(x, (1, kernel), 1, (0, radius))

@@ -36,11 +36,12 @@ _OUTER, _DEEP = 0.12, 0.22  # eye distances from the outline: a strand comes fro
 _MARGIN = 0.18  # eye distances around brows and eyes within which roughness alone is no strand
 _INTO = 0.1  # eye distances that a strand found beside them is followed into brows and eyes
 
+_SHED, _SOFT = 0.13, 0.025  # eye distances around a strand within which single hairs and its shadow lie; its border
 _RIM, _BESIDE_RIMS = 0.2, 0.06  # of the mask of glasses, and eye distances around it in which a rim's own edge is rough
 
 
 def strands(face: FrontalFace, other: FrontalFace, glasses: NDArray[np.floating] | None = None) -> NDArray[np.float32]:
-    """Where hair hangs over a face and not over the other, (SIDE, SIDE) float32, 0 or 1.
+    """Where hair hangs over a face and not over the other, with what it shades: (SIDE, SIDE) float32 in [0, 1].
 
     glasses: (SIDE, SIDE), what glasses cover of the two: rims are as fine as hair.
     """
@@ -58,7 +59,10 @@ def strands(face: FrontalFace, other: FrontalFace, glasses: NDArray[np.floating]
         long = seen.sum() > _LEAST * unit**2 and max(np.ptp(axis) for axis in np.nonzero(seen)) > _LONG * unit
         if long and deep[seen].min() < _OUTER and deep[seen].max() > _DEEP:
             found |= (pieces == piece) & (distance_transform_edt(~seen) <= _INTO * unit)
-    return found.astype(np.float32)
+    if not found.any():
+        return found.astype(np.float32)
+    shed = (distance_transform_edt(~found) <= _SHED * unit).astype(np.float32)
+    return np.maximum(gaussian_filter(shed, _SOFT * unit), found.astype(np.float32))
 
 
 def _roughness(face: FrontalFace) -> NDArray[np.float64]:
