@@ -21,12 +21,14 @@ from lab.workflow import nodes_of, to_api
 WORKFLOWS = sorted(file.stem for file in (ROOT / "example_workflows").glob("*.json"))
 
 
+@pytest.mark.every_host
 def test_templates_and_their_thumbnails_are_offered(server):
     assert sorted(server.get("/workflow_templates")[PACK_NAME]) == WORKFLOWS
     for name in WORKFLOWS:
         assert server.read(f"/api/workflow_templates/{PACK_NAME}/{quote(name)}.jpg")[:2] == b"\xff\xd8"
 
 
+@pytest.mark.every_host
 def test_every_node_has_its_help_page_and_texts(server):
     ours = [name for name in server.get("/object_info") if name.startswith("EditedID")]
     texts = server.get("/i18n")["en"]["nodeDefs"]
