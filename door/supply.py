@@ -22,7 +22,8 @@ from .tests import Suite
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 # scikit-image as in the insightface extra of pyproject.toml, for the reason given there
 NEWEST = ("torch", "torchvision", "insightface", "onnxruntime", "onnx", "opencv-python-headless", "numpy", "scipy",
-          "scikit-image<2.2", "kornia", "safetensors", "Pillow", "PyYAML", "pytest", "pytest-xdist", "hypothesis")
+          "scikit-image<2.2", "kornia", "safetensors", "Pillow", "PyYAML", "psutil", "pytest", "pytest-xdist",
+          "hypothesis")
 TOLD = ("pip", "setuptools", "torch", "numpy", "scipy", "scikit-image", "onnxruntime", "insightface",
         "opencv-python-headless", "kornia", "dlib-bin", "Pillow")
 

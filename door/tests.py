@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from .environment import Environment
 from .hosts import Host, child_environment, keep_bytecode, one_thread, prepare_base
@@ -18,11 +19,15 @@ from .paths import ROOT, RUN
 from .process import say
 
 RINGS = ("lint", "core", "host", "server")
+SIDE_BY_SIDE = {"lint": 2, "server": 2}
+"""By ring, how many of its parts run at once; the others' parts take all cores."""
 MOST_WORKERS = 4
 """Each worker of the host ring holds a host and its models: 1 to 2 GB."""
 
 Part = tuple[str, Callable[[], bool]]
 """What is run, and the work; True when it passed."""
+Show = Literal["at once", "at end", "failure"]
+"""When the output of a part is shown: as it comes, when it has ended (not among other lines), or only if it failed."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,10 @@ class Suite:
         summary: list[tuple[str, bool, float]] = []
         for ring in rings:
             parts = self._parts(ring)
+            if ring == "lint" and "core" in rings:  # mypy leaves cores idle: they make the bytecode of what comes next
+                parts.insert(0, ("collection", self._collection))
             # a server and its browser mostly wait for each other, so all hosts' are tested side by side
-            with ThreadPoolExecutor(len(parts) if ring == "server" else 1) as pool:
+            with ThreadPoolExecutor(SIDE_BY_SIDE.get(ring, 1)) as pool:
                 summary += pool.map(_timed, parts)
         say("")
         for title, passed, seconds in summary:
@@ -61,10 +68,9 @@ class Suite:
         ]
 
     def _arguments(self, ring: str, host: Host) -> list[str]:
-        if ring == "server":  # one server and one browser for all of its tests
-            return []
+        workers = [] if ring == "server" else self._workers()  # one server and one browser for all of its tests
         # what is the same on all hosts runs on the newest
-        return self._workers() + ([] if host is self.hosts[0] else ["-m", "every_host"])
+        return workers + ([] if host is self.hosts[0] else ["-m", "every_host"])
 
     def _environment_with(self, host: Host) -> dict[str, str]:
         """Environment of the tests with this host, over a new base directory."""
@@ -74,12 +80,11 @@ class Suite:
         return child_environment(host, base)
 
     def _workers(self) -> list[str]:
-        """A worker for each core, and the tests of a file on the same one; pytest arguments may say otherwise."""
-        return ["-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), "--dist", "loadfile"]
+        """A worker for each core; the tests of a file follow each other on one, but for what a worker without work
+        takes over from another, so that none waits for the longest file. Pytest arguments may say otherwise."""
+        return ["-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), "--dist", "worksteal"]
 
     def _pytest(self, ring: str, env: dict[str, str], only: Sequence[str] = ()) -> bool:
-        scratch = RUN / "scratch"  # not the clone: pytest's start would put it first on sys.path,
-        scratch.mkdir(parents=True, exist_ok=True)  # where our `nodes` hides the host's
         arguments = [
             "-c",
             str(ROOT / "tests" / "pytest.ini"),
@@ -87,7 +92,12 @@ class Suite:
             *(self.pytest_arguments or ()),
             str(ROOT / "tests" / ring),
         ]
-        return self._python(["-m", "pytest", *arguments], scratch, one_thread(env), at_end=ring == "server")
+        return self._python(["-m", "pytest", *arguments], _scratch(), one_thread(env),
+                            "at end" if ring == "server" else "at once")
+
+    def _collection(self) -> bool:
+        command = ["-c", str(ROOT / "tests" / "pytest.ini"), "--collect-only", "-qq", str(ROOT / "tests" / "core")]
+        return self._python(["-m", "pytest", *command], _scratch(), show="failure")
 
     def _environment_without_host(self) -> dict[str, str]:
         return keep_bytecode(
@@ -102,18 +112,18 @@ class Suite:
         return self._python(["-m", "ruff", "check", "--cache-dir", str(RUN / "ruff"), str(ROOT)], ROOT)
 
     def _mypy(self) -> bool:
-        layout = self._pack_as_package()
+        layout = self._pack_as_package("mypy")
         config = ["--config-file", str(ROOT / "pyproject.toml"), "--no-incremental"]
         return self._python(["-m", "mypy", *config, "-p", "editedid_pack"], layout)
 
     def _imports(self) -> bool:
-        layout = self._pack_as_package()
+        layout = self._pack_as_package("imports")
         code = "import sys; sys.path.insert(0, ''); from importlinter.cli import lint_imports_command as c; c()"
         return self._python(["-c", code, "--config", str(ROOT / "pyproject.toml"), "--no-cache"], layout)
 
-    def _pack_as_package(self) -> Path:
+    def _pack_as_package(self, user: str) -> Path:
         """The pack as a package of its own name: a clone's folder may have one that Python cannot import."""
-        layout = RUN / "lint"
+        layout = RUN / "lint" / user
         package = layout / "editedid_pack"
         shutil.rmtree(package, ignore_errors=True)
         package.mkdir(parents=True)
@@ -123,17 +133,24 @@ class Suite:
         return layout
 
     def _python(
-        self, arguments: Sequence[str], cwd: Path, env: dict[str, str] | None = None, at_end: bool = False
+        self, arguments: Sequence[str], cwd: Path, env: dict[str, str] | None = None, show: Show = "at once"
     ) -> bool:
-        """Whether it succeeds. `at_end`: what it prints is shown when it has ended, and not among others' lines."""
+        """Whether it succeeds."""
         command = [str(self.environment.python), *arguments]
-        shown = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+        kept = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
         done = subprocess.run(
-            command, cwd=cwd, env=env or self._environment_without_host(), **(shown if at_end else {})
+            command, cwd=cwd, env=env or self._environment_without_host(), **({} if show == "at once" else kept)
         )
-        if at_end:
+        if show == "at end" or (show == "failure" and done.returncode):
             say(done.stdout)
         return done.returncode == 0
+
+
+def _scratch() -> Path:
+    """Where pytest starts: not in the clone, which it puts first on sys.path, where our `nodes` hides the host's."""
+    scratch = RUN / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return scratch
 
 
 def _timed(part: Part) -> tuple[str, bool, float]:

@@ -58,6 +58,10 @@ _LAID = 0.43
 """Share of `auto_elements` that counts there, because pictures that lie on each other differ less by chance. Set on
 half of the people of docs/PHOTOGRAPHS.md, while the other half was looked at, 2026-11."""
 
+_MOMENT = 3.0
+"""Degrees between two poses at which half of what skin differs by is taken for another moment's light and creases, and
+not for another person's skin; of photos in the edit's pose it is 1 at most."""
+
 _READ = 320
 """Side in pixels at which a photo's face is read."""
 
@@ -173,8 +177,9 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     apart = disagreement(in_light, edited, face, decision.bent, strength) * (1 - decision.edit) * (1 - decision.person)
     apart = whole_features(apart, parts, decision.hair) if whole else apart
     elements = torch.maximum(elements, face * apart * (1 - decision.person))
-    if decision.read:
-        elements = elements + (1 - elements) * unlike_skin(in_light, edited, face, points)
+    if laying is not None:
+        other_moment = 1 - 1 / (1 + (laying.turn / _MOMENT) ** 2)
+        elements = elements + (1 - elements) * other_moment * unlike_skin(in_light, edited, face, points)
     elements = weighted(elements, covered, face, points, weights)
     if sharpen:
         original = match_sharpness(original, edited, face * (1 - elements) * parts.together(),

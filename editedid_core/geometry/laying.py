@@ -18,7 +18,7 @@ from .affine import Matrix, apply, fit_similarity
 from .frontal import frontal_grid, signed_areas
 from .mean_mesh import eye_distance, mean_mesh
 from .mesh_points import SKIN
-from .pose3d import head_pose
+from .pose3d import HeadPose, head_pose
 from .states import GAZE, LIDS, MOUTH, SMILE, FeatureStates, mesh_states
 from .thin_plate import RING
 
@@ -42,11 +42,12 @@ _SMOOTH = 0.02  # eye distances, standard deviation
 @dataclass(frozen=True, eq=False)
 class Laying:
     """positions: (S, S, 2), the photo's pixel for each pixel of the crop. to_original: (2, 3), their similarity.
-    mesh: (478, 3), where the photo's points lie in the crop."""
+    mesh: (478, 3), where the photo's points lie in the crop. turn: degrees between the two poses."""
 
     positions: Points
     to_original: Matrix
     mesh: Points
+    turn: float
 
 
 def lay(photo: NDArray[np.floating], edit: NDArray[np.floating], size: int, own: float = 1.0) -> Laying:
@@ -74,18 +75,24 @@ def lay(photo: NDArray[np.floating], edit: NDArray[np.floating], size: int, own:
     at = np.mgrid[:size, :size] / step
     bent = np.stack([map_coordinates(nodes[..., k], at, order=1) for k in (0, 1)], -1)
     y, x = np.mgrid[:size, :size].astype(np.float64)
-    return Laying(apply(to_original, np.stack([x, y], -1)) + bent, to_original, mesh)
+    turn = turned(head_pose(there), head_pose(np.asarray(edit, dtype=np.float64)))
+    return Laying(apply(to_original, np.stack([x, y], -1)) + bent, to_original, mesh, turn)
 
 
 def person_places(photo: Points, edit: Points, own: float = 1.0) -> Points:
     """Where the person's points belong in the edit, (478, 3) in its pixels, with the edit's depth."""
     pose_of_photo, pose_of_edit = head_pose(photo), head_pose(edit)
     frontal_photo, frontal_edit = pose_of_photo.remove(photo), pose_of_edit.remove(edit)
-    turn = float(np.hypot(pose_of_photo.yaw - pose_of_edit.yaw, pose_of_photo.pitch - pose_of_edit.pitch))
+    turn = turned(pose_of_photo, pose_of_edit)
     share = own / (1 + (turn / _TURN) ** 2) * _in_one_state(mesh_states(photo), mesh_states(edit))
     moved = frontal_edit.copy()
     moved[:, :2] += (share * _inside())[:, None] * (frontal_photo - frontal_edit)[:, :2]
     return pose_of_edit.put(moved)
+
+
+def turned(photo: HeadPose, edit: HeadPose) -> float:
+    """Degrees between two poses; tilting the head does not count."""
+    return float(np.hypot(photo.yaw - edit.yaw, photo.pitch - edit.pitch))
 
 
 def _in_one_state(photo: FeatureStates, edit: FeatureStates) -> NDArray[np.float64]:

@@ -119,7 +119,9 @@ class Evaluator:
             return found | {"gaze": gaze_error(gaze(made.picture, near, self.mesh), goal), "beard": None}
 
         pictures = [load(file) for file in (*example.originals, example.edited, *filter(None, [example.ideal]))]
-        place = key(made.picture, *pictures, self.analyzer.name, is_edit, self.mesh is not None, code(*MEASURED_BY))
+        face = around.frame.round(3).tolist()  # of several faces, which one is measured
+        place = key(made.picture, *pictures, face, self.analyzer.name, is_edit, self.mesh is not None,
+                    code(*MEASURED_BY))
         values = self.store.figures("measured", place, figures)
         return Seen(values | _verdict(made), self._embeddings(made.picture, np.array(values["points"])))
 

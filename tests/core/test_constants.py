@@ -10,7 +10,7 @@ from pathlib import Path
 
 CORE = Path(__file__).resolve().parents[2] / "editedid_core"
 CALIBRATED = ("appearance", "crops", "faces", "geometry", "masks", "restore")
-SOURCE = re.compile(r"drawn|photograph|rendered|not calibrated|METHOD|set (by eye )?on", re.IGNORECASE)
+SOURCE = re.compile(r"drawn|photograph|rendered|not\s+calibrated|METHOD|set (by eye )?on", re.IGNORECASE)
 
 
 def constants(file: Path) -> Iterator[tuple[str, str]]:

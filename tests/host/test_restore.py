@@ -50,7 +50,7 @@ def restore(host: Host, models: Any, analyzer: Any) -> Callable[..., Any]:
     node = host.node("EditedIDRestoreIdentity")
     values = {i.id: i.default for i in node.define_schema().inputs if getattr(i, "default", None) is not None}
 
-    def run(original: torch.Tensor, edited: torch.Tensor, family: str = "dit", **changes: Any) -> tuple[Any, ...]:
+    def run(original: torch.Tensor, edited: torch.Tensor, family: str = "unet", **changes: Any) -> tuple[Any, ...]:
         model, vae = models(family)
         arguments = {**values, "crop_size": CROPS[family], "analyzer": analyzer, **changes}
         with torch.inference_mode():
@@ -120,7 +120,7 @@ def test_a_real_photograph_goes_all_the_way(host: Host, restore: Any) -> None:
     edited = picture(tinted)
     dlib = host.node("EditedIDLoadFaceAnalyzer").execute("dlib", "auto", 640)[0]
     original = picture(np.asarray(photo, dtype=np.float32) / 255)
-    image, mask, before, _, report, *_ = restore(original, edited, "unet", analyzer=dlib, guard=False)
+    image, mask, before, _, report, *_ = restore(original, edited, analyzer=dlib, guard=False)
     (face,) = report["faces"]
     assert before > 0.6
     assert face["box"][0] < 130 < face["box"][2]
@@ -146,7 +146,7 @@ def test_a_face_that_drifted_little_takes_less_of_the_run(restore: Any) -> None:
 def test_skin_tone_brings_the_picture_nearer_to_the_truth(restore: Any) -> None:
     triple = make_triple(triple_split("tune", 46)[45], kind="background")
     photo, edited, truth = (picture(shot.image) for shot in (triple.original, triple.drifted, triple.ideal))
-    plain, toned = (restore(photo, edited, "unet", skin_tone=amount) for amount in (0.0, 1.0))
+    plain, toned = (restore(photo, edited, skin_tone=amount) for amount in (0.0, 1.0))
     off = [float((done[0] - truth).abs().mean()) for done in (plain, toned)]
     assert off[1] < 0.9 * off[0]
     assert toned[4]["outside_pixels_changed"] == 0

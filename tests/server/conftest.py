@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from door.paths import RESULTS
 from door.server import Server, from_environment
@@ -37,6 +37,11 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
+FORGET = """if (!sessionStorage.getItem("editedid-opened")) {
+    localStorage.clear();
+    sessionStorage.setItem("editedid-opened", "yes");
+}"""
+"""Each page starts without what another one has stored."""
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +57,8 @@ def _executable() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[BrowserContext]:
+    """One browser for the ring: what it has loaded of the front end once, it keeps."""
     executable = _executable()
     if executable is None:
         reason = "no Chromium on this machine: install one or name it in EDITEDID_CHROMIUM"
@@ -61,7 +67,9 @@ def browser() -> Iterator[Browser]:
         pytest.skip(reason)
     with sync_playwright() as driver:
         running = driver.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
-        yield running
+        context = running.new_context(viewport={"width": 1600, "height": 900})
+        context.add_init_script(FORGET)
+        yield context
         running.close()
 
 
@@ -70,20 +78,31 @@ class FrontEnd:
     """The front end in a page with storage of its own; `mistakes` and `outside` collect what it must not do."""
 
     page: Page
+    url: str
     mistakes: list[str]
     outside: list[str]
 
+    def load(self) -> None:
+        """Load it afresh, until it knows the pack's nodes."""
+        self.page.goto(self.url, wait_until="domcontentloaded")
+        self.page.wait_for_function(READY, timeout=90_000)
 
-@pytest.fixture
-def front_end(server: Server, browser: Browser) -> Iterator[FrontEnd]:
-    """A freshly loaded front end that knows the pack's nodes."""
-    shown = FrontEnd(browser.new_page(viewport={"width": 1600, "height": 900}), [], [])
+
+@pytest.fixture(scope="module")
+def tab(server: Server, browser: BrowserContext) -> Iterator[FrontEnd]:
+    """An empty page for the tests of a file."""
+    shown = FrontEnd(browser.new_page(), server.url, [], [])
     shown.page.on("pageerror", lambda error: shown.mistakes.append(str(error)))
     shown.page.on("request", lambda request: _note_outside(request.url, shown.outside))
-    shown.page.goto(server.url, wait_until="domcontentloaded")
-    shown.page.wait_for_function(READY, timeout=90_000)
     yield shown
     shown.page.close()
+
+
+@pytest.fixture(scope="module")
+def front_end(tab: FrontEnd) -> FrontEnd:
+    """A front end that the tests of a file use one after the other, as people do."""
+    tab.load()
+    return tab
 
 
 def _note_outside(url: str, outside: list[str]) -> None:

@@ -12,8 +12,10 @@ from playwright.sync_api import Page
 
 from door.paths import ROOT
 
-from .conftest import READY
+from .conftest import FrontEnd
 from .test_workflows import RUN
+
+pytestmark = pytest.mark.every_host
 
 WITHOUT = ("CheckpointLoaderSimple", "MarkdownNote")
 """Nodes that are left out, so that the photo's faces are put in without diffusion."""
@@ -55,14 +57,22 @@ def group_workflow() -> dict[str, Any]:
     return workflow
 
 
-def shown(page: Page, url: str, workflow: dict[str, Any], vue: bool) -> None:
+def shown(front_end: FrontEnd, workflow: dict[str, Any], vue: bool) -> Page:
     """A freshly loaded front end with the workflow after a run, the map in sight."""
-    page.goto(url, wait_until="domcontentloaded")
-    page.wait_for_function(READY, timeout=90_000)
+    page = front_end.page
+    front_end.load()
     page.wait_for_function(OPENED, timeout=30_000)
     page.evaluate(SHOW, [workflow, vue])
     assert page.evaluate(RUN) == "success"
     page.locator(FACES).first.wait_for(timeout=30_000)
+    return page
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["classic", "nodes 2"])
+def opened(tab: FrontEnd, request: pytest.FixtureRequest) -> tuple[FrontEnd, bool]:
+    """The group's map in a renderer, not touched yet."""
+    shown(tab, group_workflow(), request.param)
+    return tab, request.param
 
 
 def drag(page: Page, face: int, photo: int) -> None:
@@ -76,9 +86,22 @@ def drag(page: Page, face: int, photo: int) -> None:
     page.mouse.up()
 
 
-def repaired(page: Page, url: str, vue: bool) -> None:
+def test_every_control_has_a_name_and_can_be_reached_by_key(opened):
+    page = opened[0].page
+    controls = page.locator(".efm :is(button, select)")
+    names = page.evaluate("""() => [...document.querySelectorAll(".efm :is(button, select)")].map(
+        (one) => one.ariaLabel || one.textContent)""")
+    assert len(names) == 7 and len(set(names)) == 7 and all(names)
+    assert all(controls.nth(i).evaluate("(one) => one.tabIndex") == 0 for i in range(7))
+    assert all(image.get_attribute("alt") is not None for image in page.locator(".efm img").all())
+    found = Axe().run(page, context=".efm").response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def test_a_choice_on_the_map_holds(opened, results):
     """The whole way: drag, skip by key, choose by key, reload, run again."""
-    shown(page, url, group_workflow(), vue)
+    front_end, vue = opened
+    page = front_end.page
     assert page.locator(FACES).count() == page.locator(PHOTOS).count() == 3
     assert page.evaluate(PAIRS) == ""
     drag(page, 0, 1)
@@ -92,29 +115,11 @@ def repaired(page: Page, url: str, vue: bool) -> None:
     assert re.search(r", 2=1 \(-?\d\.\d\d\), 3=skip", page.evaluate(PAIRS))
     text = page.evaluate(PAIRS)
     assert page.evaluate("() => document.activeElement.className") == "efm-face"  # the key did not lose its place
-    shown(page, url, page.evaluate("() => app.graph.serialize()"), vue)
+    shown(front_end, page.evaluate("() => app.graph.serialize()"), vue)
     assert page.evaluate(PAIRS) == text
     states = page.locator(".efm .efm-state").all_inner_texts()
     assert [state.endswith("as chosen") for state in states] == [True, True, False] and states[2] == "left alone"
     page.get_by_role("button", name="Match all by likeness").click()
     assert page.evaluate(PAIRS) == ""
-
-
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes 2"])
-def test_a_choice_on_the_map_holds(server, front_end, results, vue):
-    repaired(front_end.page, server.url, vue)
-    front_end.page.screenshot(path=results / f"face_map-{'nodes2' if vue else 'classic'}.png")
+    page.screenshot(path=results / f"face_map-{'nodes2' if vue else 'classic'}.png")
     assert front_end.mistakes == [] and front_end.outside == []
-
-
-def test_every_control_has_a_name_and_can_be_reached_by_key(server, front_end):
-    page = front_end.page
-    shown(page, server.url, group_workflow(), False)
-    controls = page.locator(".efm :is(button, select)")
-    names = page.evaluate("""() => [...document.querySelectorAll(".efm :is(button, select)")].map(
-        (one) => one.ariaLabel || one.textContent)""")
-    assert len(names) == 7 and len(set(names)) == 7 and all(names)
-    assert all(controls.nth(i).evaluate("(one) => one.tabIndex") == 0 for i in range(7))
-    assert all(image.get_attribute("alt") is not None for image in page.locator(".efm img").all())
-    found = Axe().run(page, context=".efm").response["violations"]
-    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []

@@ -26,7 +26,8 @@ BROKEN = {"0.30.0": ("insightface", 'ImportError("libGL.so.1: cannot open shared
           "0.16.3": ("onnxruntime", 'OSError("[WinError 1114] A dynamic link library initialization failed")')}
 """By host, a package that is installed and does not start, and what it raises."""
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes of files are another system's")
+pytestmark = [pytest.mark.every_host,
+              pytest.mark.skipif(sys.platform == "win32", reason="modes of files are another system's")]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ import pytest
 
 from door.paths import PACK_NAME, ROOT
 
+pytestmark = pytest.mark.every_host
+
 TRY_IT = "Try it - restore a face (no downloads)"
 WORKFLOWS = sorted(file.stem for file in (ROOT / "example_workflows").glob("*.json"))
 SEARCH = """async (words) => {

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from editedid_core.records import Face
 from lab import portraits
 from lab.bench.rivals import PIXEL_RIVALS, Case
-from lab.photos import gaze, ghost, measures, whole
+from lab.photos import gaze, ghost, measures, methods, whole
 from lab.photos.flow import flow, moved
 
 SEEDS = [10_000_028, 10_000_063]
@@ -109,3 +110,17 @@ def test_gaze_is_where_the_irises_stand_between_the_corners() -> None:
     assert np.allclose(aside, [[0.1, 0], [0.1, 0]])
     assert gaze.gaze_error(aside, straight) == pytest.approx(0.1)
     assert gaze.gaze_error(None, straight) is None
+
+
+def test_an_edit_of_several_people_is_measured_at_the_photos_person() -> None:
+    def face(side: float, *embedding: float) -> Face:
+        known = np.array(embedding, np.float32) if embedding else None
+        box, points = np.array([0, 0, side, side], np.float32), np.zeros((5, 2), np.float32)
+        return Face(box, points, 0.9, known, None, 0, (99, 99))
+
+    photo, person, stranger = face(50, 1, 0), face(20, 0.8, 0.6), face(40, 0, 1)
+    assert methods.likest([stranger, person], photo) is person
+    unknown = methods.likest([face(20), face(40)], photo)
+    assert unknown is not None and unknown.size == 40  # nobody was recognised: the largest
+    assert methods.likest([stranger, person], None) is stranger
+    assert methods.likest([], photo) is None

@@ -172,7 +172,7 @@ def work(methods: DiffusionMethods, pictures: tuple[np.ndarray, np.ndarray]) -> 
             return plain[blurred, cfg]
         photo = gaussian_filter(pictures[0], (1.5, 1.5, 0)) if blurred else pictures[0]
         methods.evaluations = 0
-        short = {"sampling.steps": 3, "guard.enabled": False, "sampling.cfg": cfg}
+        short = {"sampling.steps": 3, "guard.enabled": False, "sampling.cfg": cfg, "crop.size": 64}
         picture, report = methods.restore([photo], pictures[1], {**short, **values},
                                           model=methods.model_in_half if half else None)
         assert methods.evaluations == report["network_evaluations"]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from editedid_core.engines.edited_id.mixing import Mixing
 from lab import toys
 from lab.inprocess import Host
 from lab.toys import TOYS
@@ -118,5 +119,33 @@ def scheduled_lora(host: Host) -> Callable[..., tuple[Any, Any, Callable[[Any], 
             return model
 
         return hooks.set_hooks_for_conditioning(prompt, group), group, add
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def paper_run(core: Any, latents: Callable[..., Any], conditioning: Callable[..., Any]) -> Callable[..., Any]:
+    """One guided run of the paper as the host runs its nodes: in inference mode."""
+
+    def sample(model: Any, kind: str, positive: Any = None, **settings: Any) -> Any:
+        original, edited = latents(kind)
+        face, element = torch.zeros(64, 96), torch.zeros(64, 96)
+        face[:, :56], element[:16, 32:64] = 1, 1
+        values = {"mode": "paper", "steps": 3, "strength": 1.0, "cfg": 3.0, "mixing": Mixing(final_steps=1),
+                  **settings}
+        prompts = positive or conditioning(kind), conditioning(kind, 2)
+        with torch.inference_mode():
+            return core.sample_pair(model, *prompts, original, edited, face, element, core.SampleSettings(**values))
+
+    return sample
+
+
+@pytest.fixture(scope="session")
+def frozen(tiny_model: Callable[[str], Any]) -> Callable[[str], Any]:
+    """kind -> a MODEL whose weights were made in inference mode, as the host's loaders make them."""
+
+    def make(kind: str) -> Any:
+        with torch.inference_mode():
+            return tiny_model(kind)
 
     return make

@@ -45,20 +45,20 @@ def test_gates_act_in_every_family_and_mode_and_leave_the_model_alone(
         tiny_model: Any, patched: Any, run: Any, kind: str, mode: str) -> None:
     model = tiny_model(kind)
     before = fingerprint(model)
-    plain = run(model, kind, mode=mode)
-    gated = run(patched(model), kind, mode=mode)
+    plain = run(model, kind, mode=mode, steps=2)
+    gated = run(patched(model), kind, mode=mode, steps=2)
     assert torch.isfinite(gated).all()
     assert (gated - plain).abs().mean() > 1e-4
-    assert torch.equal(run(patched(model), kind, mode=mode), gated)  # two runs in a row
-    assert torch.equal(run(patched(model).clone(), kind, mode=mode), gated)
-    assert torch.equal(run(patched(model, structure=0.0, detail=0.0), kind, mode=mode), plain)
+    assert torch.equal(run(patched(model), kind, mode=mode, steps=2), gated)  # two runs in a row
+    assert torch.equal(run(patched(model).clone(), kind, mode=mode, steps=2), gated)
+    assert torch.equal(run(patched(model, structure=0.0, detail=0.0), kind, mode=mode, steps=2), plain)
     assert_untouched(model, before)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_empty_mask_returns_the_edit(tiny_model: Any, patched: Any, run: Any, latents: Any, kind: str) -> None:
     edited = latents(kind)[1]
-    assert torch.equal(run(patched(tiny_model(kind)), kind, face=torch.zeros(64, 96)), edited)
+    assert torch.equal(run(patched(tiny_model(kind)), kind, face=torch.zeros(64, 96), steps=2), edited)
 
 
 @pytest.mark.parametrize("kind", ["sd15", "sd3", "flux", "qwen", "zimage"])
@@ -75,35 +75,35 @@ def test_outside_the_mask_the_latent_is_the_edits_own(
 def test_features_evaluated_again_give_the_recorded_result(
         tiny_model: Any, patched: Any, run: Any, core: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = patched(tiny_model(kind))
-    recorded = run(model, kind)
-    again = run(model, kind, recompute_sources=True)
+    recorded = run(model, kind, steps=2)
+    again = run(model, kind, steps=2, recompute_sources=True)
     torch.testing.assert_close(again, recorded, rtol=1e-3, atol=1e-3)  # kept in half
     monkeypatch.setattr(core, "RECORD_SHARE", 0.0)
-    assert torch.equal(run(model, kind), again)  # where there is no room
+    assert torch.equal(run(model, kind, steps=2), again)  # where there is no room
 
 
 @pytest.mark.parametrize("kind", ["sd15", "sd3", "flux"])
 def test_split_guidance_halves_give_the_same(
         host: Host, tiny_model: Any, patched: Any, run: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = patched(tiny_model(kind))
-    whole = run(model, kind, cfg=3.0)
-    assert not torch.equal(whole, run(model, kind, cfg=1.0))
+    whole = run(model, kind, cfg=3.0, steps=2)
+    assert not torch.equal(whole, run(model, kind, cfg=1.0, steps=2))
     base = importlib.import_module("comfy.model_base")
     # the host packs conditionings into one forward only while this says that they fit
     monkeypatch.setattr(base.BaseModel, "memory_required", lambda *a, **k: 1 << 60)
-    torch.testing.assert_close(run(model, kind, cfg=3.0), whole, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(run(model, kind, cfg=3.0, steps=2), whole, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["sd15", "sd3"])
 def test_a_lora_acts_and_leaves_no_trace(tiny_model: Any, patched: Any, run: Any, kind: str) -> None:
     model = patched(tiny_model(kind))
-    plain, before = run(model, kind), fingerprint(model)
+    plain, before = run(model, kind, steps=2), fingerprint(model)
     tuned = model.clone()
     key = next(k for k in model.model.state_dict() if k.endswith(("attn1.to_q.weight", "attn.qkv.weight")))
     tuned.add_patches({key: ("diff", (torch.full_like(model.model.state_dict()[key], 0.2),))})
-    assert not torch.equal(run(tuned, kind), plain)
+    assert not torch.equal(run(tuned, kind, steps=2), plain)
     tuned.unpatch_model()
-    assert torch.equal(run(model, kind), plain)
+    assert torch.equal(run(model, kind, steps=2), plain)
     assert_untouched(model, before)
 
 
@@ -126,10 +126,10 @@ def test_another_packs_override_before_and_after_ours_still_acts(
     before.model_options["transformer_options"]["optimized_attention_override"] = others[0]
     before = patched(before)
     after.model_options["transformer_options"]["optimized_attention_override"] = others[1]
-    first, second = run(before, kind), run(after, kind)
+    first, second = run(before, kind, steps=2), run(after, kind, steps=2)
     assert others[0].calls == others[1].calls > 0
     assert torch.equal(first, second)
-    assert not torch.equal(first, run(patched(tiny_model(kind)), kind))
+    assert not torch.equal(first, run(patched(tiny_model(kind)), kind, steps=2))
     assert before.model_options["transformer_options"]["optimized_attention_override"] is others[0]
 
 
