@@ -22,8 +22,8 @@ def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutpu
     """A node's `execute` that first checks what it was given: choices, then numbers, switches and texts, then sockets.
 
     Choices must be among their options, numbers in the range of their widget; pictures, masks and latents must be
-    there, and pictures and masks must hold fractions alone. An input that the node's `validate_inputs` names is the
-    node's own to check where it is a text, or a number beside choices that are numbers. Raises ValueError, one
+    there, and pictures and masks must hold fractions alone. A choice or a text that the node's `validate_inputs` names
+    is the node's own to check where a text comes, or a number beside choices that are numbers. Raises ValueError, one
     sentence that names the input, for anything else.
     """
     signature = inspect.signature(execute)
@@ -38,7 +38,8 @@ def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutpu
         own = inspect.signature(cls.validate_inputs).parameters
         for one in sorted(inputs, key=lambda one: _ORDER.get(one.get_io_type(), len(_ORDER))):
             numbers = (int,) if any(str(choice).isdigit() for choice in getattr(one, "options", None) or ()) else ()
-            if not (one.id in own and isinstance(values[one.id], (str, *numbers))):
+            told = one.get_io_type() in ("COMBO", "STRING") and isinstance(values[one.id], (str, *numbers))
+            if not (one.id in own and told):
                 values[one.id] = _checked(one, values[one.id])
         return execute(cls, **{name: value for name, value in values.items() if name not in (of_class, more)})
 
