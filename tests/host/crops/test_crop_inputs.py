@@ -163,7 +163,7 @@ def test_a_prompt_of_the_whole_edit_equals_cropping_the_picture_first(
     model, vae = models
     size = CROPS[FAMILY]
     common = dict(model=model, vae=vae, original=pictures[0], edited=pictures[1], analyzer=analyzer, crop_size=size,
-                  guard=False, steps=6)
+                  guard=False, steps=2)
     whole = call("RestoreIdentity", **common, positive=prompt())[0]
     plain = call("RestoreIdentity", **common)[0]
 
@@ -174,7 +174,7 @@ def test_a_prompt_of_the_whole_edit_equals_cropping_the_picture_first(
     latents = [{"samples": vae.encode(picture)} for picture in (original, edited)]
     gated = call("Entanglement", model=call("AttentionDisentangle", model=model)[0])[0]
     latent = call("AdaptiveMixingSampler", model=gated, original_latent=latents[0], edited_latent=latents[1],
-                  face_mask=face, element_mask=element, steps=6, positive=cropped)[0]
+                  face_mask=face, element_mask=element, steps=2, positive=cropped)[0]
     restored = call("ReturnDetail", restored=vae.decode(latent["samples"]), original=original, edited=edited,
                     original_latent=latents[0], edited_latent=latents[1], vae=vae, face_mask=face,
                     element_mask=element)[0]
