@@ -209,6 +209,8 @@ def judge_faces(world: World) -> Subject:
             "crops": Trial((strange,)),
             "paste": Trial((record,)),
             "guard": Trial(given={"crops": strange}),
+            # nearly the edit: it gains little
+            "least_gain": Trial(given={"crops": torch.lerp(world.crops[1], world.crops[0], 0.3)}),
             # the machine's best one did not find these faces, and the node says so
             "analyzer": Trial((LEFT_OUT,), may_fail=True),
         },

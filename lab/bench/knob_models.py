@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..toys import TEXT
 from .knob_world import LEFT_OUT, Look, Seen, Subject, Trial, World
 
 FEW = {"steps": 4}
@@ -76,9 +77,9 @@ def id_entanglement(world: World) -> Subject:
 def adaptive_mixing_sampler(world: World) -> Subject:
     original, edited = world.latents
     face = world.crops[2]
-    unet = world.unet  # the lab's transformer is of a kind that was trained with zeros for an empty prompt
+    unet = world.unet  # the lab's own models were trained with zeros for an empty prompt: a toy of SD 1.5 asks for it
     first, second = unet.latents
-    heard = {"model": unet.listening_gated, "original_latent": first, "edited_latent": second,
+    heard = {"model": unet.gates(unet.other_model), "original_latent": first, "edited_latent": second,
              "face_mask": unet.crops[2]}
     return Subject(
         {"model": world.gated, "original_latent": original, "edited_latent": edited, "face_mask": face, **world.run},
@@ -91,7 +92,7 @@ def adaptive_mixing_sampler(world: World) -> Subject:
             "edited_latent": Trial((original,)),
             "face_mask": Trial((0.5 * face,)),
             "element_mask": Trial((world.crop_cover,)),
-            "clip": Trial((small_clip(0),), heard, look=lambda outputs: [unet.decode(outputs[0]["samples"])]),
+            "clip": Trial((small_clip(0, TEXT),), heard, look=lambda outputs: [unet.decode(outputs[0]["samples"])]),
             **{name: Trial(given=LONG) for name in ("solver_start", "solver_end")},
         },
     )
@@ -193,7 +194,7 @@ def restore_identity(world: World) -> Subject:
             "vae": Trial((LEFT_OUT,)),
             "analyzer": Trial((LEFT_OUT,), {"no_face": "pass through"}),
             "element_mask": Trial((world.half_covered,)),
-            "clip": Trial((small_clip(0),), heard),
+            "clip": Trial((small_clip(0, TEXT),), {**heard, "model": unet.other_model}),
             "prompt": Trial(("a photo of a face",), {**heard, "clip": small_clip(0)}),
             "photos": Trial(given={"original": photos, "edited": edit}),
             "pairs": Trial(("1=skip",)),
