@@ -25,11 +25,18 @@ SHOW = """async ([workflow, vue]) => {
     await app.extensionManager.setting.set("Comfy.VueNodes.Enabled", vue);
     await app.extensionManager.setting.set("Comfy.Minimap.Visible", false);
     await app.loadGraphData(workflow);
-    const node = app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity");
-    app.canvas.ds.scale = 0.8;
-    app.canvas.ds.offset = [60 - node.pos[0], 40 - node.pos[1]];
-    app.canvas.setDirty(true, true);
 }"""
+IN_SIGHT = """() => {
+    const node = app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity");
+    const offset = [60 - node.pos[0], 40 - node.pos[1]], last = app.canvas.ds.offset;
+    const there = app.canvas.ds.scale === 0.8 && offset.every((one, i) => Math.abs(one - last[i]) < 1);
+    app.canvas.ds.scale = 0.8;
+    app.canvas.ds.offset = offset;
+    app.canvas.setDirty(true, true);
+    const box = document.querySelector(".efm-reset")?.getBoundingClientRect();
+    return there && box && box.top > 0 && box.bottom < innerHeight;
+}"""
+"""Bring the node into view; whether it was there already (Nodes 2.0 spreads a graph some time after it was loaded)."""
 OPENED = "() => app.extensionManager.workflow?.activeWorkflow && app.graph.nodes.length > 0"
 """Whether the front end has loaded what it opens by itself, which would come over ours."""
 PAIRS = """() => app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity")
@@ -65,6 +72,7 @@ def shown(front_end: FrontEnd, workflow: dict[str, Any], vue: bool) -> Page:
     page.evaluate(SHOW, [workflow, vue])
     assert page.evaluate(RUN) == "success"
     page.locator(FACES).first.wait_for(timeout=30_000)
+    page.wait_for_function(IN_SIGHT, polling=300, timeout=30_000)
     return page
 
 
