@@ -19,7 +19,6 @@ from typing import Any
 from .failure import Failure
 from .paths import LOGS, PACK_NAME
 
-
 FAREWELL = "Stopped server"
 """What the host writes when it has been asked to end; after it, it only empties its folder of temporary files."""
 
