@@ -7,8 +7,9 @@ the mouth at the left of the picture, the corner at its right (for a face that i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -230,3 +231,16 @@ class CropResult:
     face_mask: torch.Tensor
     element_mask: torch.Tensor
     record: PasteRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """A person as tokens of a prompt, fitted on their photos.
+
+    name: of the embedding file. vectors: by text encoder, (K, width) float32, its inputs. context: the host's
+    conditioning of the prompt that they were fitted in, which a model takes as it is.
+    """
+
+    name: str
+    vectors: Mapping[str, torch.Tensor]
+    context: list[list[Any]]

@@ -59,7 +59,7 @@ def try_it() -> Template:
         note(text), Node("sample", "EditedIDSamplePictures", (440, 40), (340, 420), "Sample Pictures"),
         restorer(("sample", 0), ("sample", 1), (900, 40)), saved((1440, 40)),
     ), (Group("Pictures", (420, -40, 380, 520), "#3f789e"), Group("Restore", (880, -40, 460, 1120), "#8A8"),
-        Group("Result", (1420, -40, 440, 520), "#A88")), ((("sample", "kind"), ("restore", "strength")), "save"))
+        Group("Result", (1420, -40, 440, 520), "#A88")), ((("sample", "kind"), ("restore", "skin_tone")), "save"))
 
 
 def group_picture() -> Template:

@@ -37,12 +37,13 @@ def note(text: str, at: tuple[int, int] = (0, 0), size: tuple[int, int] = (360, 
 
 
 def picture(key: str, title: str, at: tuple[int, int], **more: Any) -> Node:
-    return Node(key, "LoadImage", at, (340, 330), title, absent=True, **more)
+    called = title.split(" · ")[-1].lower()
+    return Node(key, "LoadImage", at, (340, 330), title, absent=True, labels={"image": called}, **more)
 
 
 def checkpoint(model: dict[str, str], at: tuple[int, int] = (440, 40)) -> Node:
     return Node("model", "CheckpointLoaderSimple", at, (340, 100), "Model", values={"ckpt_name": model["name"]},
-                models=(model,))
+                models=(model,), labels={"ckpt_name": "model"})
 
 
 def restorer(original: Link, edited: Link, at: tuple[int, int], model: Link | None = None, vae: Link | None = None,

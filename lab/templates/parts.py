@@ -20,7 +20,8 @@ Definitions = Mapping[str, Any]
 @dataclass(frozen=True)
 class Node:
     """A node of a template. values: widgets that differ from their default; absent: no widget value is stored, so that
-    the front end takes the user's first file. models: files that it needs, with their address."""
+    the front end takes the user's first file. models: files that it needs, with their address. labels: what widgets
+    are called here, where their own name (a LoadImage's "image") says too little beside another one's in App mode."""
 
     key: str
     type: str
@@ -31,6 +32,7 @@ class Node:
     values: Mapping[str, Any] = field(default_factory=dict)
     absent: bool = False
     models: Sequence[Mapping[str, str]] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ def _node(node: Node, number: int, links: list[list[Any]], places: Mapping[tuple
         kind = given[name][0]
         entry = {"name": name, "type": "COMBO" if isinstance(kind, list) else kind,
                  "link": places.get((node.key, name))}
+        if name in node.labels:
+            entry["label"] = node.labels[name]
         made["inputs"].append({**entry, "widget": {"name": name}} if name in widgets else entry)
     for slot, (kind, name) in enumerate(zip(definition["output"], definition["output_name"])):
         made["outputs"].append({"name": name, "type": kind,

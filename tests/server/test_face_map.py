@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 from door.paths import ROOT
 
 from .conftest import FrontEnd
-from .test_workflows import RUN
+from .test_workflows import OPENED, RUN
 
 pytestmark = pytest.mark.every_host
 
@@ -37,8 +37,6 @@ IN_SIGHT = """() => {
     return there && box && box.top > 0 && box.bottom < innerHeight;
 }"""
 """Bring the node into view; whether it was there already (Nodes 2.0 spreads a graph some time after it was loaded)."""
-OPENED = "() => app.extensionManager.workflow?.activeWorkflow && app.graph.nodes.length > 0"
-"""Whether the front end has loaded what it opens by itself, which would come over ours."""
 PAIRS = """() => app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity")
     .widgets.find((widget) => widget.name === "pairs").value"""
 FACES, PHOTOS = ".efm button.efm-face", ".efm .efm-photo"

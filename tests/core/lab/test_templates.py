@@ -36,6 +36,17 @@ def test_a_template_explains_itself(file: Path) -> None:
             assert model["name"] == node["widgets_values"][0] and model["url"].endswith(model["name"])
 
 
+def test_app_mode_tells_the_photo_from_the_edit() -> None:
+    apps = [graph for graph in map(loaded, FILES) if "linearData" in graph["extra"]]
+    assert len(apps) == 6
+    for graph in apps:
+        sockets = {(node["id"], one["name"]): one for node in graph["nodes"] for one in node["inputs"]}
+        shown = [sockets[number, name] for number, name in graph["extra"]["linearData"]["inputs"]]
+        names = [one.get("label", one["name"]) for one in shown]
+        assert len(set(names)) == len(names) and not {"image", "ckpt_name"} & set(names)
+        assert graph["extra"]["linearData"]["outputs"] == [n["id"] for n in graph["nodes"] if n["type"] == "SaveImage"]
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_no_wire_runs_behind_a_node(file: Path) -> None:
     assert hidden(loaded(file)) == []
