@@ -3,6 +3,7 @@
 // Works in the classic renderer and in Nodes 2.0: a plain DOM widget, and nothing of it is stored in the workflow.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import { say, told } from "../words.js";
 
 const NODE = "EditedIDRestoreIdentity";
 const SAYS_ONLY = "EditedIDSuperResolveFace"; // its result is shown by the front end itself
@@ -41,15 +42,15 @@ class Result {
     this.index = 0;
     this.stage = make("div", { className: "editedid-stage", hidden: true });
     this.stage.setAttribute("role", "status");
-    this.before = make("img", { alt: "The edit, before" });
-    this.after = make("img", { alt: "The restored picture, after" });
-    this.names = [make("span", { textContent: "before" }), make("span", { textContent: "after" })];
+    this.before = make("img", { alt: say("The edit, before") });
+    this.after = make("img", { alt: say("The restored picture, after") });
+    this.names = [make("span", { textContent: say("before") }), make("span", { textContent: say("after") })];
     this.names[0].style.left = this.names[1].style.right = "4px";
     this.figure = make("figure", { className: "editedid-compare", hidden: true }, this.before, this.after, ...this.names);
     this.slider = make("input", { type: "range", min: 0, max: 100, value: 50 });
-    this.slider.setAttribute("aria-label", "How much of the picture is shown as before");
+    this.slider.setAttribute("aria-label", say("How much of the picture is shown as before"));
     this.slider.addEventListener("input", () => this.divide());
-    this.steps = [this.stepper("‹", "Previous picture", -1), this.stepper("›", "Next picture", 1)];
+    this.steps = [this.stepper("‹", say("Previous picture"), -1), this.stepper("›", say("Next picture"), 1)];
     this.count = make("span");
     this.bar = make("div", { className: "editedid-bar", hidden: true }, this.slider, this.steps[0], this.count, this.steps[1]);
     this.text = make("ul", { className: "editedid-text", hidden: true });
@@ -99,7 +100,7 @@ class Result {
     this.say("");
     const after = output.images ?? [], before = output.editedid_before ?? [];
     this.pictures = after.map((file, i) => [address(before[i] ?? file), address(file)]);
-    const line = (text, className) => make("li", { textContent: text, className });
+    const line = (text, className) => make("li", { textContent: told(text), className });
     this.text.replaceChildren(...(output.editedid_lines ?? []).map((text) => line(text, "line")),
       ...(output.editedid_cautions ?? []).map((text) => line(text, "caution")));
     this.text.hidden = !this.text.children.length;
@@ -150,7 +151,7 @@ app.registerExtension({
   setup() {
     api.addEventListener("editedid.progress", ({ detail }) => {
       const id = String(detail.node).split(":").pop();
-      for (const node of results()) if (String(node.id) === id) node.editedidResult.say(detail.text);
+      for (const node of results()) if (String(node.id) === id) node.editedidResult.say(told(detail.text));
     });
     for (const end of ["execution_interrupted", "execution_error", "execution_success", "execution_start"])
       api.addEventListener(end, () => results().forEach((node) => node.editedidResult.say("")));
