@@ -80,4 +80,4 @@ def test_the_line_of_every_face_is_told_in_chinese() -> None:
     for line in lines:
         told = told_in_chinese(line)
         assert not re.search("[A-Za-z]", told.replace("min_similarity", "")), told
-    assert told_in_chinese(lines[1]) == "第 2 张脸：0.29 → 0.52，已还原，来自照片 2；其中 14% 保留编辑图"
+    assert told_in_chinese(lines[1]) == "\u7b2c 2 \u5f20\u8138\uff1a0.29 \u2192 0.52\uff0c\u5df2\u8fd8\u539f\uff0c\u6765\u81ea\u7167\u7247 2\uff1b\u5176\u4e2d 14% \u4fdd\u7559\u7f16\u8f91\u56fe"

@@ -65,7 +65,8 @@ class Result {
     this.element.addEventListener("pointerdown", (event) => event.stopPropagation());
     this.element.addEventListener("wheel", (event) => event.target.closest(".editedid-text") && event.stopPropagation());
     const widget = node.addDOMWidget("result", "EDITEDID_RESULT", this.element, {
-      serialize: false, hideOnZoom: false, getMinHeight: () => (this.pictures.length ? 330 : 24), getValue: () => "", setValue: () => {},
+      serialize: false, hideOnZoom: false, hideInPanel: true,
+      getMinHeight: () => (this.pictures.length ? 330 : 24), getValue: () => "", setValue: () => {},
     });
     widget.serialize = false;
     node.hideOutputImages = true; // Nodes 2.0: the picture is shown here
@@ -124,7 +125,7 @@ function addStage(node) {
   stage.setAttribute("role", "status");
   Object.assign(stage.style, { font: "12px/20px system-ui, sans-serif", minHeight: "20px", color: "var(--input-text, #ddd)" });
   const widget = node.addDOMWidget("stage", "EDITEDID_STAGE", stage, {
-    serialize: false, hideOnZoom: false, getMinHeight: () => 20, getMaxHeight: () => 20, getValue: () => "", setValue: () => {},
+    serialize: false, hideOnZoom: false, hideInPanel: true, getMinHeight: () => 20, getMaxHeight: () => 20, getValue: () => "", setValue: () => {},
   });
   widget.serialize = false;
   node.editedidResult = { say: (words) => (stage.textContent = words) };
