@@ -17,7 +17,7 @@ from .choices import one_of
 from .crops.cut import Alignment
 from .engines.edited_id.attention.settings import Disentangle, Entangle
 from .engines.edited_id.settings import SampleSettings
-from .engines.super_resolution.settings import SuperResolution
+from .engines.super_resolution.settings import SuperResolution, TokenFit
 from .faces.detect import Order
 from .faces.match import DOUBT, SAME_PERSON, Choice
 from .masks.part_weights import PartWeights
@@ -131,11 +131,11 @@ class RestoreConfig:
     """Everything that a restoration depends on, except its pictures, its model and its analyzer.
 
     engine: what restores a crop. parts: how much of each part of a face comes from the photo. sampling, entangle,
-    disentangle: EditedID's run. super_resolution: that engine's. strength_by_drift: how far strength follows the drift
-    of a face, 0 to 1. detail: share of the autoencoder's lost detail that is given back, 0 to 1.
-    prompt: words for every face where no conditioning is given; "" is the model's true empty prompt. quality: one
-    choice that sets others (`resolved`). tries: different runs of each face, of which the best is taken;
-    most_evaluations: a face gets no further try that would lead past so many.
+    disentangle: EditedID's run. super_resolution: that engine's. token_fit: how a person's tokens are fitted.
+    strength_by_drift: how far strength follows the drift of a face, 0 to 1. detail: share of the autoencoder's lost
+    detail that is given back, 0 to 1. prompt: words for every face where no conditioning is given; "" is the model's
+    true empty prompt. quality: one choice that sets others (`resolved`). tries: different runs of each face, of which
+    the best is taken; most_evaluations: a face gets no further try that would lead past so many.
     """
 
     engine: EngineName = "edited id"
@@ -148,6 +148,7 @@ class RestoreConfig:
     entangle: Entangle = field(default_factory=Entangle)
     disentangle: Disentangle = field(default_factory=Disentangle)
     super_resolution: SuperResolution = field(default_factory=SuperResolution)
+    token_fit: TokenFit = field(default_factory=TokenFit)
     strength_by_drift: float = 0.0
     detail: float = 1.0
     prompt: str = ""

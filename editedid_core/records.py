@@ -7,8 +7,9 @@ the mouth at the left of the picture, the corner at its right (for a face that i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,7 +191,8 @@ class FaceCrop:
 
     to_image: (2, 3) float64, takes crop pixels to pixels of the edited picture (a similarity).
     to_original: (2, 3) float64, takes crop pixels to pixels of the original photo (the global part of the warp).
-    size: side of the crop in pixels. frame: index of the edited picture in its batch.
+    size: side of the crop in pixels. frame: index of the edited picture in its batch. glasses: whether the edited face
+    wears some; False where the faces were not read.
     """
 
     pair: FacePair
@@ -198,6 +200,7 @@ class FaceCrop:
     to_original: NDArray[np.float64]
     size: int
     frame: int
+    glasses: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,3 +231,16 @@ class CropResult:
     face_mask: torch.Tensor
     element_mask: torch.Tensor
     record: PasteRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """A person as tokens of a prompt, fitted on their photos.
+
+    name: of the embedding file. vectors: by text encoder, (K, width) float32, its inputs. context: the host's
+    conditioning of the prompt that they were fitted in, which a model takes as it is.
+    """
+
+    name: str
+    vectors: Mapping[str, torch.Tensor]
+    context: list[list[Any]]

@@ -4,6 +4,7 @@
     model = make(toy)                     # a MODEL as a loader node returns it
     pair = latents(toy, 8, 12)            # two random latents of that family
     prompt = conditioning(toy)            # what a text encoder would give
+    clip = text_encoder()                 # a CLIP whose tokens the toys with text of TEXT numbers take
 
 Names and widths follow the host's classes; what a host does not have is told by `exists`.
 """
@@ -206,6 +207,23 @@ def make(toy: Toy, seed: int = 0) -> Any:
     fill(model.diffusion_model, seed, toy.unused)
     cpu = torch.device("cpu")
     return patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
+
+
+def text_encoder(width: int = TEXT, seed: int = 0) -> Any:
+    """A fresh CLIP as SD 1.5 has it, with the host's own tokenizer, two layers of random weights and tokens of `width`
+    numbers of a trained one's size."""
+    sd, sd1_clip, base, paths = (importlib.import_module(name) for name in (
+        "comfy.sd", "comfy.sd1_clip", "comfy.supported_models_base", "folder_paths"))
+    small = dict(hidden_size=width, num_hidden_layers=2, num_attention_heads=2, intermediate_size=2 * width)
+    target = base.ClipTarget(sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel)
+    clip = sd.CLIP(target, embedding_directory=paths.get_folder_paths("embeddings"),
+                   model_options={"clip_l_model_config": small})
+    fill(clip.cond_stage_model, seed)
+    with torch.no_grad():
+        for name, weights in clip.cond_stage_model.named_parameters():
+            if "_embedding." in name:
+                weights.mul_(0.015 * math.sqrt(width))
+    return clip
 
 
 def weight_key(model: Any) -> str:

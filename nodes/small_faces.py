@@ -11,14 +11,16 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..editedid_core.choices import one_of
+from ..editedid_core.comfy.fit_identity import with_identity
 from ..editedid_core.comfy.progress import RunProgress, stop_if_asked
 from ..editedid_core.config import SMALL_FACE
 from ..editedid_core.engines.super_resolution.settings import SURROUNDINGS
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.preview import numbered_boxes
+from ..editedid_core.records import Identity
+from ..editedid_core.restore.reference_photos import find_person
 from ..editedid_core.restore.small_face import (
     damage_of,
-    find_person,
     find_small,
     pair_small,
     true_pixels,
@@ -105,6 +107,8 @@ class SuperResolveFace(io.ComfyNode):
                 analyzer_input(),
                 io.Conditioning.Input("positive", optional=True, tooltip="Optional prompt of the face; few models need "
                                       "one."),
+                types.Identity.Input("person", optional=True, tooltip="A person from Fit Identity, fitted on this very "
+                                     "model. Their tokens tell the model whom to draw, beside the prompt."),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The picture with the person's face."),
@@ -122,7 +126,7 @@ class SuperResolveFace(io.ComfyNode):
     def execute(cls, image: torch.Tensor, references: torch.Tensor, crop_size: str | int, scale: str, trust: float,
                 identity: float, surroundings: str, noise_pattern: int, guard: bool, model: Any = None, vae: Any = None,
                 bounding_box: Any = None, analyzer: FaceAnalyzer | None = None,
-                positive: Any = None) -> io.NodeOutput:
+                positive: Any = None, person: Identity | None = None) -> io.NodeOutput:
         config = DEFAULTS.changed({
             "crop.size": chosen_size(crop_size, "crop_size"), "guard.enabled": guard,
             "super_resolution.scale": scale_of_choice(scale),
@@ -130,8 +134,8 @@ class SuperResolveFace(io.ComfyNode):
             "super_resolution.surroundings": one_of(surroundings, SURROUNDINGS, "surroundings"),
             "super_resolution.noise_seed": noise_pattern,
         })
-        done, seconds = run_restoration(config, references, image, model, vae, analyzer, positive,
-                                        say=RunProgress(), box=bounding_box)
+        done, seconds = run_restoration(config, references, image, model, vae, analyzer,
+                                        with_identity(positive, person), say=RunProgress(), box=bounding_box)
         result = for_host(done.image)
         report = {**done.report(), "warnings": done.warnings(), "seconds": round(seconds, 3)}
         return io.NodeOutput(result, done.mask, json.dumps(report, indent=1), ui=preview(result, cls))

@@ -4,6 +4,7 @@
   EDITEDID_FACES     editedid_core.records.Faces
   EDITEDID_PAIRS     editedid_core.records.FacePairs
   EDITEDID_PASTE     editedid_core.records.PasteRecord
+  EDITEDID_IDENTITY  editedid_core.records.Identity
 """
 
 from comfy_api.latest import io
@@ -12,6 +13,7 @@ Analyzer = io.Custom("EDITEDID_ANALYZER")
 Faces = io.Custom("EDITEDID_FACES")
 Pairs = io.Custom("EDITEDID_PAIRS")
 Paste = io.Custom("EDITEDID_PASTE")
+Identity = io.Custom("EDITEDID_IDENTITY")
 
 # The newest hosts name these two in comfy_api; the wire name is the same on all hosts.
 FaceLandmarks = io.Custom("FACE_LANDMARKS")

@@ -22,8 +22,9 @@ from .caution import cautions, small_cautions
 from .frames import decided_together, match_sequence, steady_masks
 from .guard import judge
 from .rank import rank
+from .reference_photos import find_person
 from .report import Decision, FaceReport, PictureReport, Restoration, box_of, photo_of
-from .small_face import find_person, find_small, pair_small, whole_crop
+from .small_face import find_small, pair_small, whole_crop
 from .stages import Prepared, cut, find, find_in_frames, job, left_alone, match, shape_and_tone, with_crop_size
 
 _STRIP = 128  # rows that are compared at a time

@@ -16,15 +16,14 @@ from ..config import FindConfig, RestoreConfig
 from ..crops.register import register
 from ..engines.super_resolution.settings import SuperResolution
 from ..faces.analyzers.protocol import FaceAnalyzer
-from ..faces.detect import detect
 from ..faces.find import find_faces
-from ..faces.match import group_people
 from ..faces.similarity import person_similarity
 from ..geometry.affine import apply, crop_frame, pixel_grid, scale_of
 from ..geometry.resample import resample
 from ..pictures import to_rgb
 from ..records import Face, FacePair, FacePairs, Faces, Placement
 from ..ticks import Tick, nothing
+from .reference_photos import main_person
 
 MEASURED_AT = 64
 """Side of the crop in which damage is measured."""
@@ -46,14 +45,6 @@ _FOUND = 4.0
 
 SHARP = (16.0, 32.0)
 """True pixels across a crop from which its own bands tell who it is, and from which they tell everything (drawn)."""
-
-
-def find_person(references: Tensor, analyzer: FaceAnalyzer, config: FindConfig, tick: Tick = nothing) -> Faces:
-    """The faces of the photos (P, h, w, C). Raises ValueError where none of them shows one."""
-    photos = detect(references, analyzer, config.threshold, config.min_face, config.order, on_frame=tick)
-    if not photos.faces:
-        raise ValueError("references: no face was found in any photo; use larger or clearer photos.")
-    return photos
 
 
 def find_small(image: Tensor, analyzer: FaceAnalyzer, config: FindConfig, box: Any = None, tick: Tick = nothing,
@@ -86,16 +77,13 @@ def pair_small(original: Tensor, image: Tensor, photos: Faces, faces: Faces, con
 
     Photos of the pairs come in the order of how well they explain the face. Notes name photos of somebody else.
     """
-    people = sorted(group_people(photos.faces, config.match.same_person), key=len, reverse=True)
-    person, others = people[0], tuple(face for other in people[1:] for face in other)
+    person, others, notes = main_person(photos, config.match.same_person)
     pairs, left = [], []
     for frame in range(faces.frames):
         tick()
         chosen = _likest(person, faces.in_frame(frame))
         pairs.append(_placed(original, image, person, chosen, config))
         left += [face for face in faces.in_frame(frame) if face is not chosen]
-    notes = tuple(f"{photos.label(face).capitalize()} of the photos shows another person than most of them; it is not "
-                  "used." for face in others)
     return FacePairs(tuple(pairs), others, tuple(left), notes=notes)
 
 

@@ -68,13 +68,14 @@ class Methods:
         self.host = DiffusionMethods(family, models)
         self.analyzer = InsightFaceAnalyzer("lab", models / "insightface" / "lab", SEARCHED_AT)
         self._small = self.host.pack("editedid_core.restore.small_face")
+        self._photos = self.host.pack("editedid_core.restore.reference_photos")
         self._preset = self.host.pack("editedid_core.config").SMALL_FACE.changed({"crop.size": self.host.crop_size})
 
     def place(self, face: SmallFace) -> Case:
         """What a rival starts from: the photo that explains the face best, and the face's points."""
         with torch.inference_mode():
             photos, image = stacked([one.image for one in face.photos]), stacked([face.small])
-            seen = self._small.find_person(photos, self.analyzer, self._preset.find)
+            seen = self._photos.find_person(photos, self.analyzer, self._preset.find)
             here = self._small.find_small(image, self.analyzer, self._preset.find)
             pair = self._small.pair_small(photos, image, seen, here, self._preset).pairs[0]
         return Case(face.photos[pair.original.frame].image, face.small, pair.original.points, pair.edited.points,

@@ -26,9 +26,11 @@ def test_the_host_s_vae_is_called_in_one_place_which_checks_its_answers() -> Non
 
 
 def test_every_run_of_a_model_checks_its_answer() -> None:
+    fit = "editedid_core/comfy/token_fit.py"  # makes no picture: it checks every error and gradient
     runs = having(r"guider\.sample\(")
-    assert runs == {"editedid_core/comfy/sampling.py", "editedid_core/comfy/region_sampling.py"}
-    assert all("require_finite(latent" in SOURCES[name] for name in runs)
+    assert runs == {"editedid_core/comfy/sampling.py", "editedid_core/comfy/region_sampling.py", fit}
+    assert all("require_finite(latent" in SOURCES[name] for name in runs - {fit})
+    assert SOURCES[fit].count("raise RuntimeError(NAN)") == 3
 
 
 def test_every_node_checks_what_it_was_given() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from lab import toys
 from lab.checkpoints import CROPS, FILES
 from lab.demo_pictures import default_triple
 from lab.inprocess import Host
@@ -112,6 +113,8 @@ def work(host: Host) -> dict[str, Callable[[], Any]]:
                                          crop_size=64, scale="8", trust=-1.0),
         "EditedIDPlaceFace": call("PlaceFace", image=edit, references=photo, analyzer=analyzer, scale="8"),
         "EditedIDMeasureDamage": call("MeasureDamage", image=edit, analyzer=analyzer),
+        "EditedIDFitIdentity": call("FitIdentity", references=photo, model=model, clip=toys.text_encoder(), vae=vae,
+                                    analyzer=analyzer, consent="a drawn person", crop_size=64),
     }
 
 

@@ -24,6 +24,7 @@ NODES = {
     "EditedIDSuperResolveFace",
     "EditedIDPlaceFace",
     "EditedIDMeasureDamage",
+    "EditedIDFitIdentity",
     "EditedIDSamplePictures",
     "EditedIDLoadEditFromFolder",
 }

@@ -6,7 +6,7 @@ import { api } from "../../../scripts/api.js";
 import { say, told } from "../words.js";
 
 const NODE = "EditedIDRestoreIdentity";
-const SAYS_ONLY = "EditedIDSuperResolveFace"; // its result is shown by the front end itself
+const SAYS_ONLY = ["EditedIDSuperResolveFace", "EditedIDFitIdentity"]; // the front end itself shows their results
 const STYLE = `
 .editedid-result { display: flex; flex-direction: column; gap: 6px; box-sizing: border-box; width: 100%; height: 100%;
   min-height: 24px; padding: 2px 4px; font: 12px/1.35 system-ui, sans-serif; color: var(--input-text, #ddd);
@@ -159,7 +159,7 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
-    if (node.comfyClass === SAYS_ONLY) addStage(node);
+    if (SAYS_ONLY.includes(node.comfyClass)) addStage(node);
     if (node.comfyClass !== NODE) return;
     node.editedidResult = new Result(node);
     const before = node.onExecuted;

@@ -32,3 +32,23 @@ class SuperResolution:
     strength: float = 0.75
     consistent_until: float = 0.58
     noise_seed: int = 0
+
+
+@dataclass(frozen=True)
+class TokenFit:
+    """How a person's tokens are fitted on a frozen model.
+
+    `tokens`: how many; `updates`: steps of the optimiser; `draws`: noise levels that one update looks at; `rate`: of an
+    update, in sizes of a word's numbers, falling to a tenth of it; `surroundings`: what a place beside the face counts
+    against one in it, 0 to 1; `checks`: how often the tokens are measured on the same draws, of which the best are
+    kept; `noise_seed`: of the draws and of the start. Rate and number of updates were set on a toy of SD 1.5 and on the
+    rendered people's transformer (2026-11); no full-size model has been fitted.
+    """
+
+    tokens: int = 4
+    updates: int = 200
+    draws: int = 2
+    rate: float = 0.1
+    surroundings: float = 0.1
+    checks: int = 8
+    noise_seed: int = 0
