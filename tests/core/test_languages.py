@@ -74,10 +74,13 @@ def test_the_line_of_every_face_is_told_in_chinese() -> None:
     box = (0.0, 0.0, 1.0, 1.0)
     faces = [FaceReport(0, box, 0.29, 0.52, 0.1, one, photo="photo 2", covered=0.14, retried=retried, shape=0.5)
              for one in Decision for retried in (True, False)]
-    alone = [LeftAlone(0, box, likeness, 0.2, chosen) for likeness, chosen in ((None, True), (None, False), (0.1, False))]
+    why = ((None, True), (None, False), (0.1, False))
+    alone = [LeftAlone(0, box, likeness, 0.2, chosen) for likeness, chosen in why]
     lines = [f"{name}: {line}" for name in ("Face 2", "Face 1 of picture 3")
              for line in [*(one.line() for one in faces), *(one.note for one in alone)]]
     for line in lines:
         told = told_in_chinese(line)
         assert not re.search("[A-Za-z]", told.replace("min_similarity", "")), told
-    assert told_in_chinese(lines[1]) == "\u7b2c 2 \u5f20\u8138\uff1a0.29 \u2192 0.52\uff0c\u5df2\u8fd8\u539f\uff0c\u6765\u81ea\u7167\u7247 2\uff1b\u5176\u4e2d 14% \u4fdd\u7559\u7f16\u8f91\u56fe"
+    assert told_in_chinese(lines[1]) == (
+        "\u7b2c 2 \u5f20\u8138\uff1a0.29 \u2192 0.52\uff0c\u5df2\u8fd8\u539f"
+        "\uff0c\u6765\u81ea\u7167\u7247 2\uff1b\u5176\u4e2d 14% \u4fdd\u7559\u7f16\u8f91\u56fe")
