@@ -23,8 +23,8 @@ _SHOWN = 0.6
 2026-11)."""
 
 _SECOND_GAIN = 0.02
-"""Likeness that a second recogniser must see gained. With either of two others beside dlib, two of four faces that had come
-out further from the person were refused, and none that was whole (46 pairs of photographs, 2026-11)."""
+"""Likeness that a second recogniser must see gained. With either of two others beside dlib, two of four faces that had
+come out further from the person were refused, and none that was whole (46 pairs of photographs, 2026-11)."""
 
 
 def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, restored: Tensor,

@@ -1,5 +1,5 @@
-"""Geometry by one analyzer, identity by another: the mesh finds faces, dlib or insightface recognises them. Where both are
-installed the one gives the identity and the other a second opinion."""
+"""Geometry by one analyzer, identity by another: the mesh finds faces, dlib or insightface recognises them. Where both
+are installed the one gives the identity and the other a second opinion."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def _second_opinion() -> FaceRecogniser | None:
     """dlib's recogniser, or None where it does not start: nobody asked for it."""
     try:
         return DlibRecogniser()
-    except (Exception, SystemExit) as error:
+    except (AnalyzerError, ImportError, OSError, RuntimeError, ValueError) as error:
         _warn_once(f"dlib does not start, so that the guard has no second opinion ({error}).")
         return None
 
