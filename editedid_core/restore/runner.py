@@ -169,7 +169,7 @@ class _Run:
             shape = share if shaped else 0.0
             covered = _covered(crops, i)
             report = replace(report, warnings=self._warnings(prepared, crops, covered, i, pair), shape=shape,
-                             covered=covered)
+                             covered=covered, spread=result.spread)
             attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode,
                                      result.notes))
             self.tick()

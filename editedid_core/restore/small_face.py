@@ -14,6 +14,7 @@ from torch import Tensor
 from ..appearance.damage import Damage, measure_damage
 from ..config import FindConfig, RestoreConfig
 from ..crops.register import register
+from ..engines.super_resolution.engine import AGREEING
 from ..engines.super_resolution.settings import SuperResolution
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..faces.find import find_faces
@@ -23,7 +24,8 @@ from ..geometry.resample import resample
 from ..pictures import to_rgb
 from ..records import Face, FacePair, FacePairs, Faces, Placement
 from ..ticks import Tick, nothing
-from .reference_photos import main_person
+from .reference_photos import agreement
+from .same_person import margin_of, tone_distance
 
 MEASURED_AT = 64
 """Side of the crop in which damage is measured."""
@@ -74,17 +76,26 @@ def _framed(frame: int, size: tuple[int, int]) -> Face:
 def pair_small(original: Tensor, image: Tensor, photos: Faces, faces: Faces, config: RestoreConfig,
                tick: Tick = nothing) -> FacePairs:
     """Pair the person whom most photos show with one face of each picture, and place it by the photos if need be.
+    Where as many show another person, the small face decides.
 
     Photos of the pairs come in the order of how well they explain the face. Notes name photos of somebody else.
     """
-    person, others, notes = main_person(photos, config.match.same_person)
-    pairs, left = [], []
+    found = agreement(photos, config.match.same_person)
+    pairs, left, notes = [], [], list(found.notes)
+    others = [*found.others, *(face for one in found.candidates for face in one if found.tied)]
     for frame in range(faces.frames):
         tick()
-        chosen = _likest(person, faces.in_frame(frame))
-        pairs.append(_placed(original, image, person, chosen, config))
-        left += [face for face in faces.in_frame(frame) if face is not chosen]
-    return FacePairs(tuple(pairs), others, tuple(left), notes=notes)
+        here = faces.in_frame(frame)
+        chosen = [_likest(person, here) for person in found.candidates]
+        tried = [_placed(original, image, person, face, config) for person, face in zip(found.candidates, chosen)]
+        pair = max(tried, key=lambda one: one.placement.margin if one.placement is not None else 0.0)
+        pairs.append(pair)
+        left += [face for face in here if face is not chosen[tried.index(pair)]]
+        if found.tied:
+            notes.append(f"The photos show {len(tried)} people, as many of each: {photos.label(pair.original)} suits "
+                         f"the face of picture {frame + 1} best and is used. Leave out the photos of the others.")
+    others = [face for face in others if not any(face is one for pair in pairs for one in pair.originals)]
+    return FacePairs(tuple(pairs), tuple(others), tuple(left), notes=tuple(notes))
 
 
 def _likest(person: Sequence[Face], faces: Sequence[Face]) -> Face:
@@ -99,10 +110,16 @@ def _placed(original: Tensor, image: Tensor, person: tuple[Face, ...], face: Fac
     laid = register(image[face.frame], face.points, shots, pixels, _FOUND if face.embedding is not None else 1.0)
     order = sorted(range(len(person)), key=lambda i: -laid.explained[i])
     photos = tuple(person[i] for i in order)
-    placement = Placement(laid.spread, max(laid.explained))
+    explained = max(laid.explained)
     if face.embedding is not None:
-        return FacePair(photos[0], face, person_similarity(person, face), photos, placement=placement)
-    return FacePair(photos[0], replace(face, points=laid.points), None, photos, placement=placement)
+        likeness = person_similarity(person, face)
+        placement = Placement(laid.spread, explained, likeness - config.match.min_similarity)
+        return FacePair(photos[0], face, likeness, photos, placement=placement)
+    placed = replace(face, points=laid.points)
+    tones = [tone_distance(image[face.frame], placed, original[photo.frame], photo, pixels)
+             for photo in photos[:AGREEING]]
+    placement = Placement(laid.spread, explained, margin_of(explained, float(np.mean(tones)), pixels))
+    return FacePair(photos[0], placed, None, photos, placement=placement)
 
 
 def damage_of(image: Tensor, face: Face) -> tuple[Damage, float]:
