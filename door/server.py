@@ -19,6 +19,9 @@ from typing import Any
 from .failure import Failure
 from .paths import LOGS, PACK_NAME
 
+FAREWELL = "Stopped server"
+"""What the host writes when it has been asked to end; after it, it only empties its folder of temporary files."""
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -117,12 +120,16 @@ class Server:
                 time.sleep(0.1)
         raise Failure(f"ComfyUI did not answer within {seconds:.0f} s: see {self.log}.")
 
-    def stop(self) -> None:
-        """Ask the server to end as Ctrl-C would, and end it if it does not."""
+    def stop(self, seconds: float = 15.0) -> None:
+        """Ask the server to end as Ctrl-C would, and end it if it does not. Once it has said that it stopped, only
+        Python's own taking down of modules is left, which takes many seconds: it has two."""
         self._process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
-        try:
-            self._process.wait(15)
-        except subprocess.TimeoutExpired:
+        end = time.monotonic() + seconds
+        while self._process.poll() is None and time.monotonic() < end:
+            if FAREWELL in self.log.read_text(encoding="utf-8", errors="replace"):
+                end = min(end, time.monotonic() + 2)
+            time.sleep(0.1)
+        if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
 

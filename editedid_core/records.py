@@ -193,7 +193,8 @@ class FaceCrop:
 
     to_image: (2, 3) float64, takes crop pixels to pixels of the edited picture (a similarity).
     to_original: (2, 3) float64, takes crop pixels to pixels of the original photo (the global part of the warp).
-    size: side of the crop in pixels. frame: index of the edited picture in its batch.
+    size: side of the crop in pixels. frame: index of the edited picture in its batch. glasses: whether the edited face
+    wears some; False where the faces were not read.
     """
 
     pair: FacePair
@@ -201,6 +202,7 @@ class FaceCrop:
     to_original: NDArray[np.float64]
     size: int
     frame: int
+    glasses: bool = False
 
 
 @dataclass(frozen=True, eq=False)

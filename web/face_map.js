@@ -24,6 +24,7 @@ function addMap(node) {
   const widget = node.addDOMWidget("face_map", "editedid_face_map", map.element, {
     serialize: false,
     hideOnZoom: false,
+    hideInPanel: true, // which would draw an empty row, and leave its own width here
     getMinHeight: () => map.height(),
     getMaxHeight: () => map.height(),
   });

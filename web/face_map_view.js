@@ -2,6 +2,8 @@
 
 import { Choices, SKIP } from "./face_map_choices.js";
 import { STYLE } from "./face_map_style.js";
+import { doubtOf, optionsOf, stateOf } from "./face_map_words.js";
+import { say, told } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const COLOURS = 8;
@@ -24,7 +26,7 @@ export class FaceMap {
     this.onResize = () => {};
     this.content = make("div", { className: "efm-content" });
     this.status = make("div", { className: "efm-status", role: "status" });
-    this.element = make("div", { className: "efm", role: "group", "aria-label": "Face map: who is who" },
+    this.element = make("div", { className: "efm", role: "group", "aria-label": say("Face map: who is who") },
       make("style", { textContent: STYLE }), this.content, this.status);
     // the graph must neither pan nor take keys while somebody works here
     for (const kind of ["pointerdown", "pointermove", "pointerup", "dblclick"]) {
@@ -48,7 +50,7 @@ export class FaceMap {
   /** Before the first run: what to do. `current` gives the text of `pairs`. */
   empty(current) {
     this.content.replaceChildren(make("p", { className: "efm-hint",
-      textContent: "Run once to see who is who." }));
+      textContent: say("Run once to see who is who.") }));
     this.say("");
     queueMicrotask(() => current() && this.say(`pairs: ${current()}`));
   }
@@ -58,7 +60,7 @@ export class FaceMap {
     this.choices = new Choices(data);
     this.written = data.pairs;
     this.draw();
-    this.say([...data.notes, current === data.pairs ? "" : "pairs was changed since this run; run again to see it."]
+    this.say([...data.notes, current === data.pairs ? "" : say("pairs was changed since this run; run again to see it.")]
       .filter(Boolean).join(" "));
     this.onResize();
   }
@@ -75,16 +77,16 @@ export class FaceMap {
     this.svg = document.createElementNS(SVG, "svg");
     this.svg.setAttribute("aria-hidden", "true");
     this.svg.classList.add("efm-lines");
-    const reset = make("button", { type: "button", className: "efm-reset", textContent: "Match all by likeness",
+    const reset = make("button", { type: "button", className: "efm-reset", textContent: say("Match all by likeness"),
       disabled: this.choices.chosen.size === 0 });
     reset.addEventListener("click", () => this.choose(() => this.choices.chosen.clear(),
-      "All faces are matched by likeness at the next run."));
+      say("All faces are matched by likeness at the next run.")));
     this.content.replaceChildren(
       make("div", { className: "efm-columns" },
-        make("div", { className: "efm-column", role: "list", "aria-label": "Faces of the edit" },
-          make("div", { className: "efm-title", textContent: "edit", role: "presentation" }), ...this.edited),
-        make("div", { className: "efm-column efm-right", role: "list", "aria-label": "Faces of the photos" },
-          make("div", { className: "efm-title", textContent: "photos", role: "presentation" }), ...this.photos),
+        make("div", { className: "efm-column", role: "list", "aria-label": say("Faces of the edit") },
+          make("div", { className: "efm-title", textContent: say("edit"), role: "presentation" }), ...this.edited),
+        make("div", { className: "efm-column efm-right", role: "list", "aria-label": say("Faces of the photos") },
+          make("div", { className: "efm-title", textContent: say("photos"), role: "presentation" }), ...this.photos),
         this.svg),
       reset);
     if (this.hidden(data)) this.content.append(make("p", { className: "efm-hint", textContent: this.hidden(data) }));
@@ -93,7 +95,7 @@ export class FaceMap {
 
   hidden(data) {
     const more = data.counts[0] - data.edited.length + data.counts[1] - data.photos.length;
-    return more > 0 ? `${more} more faces are not shown; name them in pairs.` : "";
+    return more > 0 ? say("{more} more faces are not shown; name them in pairs.", { more }) : "";
   }
 
   /** Number of the person whom a face of the edit shows, from 1; 0 for nobody. */
@@ -110,78 +112,34 @@ export class FaceMap {
 
   editCard(face, place) {
     const state = this.choices.stateOf(place);
-    const photos = this.choices.photosOf(place);
     const person = this.person(place);
-    const words = this.words(place, state, photos);
+    const words = stateOf(this.choices, place);
     const button = make("button", { type: "button", className: "efm-face", "aria-pressed": String(state === "skip"),
-      "aria-label": `Edit, ${face.label}: ${words}. Leave this face alone`,
-      title: "Click: leave this face alone, or not. Drag onto a photo: it is this person. Up and down keys: another person." },
+      "aria-label": say("Edit, {face}: {words}. Leave this face alone", { face: told(face.label), words }),
+      title: say("Click: leave this face alone, or not. Drag onto a photo: it is this person. Up and down keys: another person.") },
       make("img", { src: face.picture, alt: "", draggable: false }), this.badge(person));
     this.drags(button, place);
     button.addEventListener("keydown", (event) => this.keys(event, place));
-    const select = make("select", { "aria-label": `Who is ${face.label} of the edit?` });
-    for (const [label, value] of this.options(place)) {
+    const select = make("select", { "aria-label": say("Who is {face} of the edit?", { face: told(face.label) }) });
+    for (const [label, value] of optionsOf(this.choices, place)) {
       select.append(make("option", { textContent: label, value: JSON.stringify(value) }));
     }
     select.value = JSON.stringify(this.choices.chosen.get(place) ?? null);
     select.addEventListener("change", () => this.pair(place, JSON.parse(select.value)));
     const text = make("div", { className: "efm-words" }, select,
       make("span", { className: "efm-state", textContent: words }));
-    const doubt = this.doubt(place) ? " efm-doubt" : "";
+    const doubt = doubtOf(this.choices, place) ? " efm-doubt" : "";
     return make("div", { className: `efm-card efm-${state}${doubt}`, role: "listitem" }, button, text);
   }
 
   photoCard(photo, place) {
     const users = this.choices.data.edited.filter((_, edit) => this.choices.photosOf(edit).includes(place));
-    const alt = `Photos, ${photo.label}: person ${photo.person}, ${users.length ? "used" : "not used"}`;
+    const named = { photo: told(photo.label), person: photo.person };
+    const alt = users.length ? say("Photos, {photo}: person {person}, used", named)
+      : say("Photos, {photo}: person {person}, not used", named);
     return make("div", { className: `efm-card efm-photo${users.length ? "" : " efm-unused"}`, role: "listitem",
       "data-photo": place }, make("div", { className: "efm-face" }, make("img", { src: photo.picture, alt,
       draggable: false }), this.badge(photo.person)));
-  }
-
-  /** The state of a face of the edit in a few words. */
-  words(place, state, photos) {
-    const { data } = this.choices;
-    if (state === "skip") return "left alone";
-    if (state === "open") return "matched again at the next run";
-    if (state === "none") {
-      const refused = data.refused.find((pair) => pair.edited === place);
-      return refused ? `likely another person (${refused.likeness.toFixed(2)})` : "nobody is left for it";
-    }
-    const likeness = this.choices.likeness(place, photos);
-    const said = `person ${data.photos[photos[0]].person}${likeness === null ? "" : `, likeness ${likeness.toFixed(2)}`}`;
-    if (state === "chosen") return `${said}, as chosen`;
-    return this.doubt(place) ? `${said}; doubtful: ${this.doubt(place)}` : said;
-  }
-
-  /** What makes a match doubtful; empty where it was chosen or is sure. */
-  doubt(place) {
-    if (this.choices.stateOf(place) !== "found") return "";
-    return this.choices.data.matched.find((pair) => pair.edited === place).doubt;
-  }
-
-  /** What a face of the edit can be: [label, choice], the automatic match first. */
-  options(place) {
-    const { data } = this.choices;
-    const like = (photos) => {
-      const likeness = this.choices.likeness(place, photos);
-      return likeness === null ? "" : ` (${likeness.toFixed(2)})`;
-    };
-    const people = [...new Set(data.photos.map((photo) => photo.person))];
-    const options = [["match by likeness", null], ["leave alone", SKIP]];
-    for (const person of people) {
-      const photos = this.choices.photosOfPerson(person, place);
-      const all = photos.length > 1 ? `, all ${photos.length} photos` : "";
-      options.push([`person ${person}${all}${like(photos)}`, photos]);
-      if (photos.length > 1) {
-        for (const photo of photos) options.push([`person ${person}, ${data.photos[photo].label}${like([photo])}`, [photo]]);
-      }
-    }
-    const chosen = this.choices.chosen.get(place);
-    if (chosen && !options.some(([, value]) => JSON.stringify(value) === JSON.stringify(chosen))) {
-      options.push([`photos ${chosen.map((photo) => data.photos[photo].name).join(" + ")}${like(chosen)}`, chosen]);
-    }
-    return options;
   }
 
   /** Up and down: the next choice of the list. */
@@ -189,7 +147,7 @@ export class FaceMap {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
-    const options = this.options(place).map(([, value]) => JSON.stringify(value));
+    const options = optionsOf(this.choices, place).map(([, value]) => JSON.stringify(value));
     const now = options.indexOf(JSON.stringify(this.choices.chosen.get(place) ?? null));
     this.pair(place, JSON.parse(options[(now + step + options.length) % options.length]));
     this.edited[place].querySelector("button").focus();
@@ -204,9 +162,10 @@ export class FaceMap {
     change();
     this.draw();
     if (place !== undefined && focused) this.edited[place].querySelector(focused.toLowerCase())?.focus();
-    const label = place === undefined ? "" : this.choices.data.edited[place].label;
-    const state = place === undefined ? "" : this.words(place, this.choices.stateOf(place), this.choices.photosOf(place));
-    this.say(words ?? `Edit, ${label}: ${state}. Run again to apply it.`);
+    this.say(words ?? say("Edit, {face}: {words}. Run again to apply it.", {
+      face: told(this.choices.data.edited[place].label),
+      words: stateOf(this.choices, place),
+    }));
     this.onChange(this.choices.text());
     this.onResize();
   }
@@ -278,7 +237,7 @@ export class FaceMap {
         const from = this.middle(card, true);
         const to = this.middle(this.photos[photo].querySelector(".efm-face"), false);
         const colour = (this.choices.data.photos[photo].person - 1) % COLOURS;
-        this.line(from, to, `efm-line-${colour} efm-line-${this.doubt(place) ? "doubt" : state}${rank ? " efm-further" : ""}`);
+        this.line(from, to, `efm-line-${colour} efm-line-${doubtOf(this.choices, place) ? "doubt" : state}${rank ? " efm-further" : ""}`);
       });
     });
   }

@@ -19,6 +19,7 @@ from ..geometry.affine import (
     crop_frame,
     face_to_face,
     fit_similarity,
+    grid_under,
     inverse_affine,
     pixel_grid,
     scale_of,
@@ -139,8 +140,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     points = apply(from_image, pair.edited.points)
     dense = None if pair.edited.dense is None else apply(from_image, pair.edited.dense)
 
-    grid = pixel_grid(size, size)
-    edited = _cut(edited_image[pair.edited.frame], apply(to_image, grid), scale_of(to_image))
+    edited = _cut(edited_image[pair.edited.frame], grid_under(to_image, size, size), scale_of(to_image))
     here, there = as_68(dense), as_68(pair.original.dense)
     meshes = _meshes(pair, from_image) if alignment == "mesh" else None
     laying = None if meshes is None else lay(*meshes, size)
@@ -148,11 +148,11 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
         to_original, places = laying.to_original, laying.positions
     elif bent and here is not None and there is not None:
         to_original = fit_similarity(here, there)
-        grid = grid + bend(here, apply(inverse_affine(to_original), there)).at((0, 0, size, size))
-        places = apply(to_original, grid)
+        bent_grid = bend(here, apply(inverse_affine(to_original), there)).at((0, 0, size, size))
+        places = apply(to_original, pixel_grid(size, size) + bent_grid)
     else:
         to_original = compose(_ALIGNMENTS[alignment](pair.edited.points, pair.original.points), to_image)
-        places = apply(to_original, grid)
+        places = grid_under(to_original, size, size)
     original = _cut(original_image[pair.original.frame], places, scale_of(to_original))
 
     face = face_mask(points, dense, size)
@@ -160,31 +160,35 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     given = torch.zeros(size, size)
     if mask is not None:
         drawn = mask[pair.edited.frame % mask.shape[0]][..., None]
-        positions = apply(to_image, pixel_grid(size, size))
+        positions = grid_under(to_image, size, size)
         given = resample(drawn, positions, scale_of(to_image), padding="zeros", mode="bilinear")[..., 0]
     if meshes is None or laying is None:
         decision, strength, fine = undecided(features_in_one_state(parts, there, here)), auto_elements, _LIGHT
     else:
         decision = decide(_read_photo(pair, original_image), read_face(edited, meshes[1]), laying.mesh, parts)
-        strength, fine = auto_elements * _LAID, _fitting_light(original, edited, face * (1 - given))
-    in_light = bring_light(original, edited, face * (1 - given))
+        strength = auto_elements * _LAID
+        fine = _fitting_light(original, edited, face * (1 - given) * (1 - decision.shaved))
+    in_light = bring_light(original, edited, face * (1 - given) * (1 - decision.shaved))
     found = automatic_elements(in_light, edited, face, points, strength, glasses=not decision.read)
     covered = torch.maximum(given, torch.maximum(found * (1 - decision.person), face * decision.things))
     elements = torch.maximum(covered, face * decision.edit).clamp(0, 1)
-    # elements are not lit like skin, so light is compared once more without them
-    in_light = bring_light(original, edited, face * (1 - elements), 1.0, fine)
-    original = in_light if relight == 1 else bring_light(original, edited, face * (1 - elements), relight, fine)
-    apart = disagreement(in_light, edited, face, decision.bent, strength) * (1 - decision.edit) * (1 - decision.person)
+    # elements and hair are not lit like skin, so light is compared once more without them
+    skin = face * (1 - elements) * (1 - decision.shaved)
+    in_light = bring_light(original, edited, skin, 1.0, fine)
+    original = in_light if relight == 1 else bring_light(original, edited, skin, relight, fine)
+    apart = disagreement(in_light, edited, face, decision.bent, strength) * (1 - decision.shaved)
+    apart = apart * (1 - decision.edit) * (1 - decision.person)
     apart = whole_features(apart, parts, decision.hair) if whole else apart
     elements = torch.maximum(elements, face * apart * (1 - decision.person))
     if laying is not None:
         other_moment = 1 - 1 / (1 + (laying.turn / _MOMENT) ** 2)
-        elements = elements + (1 - elements) * other_moment * unlike_skin(in_light, edited, face, points)
+        unlike = other_moment * unlike_skin(in_light, edited, face, points) * (1 - decision.shaved)
+        elements = elements + (1 - elements) * unlike
     elements = weighted(elements, covered, face, points, weights)
     if sharpen:
         original = match_sharpness(original, edited, face * (1 - elements) * parts.together(),
                                    SOFTEST if decision.read else 1.0)
-    crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame)
+    crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame, decision.glasses)
     return crop, original, edited, face, elements
 
 
@@ -206,7 +210,7 @@ def _read_photo(pair: FacePair, original_image: torch.Tensor) -> FaceReading:
     """The photo's face in its own upright crop."""
     assert pair.original.mesh is not None
     frame = crop_frame(pair.original.points, _READ)
-    photo = _cut(original_image[pair.original.frame], apply(frame, pixel_grid(_READ, _READ)), scale_of(frame))
+    photo = _cut(original_image[pair.original.frame], grid_under(frame, _READ, _READ), scale_of(frame))
     return read_face(photo, in_frame(pair.original.mesh, inverse_affine(frame)))
 
 
@@ -217,7 +221,7 @@ def in_frame(mesh: NDArray[np.floating], to_frame: Matrix) -> NDArray[np.float64
 
 def cut_crops(image: torch.Tensor, record: PasteRecord) -> torch.Tensor:
     """The record's crops cut from a picture (B, H, W, C) of its size, (N, S, S, 3)."""
-    cuts = [_cut(image[crop.frame], apply(crop.to_image, pixel_grid(crop.size, crop.size)), scale_of(crop.to_image))
+    cuts = [_cut(image[crop.frame], grid_under(crop.to_image, crop.size, crop.size), scale_of(crop.to_image))
             for crop in record.crops]
     return torch.stack(cuts)
 

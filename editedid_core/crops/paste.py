@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..appearance.relight import relight
-from ..geometry.affine import apply, inverse_affine, pixel_grid, scale_of
+from ..geometry.affine import grid_under, inverse_affine, pixel_grid, scale_of
 from ..geometry.resample import resample
 from ..geometry.window import covered_window, sample_mask, strips, write_window
 from ..masks.outline import soft_inside
@@ -75,7 +75,7 @@ def _paste_one(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, mas
     if window is None:
         return
     if colour > 0:
-        positions = apply(crop.to_image, pixel_grid(crop.size, crop.size))
+        positions = grid_under(crop.to_image, crop.size, crop.size)
         cut = resample(to_rgb(target).cpu(), positions, scale_of(crop.to_image))
         restored = relight(_resized(restored, crop.size), cut, mask, strength=colour)
     for strip in strips(window):
@@ -89,7 +89,8 @@ def _paste_strip(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, m
     alpha = sample_mask(mask, from_image, window)[..., None]
     below = to_rgb(target[y0:y1, x0:x1]).to("cpu", torch.float32)
     zoom = restored.shape[0] / crop.size
-    positions = (apply(from_image, pixel_grid(y1 - y0, x1 - x0, x0, y0)) + 0.5) * zoom - 0.5
+    to_restored = zoom * from_image + [[0, 0, (zoom - 1) / 2]] * 2
+    positions = grid_under(to_restored, y1 - y0, x1 - x0, x0, y0)
     above = resample(restored, positions, scale_of(from_image) * zoom, padding="border").clamp(0, 1)
     write_window(target, window, below + alpha * (above - below), alpha[..., 0] > _LEAST_WEIGHT)
 

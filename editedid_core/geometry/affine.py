@@ -91,6 +91,16 @@ def face_to_face(source: ArrayLike, target: ArrayLike) -> Matrix:
     return fit_similarity(source, target, weights=[1.0, 1.0, 1.0, 0.5, 0.5])
 
 
+def grid_under(matrix: ArrayLike, height: int, width: int, x0: int = 0, y0: int = 0) -> NDArray[np.float64]:
+    """Where a map takes every pixel of a window whose top-left pixel is (x0, y0), (height, width, 2)."""
+    m = np.asarray(matrix, dtype=np.float64)
+    x, y = np.arange(x0, x0 + width, dtype=np.float64), np.arange(y0, y0 + height, dtype=np.float64)
+    grid = np.empty((height, width, 2))
+    for axis in (0, 1):
+        np.add(m[axis, 0] * x, (m[axis, 1] * y + m[axis, 2])[:, None], out=grid[..., axis])
+    return grid
+
+
 def pixel_grid(height: int, width: int, x0: int = 0, y0: int = 0) -> NDArray[np.float64]:
     """(height, width, 2) x and y of every pixel of a window whose top-left pixel is (x0, y0)."""
     y, x = np.mgrid[y0:y0 + height, x0:x0 + width].astype(np.float64)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from .affine import Matrix, apply, fit_similarity
+from .affine import Matrix, apply, fit_similarity, grid_under
 from .frontal import frontal_grid, signed_areas
 from .mean_mesh import eye_distance, mean_mesh
 from .mesh_points import SKIN
@@ -74,9 +74,8 @@ def lay(photo: NDArray[np.floating], edit: NDArray[np.floating], size: int, own:
     nodes = gaussian_filter(nodes, (_SMOOTH * unit / step, _SMOOTH * unit / step, 0))
     at = np.mgrid[:size, :size] / step
     bent = np.stack([map_coordinates(nodes[..., k], at, order=1) for k in (0, 1)], -1)
-    y, x = np.mgrid[:size, :size].astype(np.float64)
     turn = turned(head_pose(there), head_pose(np.asarray(edit, dtype=np.float64)))
-    return Laying(apply(to_original, np.stack([x, y], -1)) + bent, to_original, mesh, turn)
+    return Laying(grid_under(to_original, size, size) + bent, to_original, mesh, turn)
 
 
 def person_places(photo: Points, edit: Points, own: float = 1.0) -> Points:

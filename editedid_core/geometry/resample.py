@@ -21,22 +21,24 @@ def resample(picture: torch.Tensor, positions: NDArray[np.float64], step: float,
     """
     height, width = picture.shape[:2]
     margin = math.ceil(3 * max(step, 1.0)) + 1
-    flat = positions.reshape(-1, 2)
-    x0, y0 = (int(v) for v in np.clip(np.floor(flat.min(0)) - margin, 0, [width - 1, height - 1]))
-    x1, y1 = (int(v) for v in np.clip(np.ceil(flat.max(0)) + margin, 0, [width - 1, height - 1]))
+    least, most = (torch.from_numpy(positions).amin((0, 1)).numpy(), torch.from_numpy(positions).amax((0, 1)).numpy())
+    x0, y0 = (int(v) for v in np.clip(np.floor(least) - margin, 0, [width - 1, height - 1]))
+    x1, y1 = (int(v) for v in np.clip(np.ceil(most) + margin, 0, [width - 1, height - 1]))
     window = picture[y0:y1 + 1, x0:x1 + 1].to(torch.float32).permute(2, 0, 1)[None]  # 1CHW
     low, high = window.amin(), window.amax()
-    local = positions - [x0, y0]
+    scale, start = np.ones(2), -np.array([x0, y0], dtype=np.float64)
     if step > 1.0:
         h = max(1, round(window.shape[2] / step))
         w = max(1, round(window.shape[3] / step))
         ratio = np.array([w / window.shape[3], h / window.shape[2]])
         window = F.interpolate(window, size=(h, w), mode=mode, antialias=True, align_corners=False)
-        local = (local + 0.5) * ratio - 0.5
+        scale, start = ratio, (start + 0.5) * ratio - 0.5
     # one pixel wide pictures have no extent to normalise by; repeating the pixel gives them one
     window = F.pad(window, (0, int(window.shape[3] == 1), 0, int(window.shape[2] == 1)), mode="replicate")
     extent = np.array([window.shape[3] - 1, window.shape[2] - 1], dtype=np.float64)
-    grid = torch.from_numpy((2 * local / extent - 1).astype(np.float32)).to(window.device)[None]
+    local = positions * (2 * scale / extent)
+    local += 2 * start / extent - 1
+    grid = torch.from_numpy(local.astype(np.float32)).to(window.device)[None]
     out = F.grid_sample(window, grid, mode=mode, padding_mode=padding, align_corners=True)
     if padding == "zeros":
         low, high = low.clamp(max=0), high.clamp(min=0)

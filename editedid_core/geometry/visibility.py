@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from .frontal import SIDE, frontal_grid, signed_areas
 from .mean_mesh import mean_mesh
@@ -15,6 +16,8 @@ from .pose3d import head_pose
 _SEEN, _HIDDEN = 0.5, 0.2
 # A point is behind another part of the face when that part is nearer by this much, in eye distances
 _BEHIND = 0.06
+_SPECK = 0.01  # of the face's area
+_UPPER_LIP = 164
 
 
 def triangle_visibility(mesh: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -67,7 +70,20 @@ def shown_map(photo: NDArray[np.floating], edit: NDArray[np.floating]) -> NDArra
     share = np.where(in_edit > 1e-9, in_photo / np.maximum(in_edit, 1e-9), 1.0)
     shown = np.clip((share - _HIDDEN) / (_SEEN - _HIDDEN), 0, 1) * (1 - _covered(there)[triangles].max(1))
     values = np.append(shown, 1.0)
-    return values[frontal_grid().triangle_of].reshape(SIDE, SIDE)
+    return _without_specks(values[frontal_grid().triangle_of].reshape(SIDE, SIDE))
+
+
+def _without_specks(shown: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The map without small hidden places inside the face and above the mouth: single triangles at the wings of a nose,
+    which the mesh folds before the picture hides them. In a mouth they are teeth that the photo does not show."""
+    grid = frontal_grid()
+    pieces, count = ndimage.label(shown < 1)
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    lip = int(grid.at(mean_mesh().points[_UPPER_LIP, :2])[1])
+    held = np.unique(np.concatenate([pieces[grid.inside & ~ndimage.binary_erosion(grid.inside)], pieces[lip:].ravel()]))
+    speck = sizes < _SPECK * grid.inside.sum()
+    speck[0] = speck[held] = False
+    return np.where(speck[pieces], 1.0, shown)
 
 
 def _covered(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -38,6 +38,8 @@ _CHIN = (
     58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 435, 432, 291, 375, 321, 405, 314, 17,
     84, 181, 91, 146, 61, 212, 215,
 )
+# Where a laugh folds a cheek: from the wing of the nose past the corner of the mouth
+_CHEEKS = ((129, 36, 50, 187, 214, 212, 61, 92, 165, 98), (358, 266, 280, 411, 434, 432, 291, 322, 391, 327))
 _SOFT = 0.03  # of the areas' borders, in eye distances
 
 HAIRY = ("chin", "below lip", "upper lip", "jaw")
@@ -87,6 +89,11 @@ def beard_mask(finding: BeardFinding) -> NDArray[np.float32]:
 def beard_area() -> NDArray[np.float32]:
     """Where hair can grow on chin, jaw and upper lip, (SIDE, SIDE) in [0, 1] on the frontal grid."""
     return _areas([_CHIN, _MOUSTACHE])
+
+
+def cheek_area() -> NDArray[np.float32]:
+    """Where a laugh folds the cheeks, (SIDE, SIDE) in [0, 1] on the frontal grid."""
+    return _areas(list(_CHEEKS))
 
 
 def _areas(outlines: list[tuple[int, ...]]) -> NDArray[np.float32]:

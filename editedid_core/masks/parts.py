@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ..geometry.affine import pixel_grid
 from ..geometry.axes import face_axes
 from ..geometry.landmarks import openness
 
+_EDGE = 1.25  # half axes at which a part has faded to nothing; at three quarters it is whole
 _SAME_STATE = 0.08  # change in how far eyes or mouth are open, in parts of their width (drawn people)
 
 
@@ -50,9 +50,15 @@ def soft_ellipse(centre: NDArray[np.float64], half_width: float, half_height: fl
                  size: int) -> torch.Tensor:
     """A soft upright ellipse in a face's own axes, (size, size) float32; half axes in eye distances."""
     _, right, below, unit = face_axes(points)
-    d = pixel_grid(size, size) - centre
-    radius = np.hypot(d @ right / (half_width * unit), d @ below / (half_height * unit))
-    return torch.from_numpy(np.clip((1.25 - radius) / 0.5, 0, 1).astype(np.float32))
+    result = torch.zeros(size, size)
+    reach = _EDGE * unit * max(half_width, half_height)
+    (x0, y0), (x1, y1) = (np.clip(centre + side * reach + (0, 1)[side > 0], 0, size).astype(int) for side in (-1, 1))
+    x, y = np.arange(x0, x1) - centre[0], (np.arange(y0, y1) - centre[1])[:, None]
+    across, down = (x * axis[0] + y * axis[1] for axis in (right, below))
+    radius = np.hypot(across / (half_width * unit), down / (half_height * unit))
+    inside = np.clip((_EDGE - radius) / 0.5, 0, 1).astype(np.float32)
+    result[y0:y1, x0:x1] = torch.from_numpy(inside)
+    return result
 
 
 def features_mask(points: ArrayLike, size: int) -> torch.Tensor:

@@ -9,15 +9,11 @@ import numpy as np
 from torch import Tensor
 
 from ..config import GuardConfig, PasteConfig
-from ..crops.cut import in_frame
 from ..crops.paste import as_pasted
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..faces.detect import central_face
 from ..faces.similarity import person_similarity
-from ..geometry.affine import inverse_affine, scale_of
-from ..masks.frontal_face import frontal_face
-from ..masks.glasses import find_glasses
-from ..pictures import to_bytes
+from ..geometry.affine import scale_of
 from ..records import FaceCrop
 from .report import Decision, FaceReport, box_of
 
@@ -59,8 +55,7 @@ def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, resto
         eye_distance = float(np.linalg.norm(before.points[1] - before.points[0]))
         away = np.linalg.norm(after.points - before.points - shift, axis=1).mean()
         error = float(away) / max(eye_distance, 1e-6)
-    gain = (needed_gain(guard, similarity_before, behind_glasses(crop, as_edited)) if least_gain is None
-            else least_gain)
+    gain = needed_gain(guard, similarity_before, crop.glasses) if least_gain is None else least_gain
     decision = Decision.RESTORED
     if guard.enabled and similarity_after < similarity_before + gain:
         decision = Decision.KEPT_NO_NEARER
@@ -73,12 +68,3 @@ def needed_gain(guard: GuardConfig, before: float, glasses: bool = False) -> flo
     """Likeness that a face must gain which had `before`: where little is missing, a share of that is enough, and behind
     glasses, which hide the eyes from a recogniser, a share of what is asked of others."""
     return min(guard.least_gain * (_SHOWN if glasses else 1.0), guard.enough * (1 - before))
-
-
-def behind_glasses(crop: FaceCrop, as_edited: Tensor) -> bool:
-    """Whether the edited face wears glasses; False where it has no mesh."""
-    mesh = crop.pair.as_found.mesh
-    if mesh is None:
-        return False
-    face = frontal_face(to_bytes(as_edited[0]), in_frame(mesh, inverse_affine(crop.to_image)))
-    return find_glasses(face).present

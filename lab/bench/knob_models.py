@@ -16,7 +16,7 @@ from .knob_world import LEFT_OUT, Look, Seen, Subject, Trial, World
 
 FEW = {"steps": 4}
 FREE = {"freedom": 1.0, "strength": 0.9}
-LONG = {"steps": 30}
+LONG = {"steps": 16}
 """The solver's history starts anew where a gate opens or closes: a short run has few steps that use it."""
 PAPER = {"mode": "paper", **FEW}
 BLOCKS = {"unet": ("none", "down", "mid", "up"), "dit": ("none", "double.0", "double.1-3")}

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from editedid_core.restore.report import Decision, FaceReport, LeftAlone
+
 ROOT = Path(__file__).resolve().parents[2]
 CHINESE = re.compile("[\u4e00-\u9fff]")
 OPTIONS = {node: {name: one.get("options", ()) for name, one in described["inputs"].items()} for node, described
@@ -43,3 +45,42 @@ def test_the_chinese_help_page_names_inputs_outputs_and_options(node: str) -> No
     assert [word for word in wanted if word not in page] == []
     links = re.findall(r"\]\(([^)\s]+)\)", page)
     assert all((ROOT / "web" / "docs" / link).exists() for link in links)  # as the front end reads them
+
+
+def table(name: str) -> Any:
+    """A table of web/words_table.js: it is written as JSON."""
+    text = (ROOT / "web" / "words_table.js").read_text(encoding="utf-8")
+    return json.loads(text.split(f"export const {name} = ")[1].split(";\n")[0])
+
+
+def test_the_widgets_say_nothing_that_has_no_chinese() -> None:
+    said = {words for file in (ROOT / "web").rglob("*.js")
+            for words in re.findall(r"(?<![.\w])say\(\s*\"([^\"]+)\"", file.read_text(encoding="utf-8"))}
+    chinese = table("WORDS")["zh"]
+    assert said == set(chinese)
+    for words, told in chinese.items():
+        assert CHINESE.search(told)
+        assert sorted(re.findall(r"{\w+}", words)) == sorted(re.findall(r"{\w+}", told)), words
+
+
+def told_in_chinese(sentence: str) -> str:
+    """As web/words.js tells it."""
+    for found, said in table("RESULTS")["zh"]:
+        sentence = re.sub(found, re.sub(r"\$(\d)", r"\\\1", said), sentence, count=1, flags=re.IGNORECASE)
+    return sentence
+
+
+def test_the_line_of_every_face_is_told_in_chinese() -> None:
+    box = (0.0, 0.0, 1.0, 1.0)
+    faces = [FaceReport(0, box, 0.29, 0.52, 0.1, one, photo="photo 2", covered=0.14, retried=retried, shape=0.5)
+             for one in Decision for retried in (True, False)]
+    why = ((None, True), (None, False), (0.1, False))
+    alone = [LeftAlone(0, box, likeness, 0.2, chosen) for likeness, chosen in why]
+    lines = [f"{name}: {line}" for name in ("Face 2", "Face 1 of picture 3")
+             for line in [*(one.line() for one in faces), *(one.note for one in alone)]]
+    for line in lines:
+        told = told_in_chinese(line)
+        assert not re.search("[A-Za-z]", told.replace("min_similarity", "")), told
+    assert told_in_chinese(lines[1]) == (
+        "\u7b2c 2 \u5f20\u8138\uff1a0.29 \u2192 0.52\uff0c\u5df2\u8fd8\u539f"
+        "\uff0c\u6765\u81ea\u7167\u7247 2\uff1b\u5176\u4e2d 14% \u4fdd\u7559\u7f16\u8f91\u56fe")

@@ -39,6 +39,9 @@ IN_SIGHT = """() => {
 """Bring the node into view; whether it was there already (Nodes 2.0 spreads a graph some time after it was loaded)."""
 PAIRS = """() => app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity")
     .widgets.find((widget) => widget.name === "pairs").value"""
+IN_PANEL = """() => app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity")
+    .widgets.filter((widget) => widget.element && !widget.options.hideInPanel).map((widget) => widget.name)"""
+"""Our widgets that the side panel would draw as empty rows, and leave narrower on the node."""
 FACES, PHOTOS = ".efm button.efm-face", ".efm .efm-photo"
 
 
@@ -100,6 +103,7 @@ def test_every_control_has_a_name_and_can_be_reached_by_key(opened):
     assert len(names) == 7 and len(set(names)) == 7 and all(names)
     assert all(controls.nth(i).evaluate("(one) => one.tabIndex") == 0 for i in range(7))
     assert all(image.get_attribute("alt") is not None for image in page.locator(".efm img").all())
+    assert page.evaluate(IN_PANEL) == []
     found = Axe().run(page, context=".efm").response["violations"]
     assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
 

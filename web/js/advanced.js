@@ -1,5 +1,6 @@
 // Advanced inputs of this pack are hidden in the classic renderer too. Nodes 2.0 hides them itself, and has its button.
 import { app } from "../../../scripts/app.js";
+import { say } from "../words.js";
 
 const OURS = (node) => node.comfyClass?.startsWith("EditedID");
 
@@ -43,7 +44,7 @@ app.registerExtension({
 
   getNodeMenuItems(node) {
     if (!OURS(node) || LiteGraph.vueNodesMode || !node.widgets?.some((widget) => widget.options?.advanced)) return [];
-    const content = node.showAdvanced ? "Hide advanced inputs" : "Show advanced inputs";
+    const content = node.showAdvanced ? say("Hide advanced inputs") : say("Show advanced inputs");
     return [{ content, callback: () => toggle(node) }];
   },
 });

@@ -3,6 +3,7 @@
 // Works in the classic renderer and in Nodes 2.0: a plain DOM widget, and nothing of it is stored in the workflow.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import { say, told } from "../words.js";
 
 const NODE = "EditedIDRestoreIdentity";
 const SAYS_ONLY = ["EditedIDSuperResolveFace", "EditedIDFitIdentity"]; // the front end itself shows their results
@@ -41,15 +42,15 @@ class Result {
     this.index = 0;
     this.stage = make("div", { className: "editedid-stage", hidden: true });
     this.stage.setAttribute("role", "status");
-    this.before = make("img", { alt: "The edit, before" });
-    this.after = make("img", { alt: "The restored picture, after" });
-    this.names = [make("span", { textContent: "before" }), make("span", { textContent: "after" })];
+    this.before = make("img", { alt: say("The edit, before") });
+    this.after = make("img", { alt: say("The restored picture, after") });
+    this.names = [make("span", { textContent: say("before") }), make("span", { textContent: say("after") })];
     this.names[0].style.left = this.names[1].style.right = "4px";
     this.figure = make("figure", { className: "editedid-compare", hidden: true }, this.before, this.after, ...this.names);
     this.slider = make("input", { type: "range", min: 0, max: 100, value: 50 });
-    this.slider.setAttribute("aria-label", "How much of the picture is shown as before");
+    this.slider.setAttribute("aria-label", say("How much of the picture is shown as before"));
     this.slider.addEventListener("input", () => this.divide());
-    this.steps = [this.stepper("‹", "Previous picture", -1), this.stepper("›", "Next picture", 1)];
+    this.steps = [this.stepper("‹", say("Previous picture"), -1), this.stepper("›", say("Next picture"), 1)];
     this.count = make("span");
     this.bar = make("div", { className: "editedid-bar", hidden: true }, this.slider, this.steps[0], this.count, this.steps[1]);
     this.text = make("ul", { className: "editedid-text", hidden: true });
@@ -64,7 +65,8 @@ class Result {
     this.element.addEventListener("pointerdown", (event) => event.stopPropagation());
     this.element.addEventListener("wheel", (event) => event.target.closest(".editedid-text") && event.stopPropagation());
     const widget = node.addDOMWidget("result", "EDITEDID_RESULT", this.element, {
-      serialize: false, hideOnZoom: false, getMinHeight: () => (this.pictures.length ? 330 : 24), getValue: () => "", setValue: () => {},
+      serialize: false, hideOnZoom: false, hideInPanel: true,
+      getMinHeight: () => (this.pictures.length ? 330 : 24), getValue: () => "", setValue: () => {},
     });
     widget.serialize = false;
     node.hideOutputImages = true; // Nodes 2.0: the picture is shown here
@@ -99,7 +101,7 @@ class Result {
     this.say("");
     const after = output.images ?? [], before = output.editedid_before ?? [];
     this.pictures = after.map((file, i) => [address(before[i] ?? file), address(file)]);
-    const line = (text, className) => make("li", { textContent: text, className });
+    const line = (text, className) => make("li", { textContent: told(text), className });
     this.text.replaceChildren(...(output.editedid_lines ?? []).map((text) => line(text, "line")),
       ...(output.editedid_cautions ?? []).map((text) => line(text, "caution")));
     this.text.hidden = !this.text.children.length;
@@ -123,7 +125,7 @@ function addStage(node) {
   stage.setAttribute("role", "status");
   Object.assign(stage.style, { font: "12px/20px system-ui, sans-serif", minHeight: "20px", color: "var(--input-text, #ddd)" });
   const widget = node.addDOMWidget("stage", "EDITEDID_STAGE", stage, {
-    serialize: false, hideOnZoom: false, getMinHeight: () => 20, getMaxHeight: () => 20, getValue: () => "", setValue: () => {},
+    serialize: false, hideOnZoom: false, hideInPanel: true, getMinHeight: () => 20, getMaxHeight: () => 20, getValue: () => "", setValue: () => {},
   });
   widget.serialize = false;
   node.editedidResult = { say: (words) => (stage.textContent = words) };
@@ -150,7 +152,7 @@ app.registerExtension({
   setup() {
     api.addEventListener("editedid.progress", ({ detail }) => {
       const id = String(detail.node).split(":").pop();
-      for (const node of results()) if (String(node.id) === id) node.editedidResult.say(detail.text);
+      for (const node of results()) if (String(node.id) === id) node.editedidResult.say(told(detail.text));
     });
     for (const end of ["execution_interrupted", "execution_error", "execution_success", "execution_start"])
       api.addEventListener(end, () => results().forEach((node) => node.editedidResult.say("")));

@@ -49,6 +49,6 @@ def _face(found: FoundMesh, image_size: tuple[int, int]) -> Face:
     assert dense is not None
     return Face(
         box=box_of(points).astype(np.float32), points=five_of_68(dense).astype(np.float32),
-        score=min(found.detection.score, found.fit.presence), embedding=None, dense=dense.astype(np.float32), frame=0,
+        score=found.score, embedding=None, dense=dense.astype(np.float32), frame=0,
         image_size=image_size, mesh=points.astype(np.float32),
     )

@@ -54,6 +54,12 @@ def test_inverse_and_composition(scale: float, angle: float, x: float, y: float)
     assert affine.compose(affine.inverse_affine(m), m) == pytest.approx(similarity(1, 0, 0, 0), abs=1e-6)
 
 
+def test_a_grid_under_a_map_is_the_map_of_the_grid() -> None:
+    matrix = np.array([[1.3, -0.2, 5.0], [0.2, 1.3, -7.0]])
+    grid = affine.pixel_grid(5, 8, 3, -2)
+    assert np.allclose(affine.grid_under(matrix, 5, 8, 3, -2), affine.apply(matrix, grid), atol=1e-12)
+
+
 def test_points_that_coincide_are_refused() -> None:
     with pytest.raises(ValueError, match="coincide"):
         affine.crop_frame(np.zeros((5, 2)), 64)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from editedid_core.crops.cut import crop_pairs
 from editedid_core.geometry.affine import crop_frame
 from editedid_core.geometry.frontal import SIDE, frontal_grid
 from editedid_core.geometry.landmarks import as_68, five_of_68
@@ -18,8 +19,7 @@ from editedid_core.masks.drawing import stroked
 from editedid_core.masks.parts import face_parts
 from editedid_core.masks.reading import FaceReading, read_face
 from editedid_core.masks.strands import strands
-from editedid_core.records import Face, FaceCrop, FacePair
-from editedid_core.restore.guard import behind_glasses
+from editedid_core.records import Face, FacePair, FacePairs
 
 from .test_glasses_and_beards import drawn_glasses, mean_picture, painted
 
@@ -98,13 +98,16 @@ def test_the_persons_eyes_lie_behind_the_edits_frame(bare: FaceReading, glassed:
     assert float((found.edit * found.person).max()) < 0.5
 
 
-def test_the_guard_sees_whether_the_edit_wears_glasses(make_face: Callable[..., Face]) -> None:
-    face = replace(make_face(160.0, 130.0), mesh=MESH.astype(np.float32))
-    for areas, worn in (([], False), (drawn_glasses()[0], True)):
-        picture = torch.from_numpy(painted(PICTURE, MESH, areas))[None].float() / 255
-        for mesh, seen in ((face.mesh, worn), (None, False)):
-            pair = FacePair(face, replace(face, mesh=mesh), None, (face,))
-            assert behind_glasses(FaceCrop(pair, np.eye(2, 3), np.eye(2, 3), SIZE, 0), picture) is seen
+def test_the_guard_is_told_whether_the_edit_wears_glasses(make_face: Callable[..., Face]) -> None:
+    dense = as_68(MESH[:, :2])
+    assert dense is not None
+    face = replace(make_face(160.0, 130.0), points=five_of_68(dense).astype(np.float32), dense=dense.astype(np.float32),
+                   mesh=MESH.astype(np.float32), image_size=(SIZE, SIZE))
+    bare, glassed = (torch.from_numpy(painted(PICTURE, MESH, areas))[None].float() / 255
+                     for areas in ([], drawn_glasses()[0]))
+    for edit, mesh, worn in ((bare, face.mesh, False), (glassed, face.mesh, True), (glassed, None, False)):
+        pairs = FacePairs((FacePair(face, replace(face, mesh=mesh), None, (face,)),), (), ())
+        assert crop_pairs(bare, edit, pairs, 256).record.crops[0].glasses is worn
 
 
 def test_dark_lenses_stay_the_edits(bare: FaceReading) -> None:
@@ -127,6 +130,25 @@ def test_a_beard_goes_with_the_mouth_as_a_whole(bare: FaceReading, bearded: Face
         alone = decided(photo, edit)
         assert min(float(alone.edit[at]) for at in (CHIN, LIP, place(13))) > 0.9
         assert float(alone.edit[LEFT_EYE]) < 0.05
+
+
+def test_a_shadow_of_a_beard_that_came_with_the_drift_goes(bare: FaceReading, bearded: FaceReading) -> None:
+    weak = replace(bearded, beard=replace(bearded.beard, score=0.6))
+    found = decided(bare, weak)
+    assert max(float(found.edit[at]) for at in (CHIN, LIP, place(13))) < 0.05
+    assert min(float(found.shaved[at]) for at in (CHIN, LIP)) > 0.9
+    assert float(found.shaved[LEFT_EYE]) < 0.05 and not bool(decided(bare, bare).shaved.any())
+
+
+def test_a_laughs_folds_are_not_laid_over_a_sober_face(bare: FaceReading) -> None:
+    cheeks = [place(at) for at in (206, 426)]
+    for state in ("smile", "mouth"):
+        laughing = replace(bare, states=replace(bare.states, **{state: getattr(bare.states, state) + 0.125}))
+        found = decided(laughing, bare)
+        assert min(float(found.edit[at]) for at in cheeks) > 0.7
+        assert max(float(found.edit[at]) for at in (LEFT_EYE, NOSE, CHIN)) < 0.1
+        # an edit that laughs alone keeps what it has by the ordinary rules
+        assert max(float(decided(bare, laughing).edit[at]) for at in cheeks) < 0.05
 
 
 def test_what_a_turned_photo_hides_stays_the_edits(bare: FaceReading) -> None:

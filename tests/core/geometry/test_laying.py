@@ -91,3 +91,11 @@ def test_what_a_turned_photo_hides_is_told() -> None:
     assert max(left, right) > 0.9
     assert shown_map(straight, straight)[face.inside].min() > 0.9
     assert shown_map(away, away)[face.inside].mean() > 0.7  # the edit is turned as well: little is lost
+
+
+def test_a_folded_wing_of_the_nose_is_no_hidden_place_but_a_hidden_mouth_is() -> None:
+    straight = turned(mean())
+    for point, hidden in ((129, False), (87, True)):
+        folded = straight.copy()
+        folded[point, 0] += 0.3 * UNIT
+        assert bool((shown_map(folded, straight) < 0.5).any()) is hidden

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from editedid_core.faces.analyzers import registry
 from editedid_core.faces.analyzers.composed import ComposedAnalyzer
@@ -77,6 +77,18 @@ def test_small_faces_of_a_group_are_found(mesh_analyzer: MeshAnalyzer, draw_pers
     for index, portrait in enumerate(drawn):
         sheet.paste(Image.fromarray(as_bytes(portrait.image)), (60 + index % 4 * 290, 60 + index // 4 * 290))
     assert len(mesh_analyzer.find(np.asarray(sheet))) == 12
+
+
+def test_a_doubtful_face_counts_only_where_none_is_sure(mesh_analyzer: MeshAnalyzer, draw_person) -> None:
+    blurred, sure = (Image.fromarray(as_bytes(draw_person(seed).image)) for seed in (1, 2))
+    blurred = blurred.filter(ImageFilter.GaussianBlur(9))
+    (alone,) = mesh_analyzer.find(np.asarray(blurred))
+    assert alone.score < 0.7
+    both = Image.new("RGB", (512, 256))
+    both.paste(sure, (0, 0))
+    both.paste(blurred, (256, 0))
+    (face,) = mesh_analyzer.find(np.asarray(both))
+    assert face.centre[0] < 256 and face.score > 0.8
 
 
 def test_no_face_is_found_where_there_is_none(mesh_analyzer: MeshAnalyzer) -> None:

@@ -37,8 +37,9 @@ def test_null_text_brings_the_sources_back_more_exactly_and_leaves_the_model_as_
         frozen: Any, run: Any, kind: str) -> None:
     model = frozen(kind)
     before = state(model)
-    errors = [run(model, kind, null_text=n).source_error for n in (1, 12)]
-    assert errors[1] < errors[0] * (0.97 if kind in ("sd15", "sdxl") else 1)
+    clearly = kind in ("sd15", "sdxl")
+    errors = [run(model, kind, null_text=n).source_error for n in (1, 12 if clearly else 5)]
+    assert errors[1] < errors[0] * (0.97 if clearly else 1)
     assert run(model, kind, null_text=0).source_error < 1e-4  # the recorded states themselves
     assert state(model) == before
     assert torch.is_inference_mode_enabled() is False and torch.is_grad_enabled()
