@@ -90,10 +90,12 @@ class Faces:
 class Placement:
     """How a face that is too small to be found was laid out by its photos. spread: uncertainty of its points, one
     standard deviation in eye distances. explained: share of its contrast that the best photo explains, up to 1; a
-    stranger's photo explains less."""
+    stranger's photo explains less. margin: how much speaks for the face being the photos' person; below 0 it looks like
+    somebody else's; None where its pixels do not tell, or no recogniser looked."""
 
     spread: float
     explained: float
+    margin: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

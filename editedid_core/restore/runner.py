@@ -76,7 +76,7 @@ def _paired(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, config: Re
         photos = find_person(original, analyzer, config.find, tick)
         say("finding faces in the edit", sum(FOUND) / 2)
         faces = find_small(edited, analyzer, config.find, box, tick)
-        return photos, faces, pair_small(original, edited, photos, faces, config, tick), ()
+        return photos, faces, pair_small(original, edited, photos, faces, config, tick, analyzer), ()
     photos = find(original, "original", analyzer, config.find, tick)
     say("finding faces in the edit", sum(FOUND) / 2)
     if config.frames.enabled:
@@ -170,7 +170,7 @@ class _Run:
             shape = share if shaped else 0.0
             covered = _covered(crops, i)
             report = replace(report, warnings=self._warnings(prepared, crops, covered, i, pair), shape=shape,
-                             covered=covered)
+                             covered=covered, spread=result.spread)
             attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode,
                                      result.notes))
             self.tick()

@@ -4,7 +4,7 @@ are installed the one gives the identity and the other a second opinion."""
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from ...records import Face, FloatArray
 from .protocol import FaceAnalyzer
 
 
+@runtime_checkable
 class FaceRecogniser(Protocol):
     """Recognises a face that something else has found."""
 
@@ -52,3 +53,7 @@ class ComposedAnalyzer:
                     second=None if self._second is None else self._second.embed(image, face))
             for face in self._geometry.find(image, threshold)
         ]
+
+    def embed(self, image: NDArray[np.uint8], face: Face) -> FloatArray:
+        """See FaceRecogniser.embed."""
+        return self._identity.embed(image, face)
