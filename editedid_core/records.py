@@ -35,6 +35,7 @@ class Face:
     mesh: (478, 3) float32 MediaPipe's points, irises last, x and y in pixels, depth in pixels too and towards the
     camera negative; None where another analyzer found the face. Its jaw is another contour than that of dense
     landmarks of other analyzers: never carry it over between them.
+    second: (D',) float32 of length 1, the embedding by another recogniser, for the guard; None where there is none.
     """
 
     box: FloatArray
@@ -46,6 +47,7 @@ class Face:
     image_size: tuple[int, int]
     mesh: FloatArray | None = None
     thumbnail: NDArray[np.uint8] | None = None
+    second: FloatArray | None = None
 
     @property
     def centre(self) -> FloatArray:
@@ -88,10 +90,12 @@ class Faces:
 class Placement:
     """How a face that is too small to be found was laid out by its photos. spread: uncertainty of its points, one
     standard deviation in eye distances. explained: share of its contrast that the best photo explains, up to 1; a
-    stranger's photo explains less."""
+    stranger's photo explains less. margin: how much speaks for the face being the photos' person; below 0 it looks like
+    somebody else's; None where its pixels do not tell, or no recogniser looked."""
 
     spread: float
     explained: float
+    margin: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,7 +67,7 @@ class ShapeFaces(io.ComfyNode):
     def execute(cls, edited_image: torch.Tensor, pairs: FacePairs, face_shape: float) -> io.NodeOutput:
         done = reshape_faces(edited_image, pairs, face_shape, stop_if_asked)
         image = for_host(done.image)
-        return io.NodeOutput(image, done.pairs, done.mask, ui=preview(image, cls))
+        return io.NodeOutput(image, done.pairs, done.mask.contiguous(), ui=preview(image, cls))
 
 
 def skin_tone_input(default: float, optional: bool) -> io.Float.Input:
@@ -111,7 +111,7 @@ class SkinTone(io.ComfyNode):
             if skin_tone > 0 and certainty < UNSURE:
                 logging.warning("Skin Tone, face %d: %s", number, OTHER_LIGHT)
         image = for_host(done.image)
-        return io.NodeOutput(image, done.mask, ui=preview(image, cls))
+        return io.NodeOutput(image, done.mask.contiguous(), ui=preview(image, cls))
 
 
 class CropFacePairs(io.ComfyNode):

@@ -16,7 +16,7 @@ from ..editedid_core.comfy.prompt_slots import PLACE
 from ..editedid_core.comfy.token_fit import Photos
 from ..editedid_core.config import SMALL_FACE
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
-from ..editedid_core.restore.reference_photos import face_crops, find_person, main_person
+from ..editedid_core.restore.reference_photos import agreement, face_crops, find_person
 from . import types
 from .faces import CATEGORY
 from .given import checked
@@ -26,6 +26,9 @@ from .sizes import AUTO, chosen_size, size_fault, size_input
 DEFAULTS = SMALL_FACE.changed({"crop.size": None})
 NO_CONSENT = ("consent is empty: say who agreed that this person is fitted, such as 'myself' or 'agreed in writing'; "
               "it is kept in the file.")
+
+UNDECIDED = ("The photos show different people, as many of each: the person of the first photo is fitted. Leave out "
+             "the photos of the others.")
 
 
 class FitIdentity(io.ComfyNode):
@@ -100,7 +103,8 @@ class FitIdentity(io.ComfyNode):
         config, notes = fitting_crop(config, model, vae)
         assert config.crop.size is not None
         photos = find_person(references, analyzer or best_analyzer(), config.find, stop_if_asked)
-        person, _, others = main_person(photos, config.match.same_person)
+        found = agreement(photos, config.match.same_person)
+        person, others = found.candidates[0], [*found.notes, *([UNDECIDED] if found.tied else [])]
         crops, faces = face_crops(references, person, config.crop.size)
         latents = []
         for crop in crops:

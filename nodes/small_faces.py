@@ -171,7 +171,7 @@ class PlaceFace(io.ComfyNode):
         chosen = analyzer or best_analyzer()
         photos = find_person(references, chosen, config.find, stop_if_asked)
         faces = find_small(image, chosen, config.find, bounding_box, stop_if_asked)
-        pairs = pair_small(references, image, photos, faces, config, stop_if_asked).pairs
+        pairs = pair_small(references, image, photos, faces, config, stop_if_asked, chosen).pairs
         placed = replace(faces, faces=tuple(pair.edited for pair in pairs))
         shown = numbered_boxes(image, placed, stop_if_asked)
         known = [pair.placement for pair in pairs if pair.placement is not None]

@@ -80,10 +80,10 @@ def retone_faces(original_image: torch.Tensor, edited_image: torch.Tensor, pairs
     """
     check_pictures(original_image, "original_image")
     check_pictures(edited_image, "edited_image")
-    kept = torch.zeros(1, *edited_image.shape[1:3])
+    kept = torch.zeros(()).expand(1, *edited_image.shape[1:3])
     if element_mask is not None:
         kept = checked_element_mask(element_mask, edited_image)
-    mask = torch.zeros(edited_image.shape[:3])
+    mask = torch.zeros(()).expand(edited_image.shape[:3])  # takes memory when a tone changes
     image, found = edited_image, []
     for pair in pairs.pairs:
         tick()
@@ -102,7 +102,8 @@ def retone_faces(original_image: torch.Tensor, edited_image: torch.Tensor, pairs
         change = np.clip(change, -_LARGEST, _LARGEST) * certainty * strength
         if np.abs(change).max() < _LEAST:
             continue
-        image = image.clone() if image is edited_image else image
+        if image is edited_image:
+            image, mask = image.clone(), torch.zeros(mask.shape)
         skin = skin_mask(edit, *places)
         where = pair.edited.frame
         _multiply(image[where], mask[where], kept[where % len(kept)], skin, frame, change)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ..appearance.relight import light_spread
+from ..appearance.relight import light_spread, linear_light
 from ..appearance.relight import relight as bring_light
 from ..appearance.sharpness import SOFTEST, match_sharpness
 from ..geometry.affine import (
@@ -157,6 +157,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
 
     face = face_mask(points, dense, size)
     parts = face_parts(points, size)
+    linear = (linear_light(original), linear_light(edited))
     given = torch.zeros(size, size)
     if mask is not None:
         drawn = mask[pair.edited.frame % mask.shape[0]][..., None]
@@ -167,15 +168,15 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     else:
         decision = decide(_read_photo(pair, original_image), read_face(edited, meshes[1]), laying.mesh, parts)
         strength = auto_elements * _LAID
-        fine = _fitting_light(original, edited, face * (1 - given) * (1 - decision.shaved))
-    in_light = bring_light(original, edited, face * (1 - given) * (1 - decision.shaved))
+        fine = _fitting_light(linear, face * (1 - given) * (1 - decision.shaved))
+    in_light = bring_light(original, edited, face * (1 - given) * (1 - decision.shaved), linear=linear)
     found = automatic_elements(in_light, edited, face, points, strength, glasses=not decision.read)
     covered = torch.maximum(given, torch.maximum(found * (1 - decision.person), face * decision.things))
     elements = torch.maximum(covered, face * decision.edit).clamp(0, 1)
     # elements and hair are not lit like skin, so light is compared once more without them
     skin = face * (1 - elements) * (1 - decision.shaved)
-    in_light = bring_light(original, edited, skin, 1.0, fine)
-    original = in_light if relight == 1 else bring_light(original, edited, skin, relight, fine)
+    in_light = bring_light(original, edited, skin, 1.0, fine, linear)
+    original = in_light if relight == 1 else bring_light(original, edited, skin, relight, fine, linear)
     apart = disagreement(in_light, edited, face, decision.bent, strength) * (1 - decision.shaved)
     apart = apart * (1 - decision.edit) * (1 - decision.person)
     apart = whole_features(apart, parts, decision.hair) if whole else apart
@@ -192,9 +193,9 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     return crop, original, edited, face, elements
 
 
-def _fitting_light(original: torch.Tensor, edited: torch.Tensor, skin: torch.Tensor) -> float:
+def _fitting_light(linear: tuple[torch.Tensor, torch.Tensor], skin: torch.Tensor) -> float:
     """The low-pass in which the original should take the edit's light, in parts of the crop's side."""
-    share = (light_spread(original, edited, skin) - _ONE_LIGHT) / (_OTHER_LIGHT - _ONE_LIGHT)
+    share = (light_spread(*linear, skin) - _ONE_LIGHT) / (_OTHER_LIGHT - _ONE_LIGHT)
     return _LIGHT * (_LIGHT_OTHER / _LIGHT) ** min(max(share, 0.0), 1.0)
 
 

@@ -17,12 +17,13 @@ _LEAST_WEIGHT = 1 / 1024  # far below a step of 8 bits; smaller weights would ch
 
 
 def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, feather: float = 0.03,
-          colour: float = 0.0, tick: Tick = nothing) -> torch.Tensor:
+          colour: float = 0.0, tick: Tick = nothing, changed: torch.Tensor | None = None) -> torch.Tensor:
     """Write crops into the picture they were cut from.
 
     edited_image: (B, H, W, C), any floating type; alpha channels stay. crops: (N, S', S', 3) in [0, 1], row
     for row those of `record`, at any size. feather: width of the soft edge in parts of the crop's side, inward.
     colour: how far the crop's low frequencies are brought to the edited picture's, 0 to 1. tick: called for each crop.
+    changed: (frames, H, W) float32, into which is written what paste_mask() would give, in place, or None.
     Returns a new picture of the same type; edited_image itself when there is no crop. Pixels whose mask is 0 are
     bit-identical. Raises ValueError when the inputs do not belong together.
     """
@@ -42,7 +43,8 @@ def paste(edited_image: torch.Tensor, crops: torch.Tensor, record: PasteRecord, 
         tick()
         restored = to_rgb(picture.detach()).to("cpu", torch.float32)
         require_finite(restored, "crops: a restored crop", "lower the strength, or use a VAE in fp32")
-        _paste_one(result[crop.frame], restored.clamp(0, 1), crop, mask, colour)
+        where = None if changed is None else changed[crop.frame]
+        _paste_one(result[crop.frame], restored.clamp(0, 1), crop, mask, colour, where)
     return result
 
 
@@ -69,7 +71,8 @@ def as_pasted(edited: torch.Tensor, restored: torch.Tensor, mask: torch.Tensor, 
     return torch.lerp(edited.to(restored), restored, soft.expand_as(restored))
 
 
-def _paste_one(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, mask: torch.Tensor, colour: float) -> None:
+def _paste_one(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, mask: torch.Tensor, colour: float,
+               changed: torch.Tensor | None) -> None:
     """Blend one crop (S', S', 3) into one picture (H, W, C), in place, strip by strip of the window that holds it."""
     window = covered_window(crop.to_image, mask, (target.shape[0], target.shape[1]))
     if window is None:
@@ -79,20 +82,31 @@ def _paste_one(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, mas
         cut = resample(to_rgb(target).cpu(), positions, scale_of(crop.to_image))
         restored = relight(_resized(restored, crop.size), cut, mask, strength=colour)
     for strip in strips(window):
-        _paste_strip(target, restored, crop, mask, strip)
+        alpha = _paste_strip(target, restored, crop, mask, strip)
+        if changed is not None:
+            _note(changed, strip, alpha)
 
 
 def _paste_strip(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, mask: torch.Tensor,
-                 window: tuple[int, int, int, int]) -> None:
+                 window: tuple[int, int, int, int]) -> torch.Tensor:
+    """Returns the weight of the crop in the window, (h, w)."""
     x0, y0, x1, y1 = window
-    from_image = inverse_affine(crop.to_image)
-    alpha = sample_mask(mask, from_image, window)[..., None]
+    from_image, zoom = inverse_affine(crop.to_image), restored.shape[0] / crop.size
+    positions, step = grid_under(from_image, y1 - y0, x1 - x0, x0, y0), scale_of(from_image)
+    alpha = resample(mask[..., None], positions, step, padding="zeros", mode="bilinear")
     below = to_rgb(target[y0:y1, x0:x1]).to("cpu", torch.float32)
-    zoom = restored.shape[0] / crop.size
-    to_restored = zoom * from_image + [[0, 0, (zoom - 1) / 2]] * 2
-    positions = grid_under(to_restored, y1 - y0, x1 - x0, x0, y0)
-    above = resample(restored, positions, scale_of(from_image) * zoom, padding="border").clamp(0, 1)
+    if zoom != 1:
+        positions = (positions + 0.5) * zoom - 0.5
+    above = resample(restored, positions, step * zoom, padding="border").clamp_(0, 1)
     write_window(target, window, below + alpha * (above - below), alpha[..., 0] > _LEAST_WEIGHT)
+    return alpha[..., 0]
+
+
+def _note(changed: torch.Tensor, window: tuple[int, int, int, int], alpha: torch.Tensor) -> None:
+    """Write a crop's weight (h, w) into a window of a picture's mask (H, W), in place, where paste() changes it."""
+    x0, y0, x1, y1 = window
+    place = changed[y0:y1, x0:x1]
+    place.copy_(torch.maximum(place, torch.where(alpha > _LEAST_WEIGHT, alpha, torch.zeros_like(alpha))))
 
 
 def _resized(picture: torch.Tensor, size: int) -> torch.Tensor:
@@ -111,8 +125,6 @@ def paste_mask(record: PasteRecord, feather: float = 0.03) -> torch.Tensor:
         window = covered_window(crop.to_image, mask, record.image_size)
         if window is None:
             continue
-        x0, y0, x1, y1 = window
-        alpha = sample_mask(mask, inverse_affine(crop.to_image), window)
-        place = result[crop.frame, y0:y1, x0:x1]
-        place.copy_(torch.maximum(place, torch.where(alpha > _LEAST_WEIGHT, alpha, torch.zeros_like(alpha))))
+        for strip in strips(window):
+            _note(result[crop.frame], strip, sample_mask(mask, inverse_affine(crop.to_image), strip))
     return result

@@ -51,13 +51,15 @@ class FaceJob:
 class FaceResult:
     """What an engine made of a job. crop: (1, S, S, 3) in [0, 1]. evaluations: samples that went through a network.
     mode: what ran, in a word or two, for the report. notes: sentences about the run. untouched: nothing was missing,
-    and the crop is the edit's own."""
+    and the crop is the edit's own. spread: how far the results of several photos differ in the face, one standard
+    deviation in [0, 1]; None where one photo alone was used."""
 
     crop: Tensor
     evaluations: int
     mode: str
     notes: tuple[str, ...] = ()
     untouched: bool = False
+    spread: float | None = None
 
 
 class Engine(Protocol):

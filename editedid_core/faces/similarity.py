@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -55,6 +56,14 @@ def person_similarity(photos: Sequence[Face], face: Face) -> float:
     mean = mean_embedding(photos)
     assert mean is not None and face.embedding is not None
     return float(np.clip(np.dot(mean, face.embedding), -1.0, 1.0))
+
+
+def second_similarity(photos: Sequence[Face], face: Face) -> float | None:
+    """`person_similarity` by the second recogniser; None where there is none."""
+    if face.second is None or any(photo.second is None for photo in photos):
+        return None
+    return person_similarity([replace(photo, embedding=photo.second) for photo in photos],
+                             replace(face, embedding=face.second))
 
 
 def pose_distance(photo: Face, face: Face) -> float:

@@ -56,7 +56,7 @@ def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float 
     for another picture than that.
     """
     check_pictures(edited_image, "edited_image")
-    mask = torch.zeros(edited_image.shape[:3])
+    mask = torch.zeros(()).expand(edited_image.shape[:3])  # takes memory when something moves
     image, moved, bends = edited_image, [], list[Bend | None]()
     shares = [strength] * len(pairs.pairs) if isinstance(strength, (int, float)) else strength
     for pair, share in zip(pairs.pairs, shares, strict=True):
@@ -68,7 +68,8 @@ def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float 
             bends.append(None)
             continue
         wanted = edit + share * (person_in_pose(photo, edit) - edit)
-        image = image.clone() if image is edited_image else image
+        if image is edited_image:
+            image, mask = image.clone(), torch.zeros(mask.shape)
         how = bend(wanted, edit)
         _move(image[pair.edited.frame], mask[pair.edited.frame], how)
         moved.append(replace(pair, edited=_moved_face(pair, edit, wanted, how), shaped=True, found=pair.as_found))

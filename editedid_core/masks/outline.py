@@ -41,12 +41,16 @@ def face_mask(points: ArrayLike, dense: ArrayLike | None, size: int, softness: f
 
 def fill(outline: NDArray[np.float64], size: int) -> torch.Tensor:
     """(size, size) float32 coverage of a polygon (K, 2) in crop pixels, with smooth edges."""
-    k = _SUPERSAMPLE
+    k, result = _SUPERSAMPLE, torch.zeros(size, size)
     image = Image.new("L", (size * k, size * k))
     corners = [((x + 0.5) * k - 0.5, (y + 0.5) * k - 0.5) for x, y in outline]
     ImageDraw.Draw(image).polygon(corners, fill=255)
-    fine = torch.from_numpy(np.array(image, dtype=np.float32) / 255)[None, None]
-    return F.avg_pool2d(fine, k)[0, 0]
+    box = image.getbbox()
+    if box is not None:  # only what is covered is averaged
+        x0, y0, x1, y1 = box[0] // k, box[1] // k, -(-box[2] // k), -(-box[3] // k)
+        fine = np.array(image.crop((x0 * k, y0 * k, x1 * k, y1 * k)), dtype=np.float32) / 255
+        result[y0:y1, x0:x1] = F.avg_pool2d(torch.from_numpy(fine)[None, None], k)[0, 0]
+    return result
 
 
 def soft_inside(mask: torch.Tensor, width: float) -> torch.Tensor:

@@ -20,9 +20,6 @@ MOST_COVERED = 0.5
 LEAST_LIKE = 0.3
 """Likeness (cosine) below which recognisers hardly take two faces for one person."""
 
-LEAST_EXPLAINED = 0.05
-"""Share of a small face's contrast below which its photos hardly explain it (drawn)."""
-
 MOST_SPREAD = 0.2
 """Uncertainty of a small face's place, in eye distances, above which its features may sit wrong (drawn)."""
 
@@ -65,9 +62,11 @@ def small_cautions(pair: FacePair, crop: FaceCrop) -> tuple[str, ...]:
         found.append(f"The picture has too few pixels for what the face's crop holds: enlarge the picture first, up to "
                      f"{times:.0f} times.")
     placement = pair.placement
-    if placement is not None and placement.explained < LEAST_EXPLAINED:
-        found.append(f"The photos hardly explain the small face ({placement.explained:.0%} of its contrast): check "
-                     "that they show this person, and draw a box round the face.")
+    if placement is not None and placement.margin is None and pair.edited.embedding is None:
+        found.append("So few pixels do not tell whether this is the person of the photos: check it yourself.")
+    elif placement is not None and placement.margin is not None and placement.margin < 0:
+        found.append("The small face looks like another person's than the photos': check that they show this person, "
+                     "at about this age, and draw a box round the face.")
     if placement is not None and pair.edited.embedding is None and placement.spread > MOST_SPREAD:
         found.append(f"The place of the face is uncertain (by {placement.spread:.2f} eye distances): draw a box round "
                      "it, from the forehead to the chin.")

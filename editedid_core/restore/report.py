@@ -58,7 +58,8 @@ class FaceReport:
     after, as a share of the eye distance; None if no face was found afterwards. shape: how far its shape was changed,
     0 to 1. warnings: why it was hard to restore, or why it failed. number: of the face in its picture, from 1. photo:
     whose face it got, in words, where there is a choice. covered: share of it that stays the edit's, 0 to 1. person:
-    number of the person in a sequence, from 1; 0 elsewhere."""
+    number of the person in a sequence, from 1; 0 elsewhere. spread: how far the results of several photos of the person
+    differ in the face, one standard deviation in [0, 1]; None where nothing was held against each other."""
 
     frame: int
     box: Box
@@ -73,6 +74,7 @@ class FaceReport:
     photo: str = ""
     covered: float = 0.0
     person: int = 0
+    spread: float | None = None
 
     @property
     def accepted(self) -> bool:
@@ -105,6 +107,7 @@ class FaceReport:
             "landmark_error": self.landmark_error,
             "decision": self.decision.value, "accepted": self.accepted, "note": self.note, "shape": self.shape,
             "covered": round(self.covered, 3), "warnings": self.warnings,
+            **({} if self.spread is None else {"spread": round(self.spread, 4)}),
         }
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..appearance.skin_tone import OTHER_LIGHT, UNSURE
 from ..config import RestoreConfig
 from ..crops.cut import cut_crops
-from ..crops.paste import paste, paste_mask
+from ..crops.paste import paste
 from ..engines.protocol import Engine, FaceJob, FaceResult
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..pictures import check_pictures
@@ -76,7 +76,7 @@ def _paired(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, config: Re
         photos = find_person(original, analyzer, config.find, tick)
         say("finding faces in the edit", sum(FOUND) / 2)
         faces = find_small(edited, analyzer, config.find, box, tick)
-        return photos, faces, pair_small(original, edited, photos, faces, config, tick), ()
+        return photos, faces, pair_small(original, edited, photos, faces, config, tick, analyzer), ()
     photos = find(original, "original", analyzer, config.find, tick)
     say("finding faces in the edit", sum(FOUND) / 2)
     if config.frames.enabled:
@@ -144,7 +144,8 @@ class _Run:
         crops = self._cut(prepared)
         if self.persons:
             crops = steady_masks(crops, [self.persons[i] for i in chosen], self.config.frames)
-        before = cut_crops(self.edited, crops.record)
+        unchanged = prepared.shaped.image is self.edited
+        before = crops.edited if unchanged else cut_crops(self.edited, crops.record)
         attempts = []
         for i, pair in enumerate(pairs.pairs):
             say = self._face(i, len(pairs.pairs), again=least_gain is not None)
@@ -169,7 +170,7 @@ class _Run:
             shape = share if shaped else 0.0
             covered = _covered(crops, i)
             report = replace(report, warnings=self._warnings(prepared, crops, covered, i, pair), shape=shape,
-                             covered=covered)
+                             covered=covered, spread=result.spread)
             attempts.append(_Attempt(report, shape, result.crop, record, result.evaluations, result.mode,
                                      result.notes))
             self.tick()
@@ -230,8 +231,9 @@ class _Run:
                          masks=torch.cat([first.record.masks[:0], *(one.record.masks for one in mixed)]))
         crops = torch.cat([first.crop[:0], *(one.crop for one in mixed)])
         how = self.config.paste
-        image = paste(shaped.image, crops, record, how.feather, how.colour, self.tick)
-        return image, torch.maximum(paste_mask(record, how.feather), shaped.mask)
+        changed = torch.zeros(self.edited.shape[:3])
+        image = paste(shaped.image, crops, record, how.feather, how.colour, self.tick, changed)
+        return image, changed if shaped.image is self.edited else torch.maximum(changed, shaped.mask)
 
     def _prepared(self, pairs: FacePairs, shares: list[float]) -> Prepared:
         return shape_and_tone(self.original, self.edited, pairs, shares, self.config.shape.skin_tone,
@@ -251,10 +253,13 @@ def _changed_outside(edited: Tensor, image: Tensor, mask: Tensor) -> int:
     """Pixels that differ although the mask (B, H, W) says that they do not. Strip by strip: pictures may be large."""
     if image is edited:
         return 0
-    rows = range(0, image.shape[1], _STRIP)
-    parts = ((image[:, top:top + _STRIP] != edited[:, top:top + _STRIP]).any(-1)
-             & (mask[:, top:top + _STRIP] == 0).to(image.device) for top in rows)
-    return sum(int(part.sum()) for part in parts)
+    found = 0
+    for top in range(0, image.shape[1], _STRIP):
+        after, before = image[:, top:top + _STRIP], edited[:, top:top + _STRIP]
+        if not torch.equal(after, before):
+            outside = (mask[:, top:top + _STRIP] == 0).to(image.device)
+            found += int(((after != before).any(-1) & outside).sum())
+    return found
 
 
 def _failed(pair: FacePair, before: Tensor, record: PasteRecord, fault: Exception) -> _Attempt:

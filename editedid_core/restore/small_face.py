@@ -14,7 +14,9 @@ from torch import Tensor
 from ..appearance.damage import Damage, measure_damage
 from ..config import FindConfig, RestoreConfig
 from ..crops.register import register
+from ..engines.super_resolution.engine import AGREEING
 from ..engines.super_resolution.settings import SuperResolution
+from ..faces.analyzers.composed import FaceRecogniser
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..faces.find import find_faces
 from ..faces.similarity import person_similarity
@@ -23,7 +25,8 @@ from ..geometry.resample import resample
 from ..pictures import to_rgb
 from ..records import Face, FacePair, FacePairs, Faces, Placement
 from ..ticks import Tick, nothing
-from .reference_photos import main_person
+from .reference_photos import agreement
+from .same_person import FEWEST, low_likeness, margin_of
 
 MEASURED_AT = 64
 """Side of the crop in which damage is measured."""
@@ -72,19 +75,37 @@ def _framed(frame: int, size: tuple[int, int]) -> Face:
 
 
 def pair_small(original: Tensor, image: Tensor, photos: Faces, faces: Faces, config: RestoreConfig,
-               tick: Tick = nothing) -> FacePairs:
+               tick: Tick = nothing, analyzer: FaceAnalyzer | None = None) -> FacePairs:
     """Pair the person whom most photos show with one face of each picture, and place it by the photos if need be.
+    Where as many show another person, the small face decides. analyzer: looks whether it is this person, if it can
+    recognise a face that it has not found.
 
     Photos of the pairs come in the order of how well they explain the face. Notes name photos of somebody else.
     """
-    person, others, notes = main_person(photos, config.match.same_person)
-    pairs, left = [], []
+    found = agreement(photos, config.match.same_person)
+    recogniser = analyzer if isinstance(analyzer, FaceRecogniser) else None
+    pairs, left, notes = [], [], list(found.notes)
+    others = [*found.others, *(face for one in found.candidates for face in one if found.tied)]
     for frame in range(faces.frames):
         tick()
-        chosen = _likest(person, faces.in_frame(frame))
-        pairs.append(_placed(original, image, person, chosen, config))
-        left += [face for face in faces.in_frame(frame) if face is not chosen]
-    return FacePairs(tuple(pairs), others, tuple(left), notes=notes)
+        here = faces.in_frame(frame)
+        chosen = [_likest(person, here) for person in found.candidates]
+        tried = [_placed(original, image, person, face, config, recogniser)
+                 for person, face in zip(found.candidates, chosen)]
+        pair = max(tried, key=_evidence)
+        pairs.append(pair)
+        left += [face for face in here if face is not chosen[tried.index(pair)]]
+        if found.tied:
+            notes.append(f"The photos show {len(tried)} people, as many of each: {photos.label(pair.original)} suits "
+                         f"the face of picture {frame + 1} best and is used. Leave out the photos of the others.")
+    others = [face for face in others if not any(face is one for pair in pairs for one in pair.originals)]
+    return FacePairs(tuple(pairs), tuple(others), tuple(left), notes=tuple(notes))
+
+
+def _evidence(pair: FacePair) -> float:
+    """What speaks for a pair: its margin, where there is none the contrast that its photos explain."""
+    assert pair.placement is not None
+    return pair.placement.explained if pair.placement.margin is None else pair.placement.margin
 
 
 def _likest(person: Sequence[Face], faces: Sequence[Face]) -> Face:
@@ -92,17 +113,27 @@ def _likest(person: Sequence[Face], faces: Sequence[Face]) -> Face:
     return max(known, key=lambda face: person_similarity(person, face)) if known else faces[0]
 
 
-def _placed(original: Tensor, image: Tensor, person: tuple[Face, ...], face: Face, config: RestoreConfig) -> FacePair:
+def _placed(original: Tensor, image: Tensor, person: tuple[Face, ...], face: Face, config: RestoreConfig,
+            recogniser: FaceRecogniser | None) -> FacePair:
     """A pair whose photos are in order; a face without an embedding gets its points from them."""
     shots = [(original[photo.frame], photo.points) for photo in person]
     pixels = true_pixels(image, face, config.super_resolution)
     laid = register(image[face.frame], face.points, shots, pixels, _FOUND if face.embedding is not None else 1.0)
     order = sorted(range(len(person)), key=lambda i: -laid.explained[i])
     photos = tuple(person[i] for i in order)
-    placement = Placement(laid.spread, max(laid.explained))
+    explained = max(laid.explained)
     if face.embedding is not None:
-        return FacePair(photos[0], face, person_similarity(person, face), photos, placement=placement)
-    return FacePair(photos[0], replace(face, points=laid.points), None, photos, placement=placement)
+        likeness = person_similarity(person, face)
+        placement = Placement(laid.spread, explained, likeness - config.match.min_similarity)
+        return FacePair(photos[0], face, likeness, photos, placement=placement)
+    placed = replace(face, points=laid.points)
+    margin = None
+    if recogniser is not None and pixels >= FEWEST:
+        seen = [low_likeness(recogniser, image[face.frame], placed, original[photo.frame], photo, pixels)
+                for photo in photos[:AGREEING]]
+        margin = margin_of(float(np.mean(seen)), explained)
+    placement = Placement(laid.spread, explained, margin)
+    return FacePair(photos[0], placed, None, photos, placement=placement)
 
 
 def damage_of(image: Tensor, face: Face) -> tuple[Damage, float]:

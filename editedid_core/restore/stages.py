@@ -86,6 +86,8 @@ def shape_and_tone(original: Tensor, edited: Tensor, pairs: FacePairs, shares: S
     shaped = reshape_faces(edited, pairs, shares, tick)
     moved = None if element_mask is None else shaped.moved(element_mask)
     toned = retone_faces(original, shaped.image, shaped.pairs, skin_tone, moved, tick)
+    if toned.image is shaped.image:
+        return Prepared(shaped, moved, toned.certainty)
     both = replace(shaped, image=toned.image, mask=torch.maximum(shaped.mask, toned.mask))
     return Prepared(both, moved, toned.certainty)
 

@@ -39,7 +39,7 @@ OURS: dict[str, dict[str, Any]] = {
 RIVALS = ("bicubic", "reference_paste", "lanczos_relit_paste", "img2img_0.7")
 NAMES = (*RIVALS, *OURS)
 COLUMNS = ("identity_a", "identity_b", "face_psnr", "face_ssim", "landmark_error", "realism_error", "light_error",
-           "consistency", "joint_rate", "evaluations", "seconds")
+           "consistency", "joint_rate", "spread", "evaluations", "seconds")
 SEARCHED_AT = 256
 """Side at which the detector sees the pictures, twice theirs."""
 LIKE = 0.6
@@ -81,12 +81,12 @@ class Methods:
         return Case(face.photos[pair.original.frame].image, face.small, pair.original.points, pair.edited.points,
                     face.seed)
 
-    def run(self, name: str, face: SmallFace, case: Case) -> tuple[Array, int, float]:
-        """The picture, network evaluations and seconds of a method."""
+    def run(self, name: str, face: SmallFace, case: Case) -> tuple[Array, dict[str, float]]:
+        """The picture of a method, and its spread over the photos, network evaluations and seconds."""
         started = time.perf_counter()
-        self.host.evaluations = 0
+        self.host.evaluations, spread = 0, float("nan")
         if name in OURS:
-            picture = self._ours(name, face)
+            picture, spread = self._ours(name, face)
         elif name == "bicubic":
             picture = face.small
         elif name == "reference_paste":
@@ -96,16 +96,18 @@ class Methods:
             picture = laid(sharp, relit(sharp))
         else:
             picture = self._image_to_image(case, float(name.rsplit("_", 1)[1]))
-        return picture, self.host.evaluations, time.perf_counter() - started
+        return picture, {"spread": spread, "evaluations": float(self.host.evaluations),
+                         "seconds": time.perf_counter() - started}
 
-    def _ours(self, name: str, face: SmallFace) -> Array:
+    def _ours(self, name: str, face: SmallFace) -> tuple[Array, float]:
         config = self._preset.changed(OURS[name])
         model, vae = (None, None) if name.startswith("bands") else (self.host.model, self.host.vae)
         with torch.inference_mode():
             done, _ = self.host.pack("nodes.run").run_restoration(
                 config, stacked([one.image for one in face.photos]), stacked([face.small]), model, vae,
                 self.analyzer)
-        return done.image[0].float().numpy()
+        spread = done.faces[0].spread
+        return done.image[0].float().numpy(), float("nan") if spread is None else spread
 
     def _image_to_image(self, case: Case, strength: float) -> Array:
         with torch.inference_mode():
@@ -156,8 +158,8 @@ def run_face(seed: int, factor: int, names: list[str], methods: Methods, judges:
     case = methods.place(face)
     figures, pictures = {}, {"truth": face.truth.image}
     for name in names:
-        picture, evaluations, seconds = methods.run(name, face, case)
-        figures[name] = judge(picture, face, gallery, judges) | {"evaluations": float(evaluations), "seconds": seconds}
+        picture, costs = methods.run(name, face, case)
+        figures[name] = judge(picture, face, gallery, judges) | costs
         pictures[name] = picture
     pictures["photo"] = face.photos[0].image
     return Result(seed, figures, pictures if keep else {})
@@ -184,6 +186,20 @@ def text(values: dict[str, dict[str, NDArray[np.float64]]]) -> str:
             d = digits.get(column, 3)
             cells.append("-" if np.isnan(mean) else f"{mean:.{d}f} ± {(high - low) / 2:.{d}f}")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def calibration(values: dict[str, dict[str, NDArray[np.float64]]]) -> str:
+    """A line for each method that tells its spread: how well it foretells the error of the face, and what one must be
+    multiplied with to be the other."""
+    lines = []
+    for name, figures in values.items():
+        error, spread = 10 ** (-figures["face_psnr"] / 20), figures["spread"]
+        known = np.isfinite(error) & np.isfinite(spread)
+        if known.sum() > 2:
+            ranks = [np.argsort(np.argsort(x[known])) for x in (error, spread)]
+            lines.append(f"{name}: rank correlation of spread and error {np.corrcoef(*ranks)[0, 1]:.2f}, the error is "
+                         f"{float(np.median(error[known] / spread[known])):.1f} times the spread")
     return "\n".join(lines)
 
 
@@ -229,7 +245,8 @@ def main(arguments: list[str]) -> None:
             if keep:
                 file = options.sheet.with_name(f"{options.sheet.stem}_{factor}{options.sheet.suffix}")
                 sheet.draw([(f"{one.seed}", one.pictures) for one in results if one.pictures], file)
-        print(f"\n{factor}x, {options.split}, {len(results)} people\n\n{text(values)}", flush=True)
+        head = f"{factor}x, {options.split}, {len(results)} people"
+        print(f"\n{head}\n\n{text(values)}\n\n{calibration(values)}", flush=True)
 
 
 def gathered(results: list[Result], names: list[str], factor: int) -> dict[str, dict[str, NDArray[np.float64]]]:

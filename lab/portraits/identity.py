@@ -102,6 +102,21 @@ def sample_identity(rng: np.random.Generator) -> Identity:
     return from_vector(np.array(chosen))
 
 
+YOUNGER = {
+    "face_length": -1.2, "cheekbones": -0.8, "cheek_fullness": 1.2, "jaw_width": -0.8, "jaw_square": -1.2,
+    "chin_size": -1.0, "forehead": 1.2, "eye_size": 1.3, "eye_open": 0.5, "eye_depth": -0.5, "brow_thickness": -1.0,
+    "brow_dark": -0.5, "nose_length": -1.2, "nose_width": -0.6, "nose_bridge": -1.2, "nose_tip": 0.6,
+    "mouth_width": -0.6, "age_lines": -2.5, "eye_bags": -2.0, "stubble": -4.0,
+}
+"""What a child's face has less or more of."""
+
+
+def younger(identity: Identity) -> Identity:
+    """The person as a child: colours, tilts and spacing stay, the face is rounder and shorter, its eyes are larger."""
+    changed = {name: float(np.clip(getattr(identity, name) + more, -LIMIT, LIMIT)) for name, more in YOUNGER.items()}
+    return replace(identity, **changed)
+
+
 def identity_distance(first: Identity, second: Identity) -> float:
     """Root mean square difference of the standardised parameters; strangers are about 1.37 apart."""
     return float(np.sqrt(np.mean((first.vector() - second.vector()) ** 2)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
+from .identity import younger
 from .render import Portrait, render
 from .scene import Scene, crop_scene
 from .triples import triple_identity
@@ -41,6 +42,11 @@ class SmallFace:
     factor: int
     damage: Damage
     seed: int
+
+
+def childhood_photo(seed: int, size: int = 128) -> Portrait:
+    """A bare picture of a seed's person as a child."""
+    return render(younger(triple_identity(seed)), _bare(np.random.default_rng((seed, 9))), size)
 
 
 def make_small_face(seed: int, factor: int, damage: Damage = KNOWN, size: int = 128, photos: int = PHOTOS,

@@ -64,3 +64,10 @@ def mean_by_fit(pictures: Tensor, misfits: list[float]) -> Tensor:
     """The mean (1, 3, S, S) of pictures (N, 3, S, S), each by the inverse of its misfit."""
     weight = torch.tensor([1 / (one + 1e-4) for one in misfits]).to(pictures)
     return (pictures * (weight / weight.sum())[:, None, None, None]).sum(0, keepdim=True)
+
+
+def spread_of(pictures: list[Tensor], weight: Tensor) -> float:
+    """How far pictures (1, 3, S, S) of one face differ from each other: the standard deviation over them, its square
+    averaged under weights (S, S), in the pictures' unit."""
+    variance = torch.cat(pictures).var(0, correction=1).mean(0)
+    return float(((variance * weight.to(variance)).sum() / weight.sum().clamp(min=1e-6)).sqrt())

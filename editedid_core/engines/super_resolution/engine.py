@@ -11,8 +11,11 @@ from torch import Tensor
 
 from ...pictures import SAMPLE_REMEDY, VAE_REMEDY, require_finite
 from ..protocol import FaceJob, FaceResult
-from .bands import exchange, mean_by_fit, misfit, trusted_cells
+from .bands import exchange, mean_by_fit, misfit, spread_of, trusted_cells
 from .settings import SuperResolution
+
+AGREEING = 4
+"""Photos that explain the face best, of which the results are held against each other."""
 
 SHARP = 0.9
 """Share of a crop's pixels that are true, from which nothing is missing."""
@@ -58,9 +61,9 @@ class SuperResolutionEngine:
     def run(self, job: FaceJob) -> FaceResult:
         if job.true_pixels >= SHARP * job.edited.shape[1]:
             return FaceResult(job.edited, 0, "sharp already", untouched=True)
-        photo, composed = compose(job, self.settings)
+        photo, composed, spread = compose(job, self.settings)
         if self.network is None:
-            return FaceResult(composed, 0, "photo and bands")
+            return FaceResult(composed, 0, "photo and bands", spread=spread)
         job.say("encoding", 0.0)
         start, other = (self._encoded(picture) for picture in (composed, photo))
         job.say("loading the model", 0.1)
@@ -74,7 +77,7 @@ class SuperResolutionEngine:
         # in the face only the change counts, so that nothing is lost in the autoencoder
         outside = drawn if self.settings.surroundings == "redraw" else job.edited
         crop = torch.lerp(outside, composed + drawn - before, face.expand_as(drawn))
-        return FaceResult(crop.clamp(0, 1), evaluations, "two regions")
+        return FaceResult(crop.clamp(0, 1), evaluations, "two regions", spread=spread)
 
     def _encoded(self, picture: Tensor) -> Tensor:
         assert self.network is not None
@@ -85,8 +88,9 @@ class SuperResolutionEngine:
         return require_finite(self.network.decode(latent)[..., :3], "vae: the decoded crop", VAE_REMEDY)
 
 
-def compose(job: FaceJob, settings: SuperResolution) -> tuple[Tensor, Tensor]:
-    """The photo that is used, and the crop with its detail on the small face's trusted bands, both (1, S, S, 3)."""
+def compose(job: FaceJob, settings: SuperResolution) -> tuple[Tensor, Tensor, float | None]:
+    """The photo that is used, the crop with its detail on the small face's trusted bands, both (1, S, S, 3), and how
+    far the crops of several photos differ in the face (`spread_of`)."""
     small = job.edited.movedim(-1, 1)
     photos = torch.cat([job.original, job.others]).movedim(-1, 1)
     misfits = [misfit(one[None], small, job.weight, job.true_pixels) for one in photos]
@@ -96,6 +100,9 @@ def compose(job: FaceJob, settings: SuperResolution) -> tuple[Tensor, Tensor]:
         best = misfits.index(min(misfits))
         photo = photos[best : best + 1]
     trust = job.trust if settings.trust is None else settings.trust
-    made = exchange(photo, small, trusted_cells(job.true_pixels, trust))
+    cells = trusted_cells(job.true_pixels, trust)
+    made = exchange(photo, small, cells)
     composed = torch.lerp(small, made, job.weight.expand_as(made))
-    return photo.movedim(1, -1), composed.movedim(1, -1)
+    nearest = [photos[i : i + 1] for i in sorted(range(len(photos)), key=misfits.__getitem__)[:AGREEING]]
+    spread = spread_of([exchange(one, small, cells) for one in nearest], job.weight) if len(nearest) > 1 else None
+    return photo.movedim(1, -1), composed.movedim(1, -1), spread

@@ -125,6 +125,13 @@ class DlibAnalyzer:
             found = upright(image) or look_harder(image, upright)
             return [self._face(image, box, points, score) for box, points, score in found]
 
+    def embed(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
+        """See FaceRecogniser.embed, for a face with 68 dense landmarks that fills much of the picture."""
+        if face.dense is None:
+            raise AnalyzerError("dlib recognises a face by its dense landmarks: find it with dlib.")
+        with in_words("The face analyzer dlib", "recognising a face", self._device, ELSEWHERE):
+            return self._descriptor(image, face.dense.astype(np.float64))
+
     def _upright(self, picture: NDArray[np.uint8]) -> list[Found]:
         """One pass of the detector; enlarges small pictures so that faces of 40 pixels reach the detector's 80."""
         longest = max(picture.shape[:2])

@@ -57,7 +57,7 @@ BACKEND_ROWS: Mapping[str, BackendRow] = {
                         lambda packs, pack, size, only: DlibRecogniser() if only else DlibAnalyzer(size), "68 points"),
 }
 
-_open: dict[tuple[str, str, str, int, str], FaceAnalyzer] = {}
+_open: dict[tuple[str, str, str, int, str, bool], FaceAnalyzer] = {}
 _told: set[str] = set()
 """What was warned of: every run asks for its analyzer again, and what does not start then still does not."""
 _lock = threading.Lock()
@@ -67,7 +67,8 @@ def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detecti
                   mesh: Path | None = None, mesh_needed: bool = False) -> FaceAnalyzer:
     """An open analyzer; the same one for the same choice, until `close_analyzers`.
 
-    backend: "auto" takes insightface where it works and a pack was found (or a pack is named), else dlib. packs: the
+    backend: "auto" takes insightface where it works and a pack was found (or a pack is named), else dlib; beside
+    insightface dlib then gives a second opinion, if it is installed and a mesh finds the faces. packs: the
     insightface packs on this machine, name to folder. pack: a name among them, or "auto". detection_size: pixels;
     larger finds smaller faces and takes longer. mesh: the face mesh's file, which then finds the faces while the
     backend only recognises them; None for the backend's own detector, which also stands in, with a warning, for a mesh
@@ -95,7 +96,7 @@ def load_analyzer(backend: Backend, packs: Packs, pack: str = AUTO_PACK, detecti
         return _opened("insightface", packs, name, detection_size, mesh, mesh_needed)
     if name is not None and (insightface_available() or pack != AUTO_PACK):
         try:
-            return _opened("insightface", packs, name, detection_size, mesh, mesh_needed)
+            return _opened("insightface", packs, name, detection_size, mesh, mesh_needed, second=dlib_available())
         except AnalyzerError as error:
             if pack != AUTO_PACK or not dlib_available():
                 raise
@@ -121,9 +122,11 @@ def _warn_once(words: str) -> None:
         logging.warning("EditedID: %s", words)
 
 
-def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None, mesh_needed: bool) -> FaceAnalyzer:
+def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None, mesh_needed: bool,
+            second: bool = False) -> FaceAnalyzer:
+    """second: dlib's recogniser beside the backend's, where a mesh finds the faces."""
     mesh = None if pack in _ONLY_WHEN_NAMED else mesh
-    key = (backend, pack, str(packs.get(pack, "")), size, str(mesh or ""))
+    key = (backend, pack, str(packs.get(pack, "")), size, str(mesh or ""), second)
     with _lock:
         if key not in _open:
             row, geometry = BACKEND_ROWS[backend], _geometry(mesh, mesh_needed)
@@ -138,8 +141,18 @@ def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None,
                     "--force-reinstall` in ComfyUI's Python, or choose another backend."
                 ) from error
             _open[key] = (cast(FaceAnalyzer, opened) if geometry is None
-                          else ComposedAnalyzer(geometry, cast(FaceRecogniser, opened)))
+                          else ComposedAnalyzer(geometry, cast(FaceRecogniser, opened), _second_opinion() if second
+                                                else None))
         return _open[key]
+
+
+def _second_opinion() -> FaceRecogniser | None:
+    """dlib's recogniser, or None where it does not start: nobody asked for it."""
+    try:
+        return DlibRecogniser()
+    except (AnalyzerError, ImportError, OSError, RuntimeError, ValueError) as error:
+        _warn_once(f"dlib does not start, so that the guard has no second opinion ({error}).")
+        return None
 
 
 def _geometry(mesh: Path | None, needed: bool) -> MeshAnalyzer | None:

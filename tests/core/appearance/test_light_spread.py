@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from editedid_core.appearance.relight import light_spread
+from editedid_core.appearance.relight import light_spread, linear_light
 
 SIDE = 96
 FACE = torch.ones(SIDE, SIDE)
 
 
 def plain(shade: float = 1.0, shadow: float = 0.0) -> torch.Tensor:
-    """(S, S, 3), its left half darker by `shadow`."""
+    """The light of a picture, its left half darker by `shadow`."""
     x = np.mgrid[:SIDE, :SIDE][1]
     light = shade * (1 - shadow * (x < SIDE / 2))
-    return torch.from_numpy(np.repeat(0.6 * light[..., None], 3, -1).astype(np.float32))
+    return linear_light(torch.from_numpy(np.repeat(0.6 * light[..., None], 3, -1).astype(np.float32)))
 
 
 def test_another_brightness_is_one_light_and_a_shadow_is_another() -> None:

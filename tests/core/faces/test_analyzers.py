@@ -14,6 +14,7 @@ from editedid_core.crops.cut import crop_pairs
 from editedid_core.crops.paste import paste, paste_mask
 from editedid_core.crops.preview import crop_sheet
 from editedid_core.faces.analyzers import registry
+from editedid_core.faces.analyzers.composed import FaceRecogniser
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
 from editedid_core.faces.analyzers.licences import pack_licence
 from editedid_core.faces.analyzers.protocol import FaceAnalyzer
@@ -25,6 +26,7 @@ from editedid_core.faces.find import find_faces
 from editedid_core.faces.preview import numbered_boxes, side_by_side
 from editedid_core.faces.similarity import face_similarity
 from editedid_core.geometry import affine
+from editedid_core.pictures import to_bytes
 from editedid_core.records import Face
 from editedid_core.restore.stages import match
 
@@ -39,6 +41,9 @@ def test_a_real_pair_is_found_aligned_and_pasted(real_pair, dlib_analyzer: FaceA
     pair = pairs.pairs[0]
     assert pair.similarity is not None
     assert pair.similarity > 0.9
+    assert isinstance(dlib_analyzer, FaceRecogniser)  # recognises where it is told to look, as where it found a face
+    again = dlib_analyzer.embed(to_bytes(real_pair.original[0]), pair.original)
+    assert pair.original.embedding is not None and float(again @ pair.original.embedding) > 0.95
 
     true = affine.apply(real_pair.original_to_edited, pair.original.points)
     estimated = affine.apply(affine.face_to_face(pair.original.points, pair.edited.points), pair.original.points)

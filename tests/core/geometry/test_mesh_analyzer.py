@@ -114,6 +114,10 @@ def test_identity_comes_from_the_other_analyzer(mesh_analyzer: MeshAnalyzer, mes
     assert "dlib" in composed.name
     assert "Apache-2.0" in composed.licence
     assert registry.load_analyzer("dlib", {}, mesh=mesh_file).name == composed.name
+    assert face.second is None
+    seconded = ComposedAnalyzer(mesh_analyzer, DlibRecogniser(), DlibRecogniser())
+    (again,) = seconded.find(photograph[:260, 100:360])
+    assert np.allclose(again.second, again.embedding) and seconded.name.endswith("second opinion dlib")
 
 
 def test_states_of_drawn_expressions(mesh_analyzer: MeshAnalyzer, draw_person) -> None:

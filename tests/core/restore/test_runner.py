@@ -20,11 +20,12 @@ from editedid_core.crops.cut import cut_crops
 from editedid_core.crops.paste import as_pasted
 from editedid_core.engines.protocol import FaceJob, FaceResult
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
+from editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from editedid_core.faces.detect import detect
 from editedid_core.faces.match import match_faces
 from editedid_core.faces.similarity import person_similarity
 from editedid_core.geometry.reshape import reshape_faces
-from editedid_core.records import CropResult, FaceCrop, FacePairs
+from editedid_core.records import CropResult, Face, FaceCrop, FacePairs
 from editedid_core.restore import runner, stages
 from editedid_core.restore.report import Decision, FaceReport, Restoration
 from editedid_core.restore.runner import restore
@@ -59,7 +60,7 @@ class Given:
         return FaceResult({"photo": job.original, "edit": job.edited, "nothing": grey}[next(self.gives)], 1, "given")
 
 
-def run(analyzer: InsightFaceAnalyzer, photo: torch.Tensor, edit: torch.Tensor, *gives: str,
+def run(analyzer: FaceAnalyzer, photo: torch.Tensor, edit: torch.Tensor, *gives: str,
         mask: torch.Tensor | None = None, **options: object) -> Restoration:
     """Restore with an engine that `gives`; all of the shape is given and everybody paired unless `options` (paths with
     "__" for the dot) say otherwise."""
@@ -101,6 +102,28 @@ def test_a_face_that_is_given_up_keeps_its_pixels_and_its_shape(
     assert not torch.equal(done.image[:, :, SIDE:], edit[:, :, SIDE:])
     assert torch.equal(done.image[done.mask == 0], edit[done.mask == 0])
     assert done.outside_pixels_changed == 0
+
+
+class Seconded:
+    """The lab's analyzer with a second recogniser, to whom the found faces look as told, one after the other: those of
+    the photo, of the edit, of the crop before and after."""
+
+    def __init__(self, analyzer: InsightFaceAnalyzer, *looks: list[float]) -> None:
+        self._analyzer, self._looks = analyzer, iter(looks)
+        self.name, self.licence = analyzer.name, analyzer.licence
+
+    def find(self, image: np.ndarray, threshold: float = 0.5) -> list[Face]:
+        look = np.array(next(self._looks), dtype=np.float32)
+        return [replace(face, second=look) for face in self._analyzer.find(image, threshold)]
+
+
+def test_a_second_recogniser_has_to_see_the_face_come_nearer(analyzer: InsightFaceAnalyzer) -> None:
+    photo, edit = pictures(SEEDS[0])
+    person, stranger = [1.0, 0.0], [0.0, 1.0]
+    for after, decision in ((person, Decision.RESTORED), (stranger, Decision.KEPT_NO_NEARER)):
+        seconded = Seconded(analyzer, person, stranger, stranger, after)
+        done = run(seconded, photo, edit, "photo", shape__face_shape=0.0)
+        assert done.faces[0].decision is decision
 
 
 def test_where_all_of_the_shape_is_refused_half_of_it_is_tried(

@@ -15,12 +15,15 @@ from editedid_core.config import SMALL_FACE
 from editedid_core.crops.register import register
 from editedid_core.engines.super_resolution.engine import SuperResolutionEngine
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
+from editedid_core.records import FaceCrop, FacePairs
+from editedid_core.restore.caution import small_cautions
+from editedid_core.restore.reference_photos import agreement, find_person
 from editedid_core.restore.report import Decision, Restoration
 from editedid_core.restore.runner import restore
-from editedid_core.restore.small_face import find_small, trust_in
+from editedid_core.restore.small_face import find_small, pair_small, trust_in
 from lab.bench.measures import face_psnr
 from lab.portraits import triple_split
-from lab.portraits.small_faces import Damage, SmallFace, make_small_face
+from lab.portraits.small_faces import Damage, SmallFace, childhood_photo, make_small_face
 
 PACK = Path(__file__).resolve().parents[3] / "lab" / "models" / "insightface" / "lab"
 SEEDS = triple_split("tune", 3)
@@ -113,6 +116,41 @@ def test_photos_of_somebody_else_are_left_out_and_named(analyzer: InsightFaceAna
     assert [note for note in done.notes if "another person" in note and "picture 2" in note]
     alone = run(analyzer, face.small, face.photos[0].image, face.photos[1].image)
     assert torch.equal(done.image, alone.image)
+
+
+def paired(analyzer: InsightFaceAnalyzer, image: np.ndarray, *photos: np.ndarray) -> FacePairs:
+    """Who is who, and where the small face lies."""
+    seen = find_person(batch(*photos), analyzer, SMALL_FACE.find)
+    here = find_small(batch(image), analyzer, SMALL_FACE.find)
+    return pair_small(batch(*photos), batch(image), seen, here, SMALL_FACE, analyzer=analyzer)
+
+
+def flags(pairs: FacePairs) -> bool:
+    """Whether the small face is said to be somebody else's."""
+    (pair,) = pairs.pairs
+    crop = FaceCrop(pair, np.eye(2, 3), np.eye(2, 3), 128, 0)
+    return any("looks like another person's" in one for one in small_cautions(pair, crop))
+
+
+def test_where_as_many_photos_show_somebody_else_the_small_face_decides(analyzer: InsightFaceAnalyzer,
+                                                                        faces: list[SmallFace]) -> None:
+    found = paired(analyzer, faces[0].small, faces[1].photos[0].image, faces[0].photos[0].image)
+    assert found.pairs[0].original.frame == 1 and [face.frame for face in found.unmatched_original] == [0]
+    (note,) = found.notes
+    assert "2 people, as many of each: face 1 of picture 2" in note
+    assert not flags(found)
+
+
+def test_photos_of_a_wrong_person_are_flagged(analyzer: InsightFaceAnalyzer, faces: list[SmallFace]) -> None:
+    """Not every one is: a handful of pixels does not always tell (docs/SUPER_RESOLUTION.md has the rates)."""
+    assert flags(paired(analyzer, faces[1].small, faces[2].photos[0].image))
+
+
+def test_a_childs_photo_among_an_adults_is_flagged(analyzer: InsightFaceAnalyzer, faces: list[SmallFace]) -> None:
+    first, second = (shot.image for shot in faces[0].photos[:2])
+    seen = find_person(batch(first, childhood_photo(SEEDS[0]).image, second), analyzer, SMALL_FACE.find)
+    (note,) = agreement(seen, SMALL_FACE.match.same_person).notes
+    assert "picture 2" in note and "another age" in note
 
 
 def test_one_photo_is_enough_and_the_report_says_what_it_costs(analyzer: InsightFaceAnalyzer,

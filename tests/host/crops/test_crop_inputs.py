@@ -223,6 +223,28 @@ def without_area(core: Any, models: tuple[Any, Any], prompted: Any) -> Tensor:
     return prompted(core("comfy.model_profile").empty_conditioning(models[0]))
 
 
+def test_a_t2i_adapter_reads_the_hint_of_the_crop(
+    core: Any, models: tuple[Any, Any], prompted: Any, without_area: Tensor, prompt: Any, crops: Any
+) -> None:
+    """The host's own adapter, small, with random weights: it acts, and what it gets is the cut hint."""
+    made = importlib.import_module("comfy.t2i_adapter.adapter").Adapter_light([32, 64], nums_rb=1, cin=64 * 3)
+    adapter = importlib.import_module("comfy.controlnet").T2IAdapter(made, 3, 8, "bicubic", torch.device("cpu"))
+    seen: list[Tensor] = []
+    channels = models[0].model.model_config.unet_config["model_channels"]
+
+    def features(module: Any, given: Any, made: Any) -> dict[str, list[Tensor | None]]:
+        seen.append(given[0])
+        return {"input": [made["input"][3].mean(1, keepdim=True).repeat(1, channels, 1, 1) * 100]}
+
+    made.register_forward_hook(features)
+    adapter.set_cond_hint(prompt.hint.movedim(-1, 1))
+    (tokens, options), = core("comfy.model_profile").empty_conditioning(models[0])
+    result = prompted([[tokens, {**options, "control": adapter, "control_apply_to_uncond": True}]])
+    cut = core("crops.cut").cut_crops(prompt.hint, crops(size=64)[4]).movedim(-1, 1)
+    assert seen and all(float((one - cut).abs().max()) < 1e-5 for one in seen)
+    assert float((result - without_area).abs().max()) > 0.01
+
+
 @pytest.mark.parametrize("area", [(4, 4, 0, 0), (2, 2, 400, 400), ("percentage", 0.05, 0.05, 0.95, 0.95)])
 def test_an_area_that_does_not_reach_the_face_changes_nothing(
     core: Any, models: tuple[Any, Any], prompted: Any, without_area: Tensor, area: Any
