@@ -37,6 +37,7 @@ export const WORDS = {
     "The edit, before": "编辑图（之前）",
     "The restored picture, after": "还原后的图片（之后）",
     "How much of the picture is shown as before": "图片中有多少显示为之前的样子",
+    "The result in words": "用文字写出的结果",
     "Previous picture": "上一张图片",
     "Next picture": "下一张图片",
     "Show advanced inputs": "显示高级输入",

@@ -3,6 +3,7 @@
 // Works in the classic renderer and in Nodes 2.0: a plain DOM widget, and nothing of it is stored in the workflow.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import "../face_map.js"; // first, so that the map stands above the result
 import { say, told } from "../words.js";
 
 const NODE = "EditedIDRestoreIdentity";
@@ -53,7 +54,8 @@ class Result {
     this.steps = [this.stepper("‹", say("Previous picture"), -1), this.stepper("›", say("Next picture"), 1)];
     this.count = make("span");
     this.bar = make("div", { className: "editedid-bar", hidden: true }, this.slider, this.steps[0], this.count, this.steps[1]);
-    this.text = make("ul", { className: "editedid-text", hidden: true });
+    this.text = make("ul", { className: "editedid-text", hidden: true, tabIndex: 0 }); // it scrolls, by key too
+    this.text.setAttribute("aria-label", say("The result in words"));
     const style = make("style", { textContent: STYLE });
     this.element = make("div", { className: "editedid-result" }, style, this.stage, this.figure, this.bar, this.text);
     this.figure.addEventListener("pointermove", (event) => {
