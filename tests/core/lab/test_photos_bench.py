@@ -45,10 +45,10 @@ def test_triples_are_the_same_again_and_drift_part_of_the_way(people: Path, tmp_
         assert not {load(photo).tobytes() for photo in one.held_out} & {load(one.originals[0]).tobytes()}
 
 
-@pytest.fixture(scope="module")
-def measured(people: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, list[Path], list[str]]:
-    """A run over the drawn people, with one edit without truth."""
-    place = tmp_path_factory.mktemp("run")
+def test_a_run_over_drawn_people(people: Path, tmp_path: Path) -> None:
+    """With one edit without truth. One test, so that the run is made once, whatever workers there are."""
+    place = tmp_path / "run"
+    place.mkdir()
     edits = people / "edits"
     edits.mkdir(exist_ok=True)
     for name, source in (("00_original", "p00/00.png"), ("00_edited", "p01/01.png")):
@@ -58,11 +58,14 @@ def measured(people: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[di
              "--set", "crop.size=128", "--seed", "8", "--json", str(place / "out.json"),
              "--sheet", str(place / "sheet.jpg")]
     bench.main(words)
-    return json.loads((place / "out.json").read_text()), sorted(place.glob("sheet*.jpg")), words
+    content = json.loads((place / "out.json").read_text())
+    the_json_holds_every_measure_of_every_group(content)
+    halves_share_no_person_and_make_up_the_whole(content["rows"])
+    sheets_are_written_and_not_into_the_repository(sorted(place.glob("sheet*.jpg")))
+    a_second_run_takes_everything_from_the_cache(content, words, tmp_path)
 
 
-def test_the_json_holds_every_measure_of_every_group(measured: tuple[dict, list[Path], list[str]]) -> None:
-    content, _, _ = measured
+def the_json_holds_every_measure_of_every_group(content: dict) -> None:
     assert "edits" in content["groups"] and len(content["groups"]) >= 2
     for group, methods in content["groups"].items():
         assert {"edit", "default", "gentle", "60 % blend"} <= set(methods)
@@ -82,8 +85,7 @@ def test_the_json_holds_every_measure_of_every_group(measured: tuple[dict, list[
     assert {row["method"] for row in content["rows"]} >= {"edit", "default", "truth"}
 
 
-def test_halves_share_no_person_and_make_up_the_whole(measured: tuple[dict, list[Path], list[str]]) -> None:
-    rows = measured[0]["rows"]
+def halves_share_no_person_and_make_up_the_whole(rows: list[dict]) -> None:
     examples = [Example(row["name"], row["group"], row["person"], (), Path()) for row in rows]
     chosen = folder.tune_people(examples)
     tune, other = table.halves(rows, chosen)
@@ -93,17 +95,14 @@ def test_halves_share_no_person_and_make_up_the_whole(measured: tuple[dict, list
     assert folder.tune_people(more) & {row["person"] for row in rows} == chosen
 
 
-def test_sheets_are_written_and_not_into_the_repository(measured: tuple[dict, list[Path], list[str]]) -> None:
-    _, sheets, _ = measured
+def sheets_are_written_and_not_into_the_repository(sheets: list[Path]) -> None:
     assert sheets and Image.open(sheets[0]).width >= 5 * sheet.SIDE
     with pytest.raises(ValueError, match="lies in the repository"):
         sheet.check_place(ROOT / "docs" / "people.jpg")
     sheet.check_place(ROOT / ".run" / "people.jpg")
 
 
-def test_a_second_run_takes_everything_from_the_cache(measured: tuple[dict, list[Path], list[str]],
-                                                      tmp_path: Path) -> None:
-    content, _, words = measured
+def a_second_run_takes_everything_from_the_cache(content: dict, words: list[str], tmp_path: Path) -> None:
     cache = Path(words[words.index("--cache") + 1])
     before = {file: file.stat().st_mtime_ns for file in cache.rglob("*") if file.is_file()}
     again = tmp_path / "again.json"
