@@ -41,7 +41,7 @@ class TokenFit:
     `tokens`: how many; `updates`: steps of the optimiser; `draws`: noise levels that one update looks at; `rate`: of an
     update, in sizes of a word's numbers, falling to a tenth of it; `surroundings`: what a place beside the face counts
     against one in it, 0 to 1; `checks`: how often the tokens are measured on the same draws, of which the best are
-    kept; `noise_seed`: of the draws and of the start. Rate and number of updates were tried on a toy of SD 1.5 alone
+    kept; `noise_seed`: of the draws and of the start. Rate and number of updates were tried on a small network alone
     (2026-11); no full-size model has been fitted.
     """
 
