@@ -15,8 +15,6 @@ from door.paths import ROOT
 from .conftest import FrontEnd
 from .test_workflows import OPENED, RUN
 
-pytestmark = pytest.mark.every_host
-
 WITHOUT = ("CheckpointLoaderSimple", "MarkdownNote")
 """Nodes that are left out, so that the photo's faces are put in without diffusion."""
 PICTURES = ("person_1", "person_2", "person_3", "group")
@@ -77,7 +75,8 @@ def shown(front_end: FrontEnd, workflow: dict[str, Any], vue: bool) -> Page:
     return page
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["classic", "nodes 2"])
+@pytest.fixture(scope="module", params=[pytest.param(False, id="classic", marks=pytest.mark.every_host),
+                                        pytest.param(True, id="nodes 2")])
 def opened(tab: FrontEnd, request: pytest.FixtureRequest) -> tuple[FrontEnd, bool]:
     """The group's map in a renderer, not touched yet."""
     shown(tab, group_workflow(), request.param)
