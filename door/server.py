@@ -123,7 +123,9 @@ class Server:
     def stop(self, seconds: float = 15.0) -> None:
         """Ask the server to end as Ctrl-C would, and end it if it does not. Once it has said that it stopped, only
         Python's own taking down of modules is left, which takes many seconds: it has two."""
-        self._process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+        deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as a shell leaves it to its background jobs
+        ask = signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGTERM if deaf else signal.SIGINT
+        self._process.send_signal(ask)
         end = time.monotonic() + seconds
         while self._process.poll() is None and time.monotonic() < end:
             if FAREWELL in self.log.read_text(encoding="utf-8", errors="replace"):

@@ -21,6 +21,12 @@ DRAWN = """([title, name]) => {
             box.top + (node.pos[1] + widget.last_y + 10 + offset[1]) * scale];
 }"""
 """Where the classic renderer has drawn a widget."""
+STANDS = """() => {
+    const { scale, offset } = app.canvas.ds, before = globalThis.editedidView;
+    globalThis.editedidView = JSON.stringify([scale, [...offset], app.graph.nodes.map((one) => [...one.pos])]);
+    return globalThis.editedidView === before;
+}"""
+"""Whether the view is where it was when this was asked before."""
 CHOSEN = "(name) => app.graph.nodes.some((node) => node.widgets?.some((widget) => widget.value === name))"
 
 
@@ -34,6 +40,7 @@ def choose_picture(page: Page, title: str, path: str, vue: bool) -> None:
     if vue:
         page.locator(f"{node(page, title)} input[type=file]").set_input_files(path)
         return
+    page.wait_for_function(STANDS, polling=500)
     with page.expect_file_chooser() as asked:
         page.mouse.click(*page.evaluate(DRAWN, [title, "upload"]))
     asked.value.set_files(path)
@@ -54,7 +61,8 @@ def test_five_actions_end_in_a_result_that_explains_itself(tab: FrontEnd, server
     page.get_by_role("dialog").get_by_text(PACK_NAME, exact=True).click()
     page.get_by_role("dialog").get_by_text(TEMPLATE, exact=True).first.click()
     page.wait_for_function(TEMPLATE_OPENED)
-    page.wait_for_timeout(1000)  # until the front end has brought the graph into view
+    page.wait_for_timeout(1000)  # until the front end has begun to bring the graph into view
+    page.wait_for_function(STANDS, polling=500)
     for title, name in (("Your photo", "original"), ("The edit", "edited")):  # 2, 3
         choose_picture(page, title, str(tmp_path / f"my_{name}_{vue}.png"), vue)
         page.wait_for_function(CHOSEN, arg=f"my_{name}_{vue}.png")
