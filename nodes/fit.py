@@ -112,8 +112,10 @@ class FitIdentity(io.ComfyNode):
             latents.append(host_vae.encode(vae, crop[None]))
         told = {"consent": consent.strip(), "licence": licence.strip()}
         shown = digest(*(references[face.frame] for face in person))
-        request = FitRequest(shown, prompt, start, config.token_fit, told)
-        identity, errors, note = fit_identity(model, clip, Photos(torch.cat(latents), faces), file, request, say)
+        places = digest(*(face.points.round().tolist() for face in person))  # in whole pixels: the same on any device
+        request = FitRequest(shown, places, prompt, start, config.token_fit, told)
+        fitted_on = Photos(torch.cat(latents), faces)
+        identity, errors, note = fit_identity(model, clip, vae, fitted_on, file, request, say)
         report = {
             "embedding": f"embedding:{identity.name}", "photos": len(person), "error_before": errors[0],
             "error_after": min(errors), "errors": errors, "notes": [*notes, *others, *([note] if note else [])], **told,

@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from .token_fit import FitState
 
@@ -109,16 +110,25 @@ def digest(*parts: Any) -> str:
     return found.hexdigest()[:32]
 
 
-def fingerprint(model: Any) -> str:
-    """A MODEL's own name: by the names, shapes and first numbers of its network's weights. Those that a LoRA changes
-    are left out, for the host may have put them in already."""
+def fingerprint(patcher: Any) -> str:
+    """The own name of what a ModelPatcher holds: by the names, shapes and first numbers of its weights, and by what a
+    LoRA does to them."""
     found = hashlib.sha256()
-    for name, weight in sorted(model.model.diffusion_model.state_dict().items()):
+    for name, weight in sorted(patcher.model.state_dict().items()):
         found.update(f"{name}{tuple(weight.shape)}".encode())
-        if f"diffusion_model.{name}" not in model.patches:
-            some = weight.flatten()[:_FINGERPRINT].detach().cpu().float()
-            found.update(some.contiguous().numpy().tobytes())
+        for strength, change, of_model, *_ in patcher.patches.get(name, ()):
+            found.update(f"{strength}{of_model}".encode())
+            for one in tree_leaves(getattr(change, "weights", change)):
+                if isinstance(one, Tensor):
+                    found.update(_some(one))
+        own = patcher.backup.get(name)  # of a weight that the host has changed for a LoRA, maybe another clone's
+        found.update(_some(weight if own is None else own.weight))
     return found.hexdigest()[:32]
+
+
+def _some(weight: Tensor) -> bytes:
+    """The first numbers of a weight."""
+    return weight.flatten()[:_FINGERPRINT].detach().cpu().float().contiguous().numpy().tobytes()
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:

@@ -22,31 +22,36 @@ CHECKS = "editedid.errors"
 
 @dataclass(frozen=True)
 class FitRequest:
-    """What the tokens begin as and how they are fitted. photos: digest of the pictures; prompt: with `{name}` where the
-    tokens stand; start: words; told: metadata of the user for the file, by name."""
+    """What the tokens begin as and how they are fitted. photos: digest of the pictures; places: of where the faces lie
+    in them; prompt: with `{name}` where the tokens stand; start: words; told: metadata of the user for the file, by
+    name."""
 
     photos: str
+    places: str
     prompt: str
     start: str
     settings: TokenFit
     told: Mapping[str, str]
 
 
-def fit_identity(model: Any, clip: Any, photos: Photos, file: EmbeddingFile, request: FitRequest,
+def fit_identity(model: Any, clip: Any, vae: Any, photos: Photos, file: EmbeddingFile, request: FitRequest,
                  say: Say) -> tuple[Identity, tuple[float, ...], str]:
     """Fit the person of the photos and write the file; returns the identity, the errors about the noise at each check,
     and a sentence on how it went.
 
-    A file of the same fit is taken as it is, and one of the same photos is replaced. Raises ValueError where the file
+    The vectors of a file of the same fit are taken as they are, and a file of the same photos is replaced. Raises ValueError where the file
     holds another person, and as `fit_tokens` does.
     """
     slots = PromptSlots.of(clip, request.prompt, request.settings.tokens)
     file.require_photos(request.photos)
     own = fingerprint(model)
-    key = digest(request.photos, tuple(photos.latents.shape), own, request.prompt, request.start,
-                 asdict(request.settings))
+    key = digest(request.photos, request.places, tuple(photos.latents.shape), own, fingerprint(clip.patcher),
+                 fingerprint(vae.patcher), request.prompt, request.start, asdict(request.settings))
+    told_now = {f"editedid.{name}": text for name, text in request.told.items()}
     vectors, told = file.read()
     if told.get(KEY) == key:
+        if not told_now.items() <= told.items():
+            file.write(vectors, {**told, **told_now})
         return (Identity(file.name, vectors, encoded(model, slots, vectors)), tuple(json.loads(told[CHECKS])),
                 "These tokens were fitted before and are taken from the file.")
     begun = file.kept(key)
@@ -60,7 +65,7 @@ def fit_identity(model: Any, clip: Any, photos: Photos, file: EmbeddingFile, req
 
     done = fit_tokens(model, slots, photos, request.settings, begun or FitState.new(start), sizes, say, keep)
     file.write(done.vectors, {
-        **{f"editedid.{name}": text for name, text in request.told.items()}, PHOTOS: request.photos, KEY: key,
+        **told_now, PHOTOS: request.photos, KEY: key,
         "editedid.model": own, "editedid.tokens": str(request.settings.tokens), "editedid.prompt": request.prompt,
         "editedid.photo_count": str(len(photos.latents)), CHECKS: json.dumps(done.errors),
     })

@@ -111,6 +111,28 @@ def test_the_error_falls_and_the_file_works_in_any_prompt_of_the_host(
         fit(references=torch.flip(parts.photos, (2,)))
 
 
+def test_a_file_is_taken_for_the_same_fit_alone(
+        whole: Any, fit: Callable[..., Any], host: Host, parts: SimpleNamespace, gone: None, folder: Path) -> None:
+    """Another text encoder, VAE or LoRA is another fit; other words of the user are kept without one."""
+    fit(updates=1)
+    with torch.inference_mode():
+        vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES["unet"])[2]
+        weight = next(iter(vae.first_stage_model.parameters()))
+        weight.copy_(1.1 * weight)
+        clip, model = toys.text_encoder(seed=1), parts.model.clone()
+        key = toys.weight_key(model)
+        model.add_patches({key: ("diff", (torch.full_like(model.model.state_dict()[key], 0.1),))}, 1.0)
+        weaker = parts.model.clone()
+        weaker.add_patches({key: ("diff", (torch.full_like(model.model.state_dict()[key], 0.1),))}, 0.5)
+    again = fit(updates=1, licence="CC0")
+    assert "taken from the file" in again[2]
+    with safe_open(str(folder / "anna.safetensors"), framework="pt") as file:
+        assert file.metadata()["editedid.licence"] == "CC0"
+    for other in ({"vae": vae}, {"clip": clip}, {"model": model}, {"model": weaker}):
+        assert "taken from the file" not in fit(updates=1, **other)[2], other.keys()
+
+
+
 def test_an_interrupted_fit_goes_on_to_the_same_end(whole: Any, fit: Callable[..., Any], folder: Path, gone: None,
                                                     monkeypatch: pytest.MonkeyPatch) -> None:
     management = importlib.import_module("comfy.model_management")
