@@ -39,8 +39,8 @@ def fit_identity(model: Any, clip: Any, vae: Any, photos: Photos, file: Embeddin
     """Fit the person of the photos and write the file; returns the identity, the errors about the noise at each check,
     and a sentence on how it went.
 
-    The vectors of a file of the same fit are taken as they are, and a file of the same photos is replaced. Raises ValueError where the file
-    holds another person, and as `fit_tokens` does.
+    The vectors of a file of the same fit are taken as they are, and a file of the same photos is replaced. Raises
+    ValueError where the file holds another person, and as `fit_tokens` does.
     """
     slots = PromptSlots.of(clip, request.prompt, request.settings.tokens)
     file.require_photos(request.photos)
