@@ -17,7 +17,7 @@ from .composed import ComposedAnalyzer, FaceRecogniser
 from .dlib_backend import INSTALL as INSTALL_DLIB
 from .dlib_backend import DlibAnalyzer, dlib_available
 from .dlib_recogniser import DlibRecogniser
-from .faults import AnalyzerError
+from .faults import AnalyzerError, cause
 from .insightface_backend import INSTALL as INSTALL_INSIGHTFACE
 from .insightface_backend import InsightFaceAnalyzer, insightface_available
 from .mesh_backend import MeshAnalyzer
@@ -137,7 +137,7 @@ def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None,
             except (Exception, SystemExit) as error:
                 # installed, and it cannot be imported: a missing system library, another numpy, a broken wheel
                 raise AnalyzerError(
-                    f"The face analyzer {backend} is installed but does not start ({error}): run `{row.install} "
+                    f"The face analyzer {backend} is installed but does not start ({cause(error)}): run `{row.install} "
                     "--force-reinstall` in ComfyUI's Python, or choose another backend."
                 ) from error
             _open[key] = (cast(FaceAnalyzer, opened) if geometry is None
@@ -150,8 +150,8 @@ def _second_opinion() -> FaceRecogniser | None:
     """dlib's recogniser, or None where it does not start: nobody asked for it."""
     try:
         return DlibRecogniser()
-    except (AnalyzerError, ImportError, OSError, RuntimeError, ValueError) as error:
-        _warn_once(f"dlib does not start, so that the guard has no second opinion ({error}).")
+    except (Exception, SystemExit) as error:
+        _warn_once(f"dlib does not start, so that the guard has no second opinion ({cause(error)}).")
         return None
 
 

@@ -78,11 +78,11 @@ def test_a_hint_of_another_size_and_a_batch_s_own_frame(place: Callable[..., Fac
 def test_a_control_whose_hint_cannot_be_cut_is_left_out_and_said(
     place: Callable[..., FaceCrop], caplog: pytest.LogCaptureFixture
 ) -> None:
-    done = options(place(), control=Control(None, Control(torch.zeros(1, 3, *EDIT))), gligen=("position", None, []),
+    done = options(place(), control=Control(None, Control(torch.zeros(1, 3, *EDIT))), gligen="another pack's",
                    concat_mask=torch.zeros(1, 1, 4, 4))
     assert done is not None and set(done) == {"control"}
     assert done["control"].cond_hint_original.shape == (1, 3, SIDE, SIDE)
-    for words in ("Control", "GLIGEN boxes", "inpainting mask"):
+    for words in ("Control", "boxes of the whole picture", "inpainting mask"):
         assert words in caplog.text
 
 
@@ -107,6 +107,26 @@ def test_an_area_beyond_the_crop_leaves_its_prompt_out(
     assert "sampled without" in caplog.text
     kept = crop_conditioning([[TOKENS, {"area": (4, 4, 0, 14)}], [TOKENS + 1, {}]], place(), CELLS)
     assert kept is not None and len(kept) == 1 and bool((kept[0][0] == 1).all())
+
+
+def test_boxes_are_cut_as_cropping_first_would_cut_them(place: Callable[..., FaceCrop]) -> None:
+    """Text, height, width, y and x of each; the crop shows x 32 to 96 and y 16 to 80."""
+    inside, beyond, rim = ("a", 2, 3, 4, 6), ("b", 2, 2, 0, 15), ("c", 4, 4, 0, 2)
+
+    def cut(crop: FaceCrop, *boxes: Any, **given: Any) -> Any:
+        done = options(crop, gligen=("position", "net", list(boxes)), **given)
+        assert done is not None
+        return done.get("gligen")
+
+    assert cut(place(), inside, beyond, rim) == ("position", "net", [("a", 2, 3, 2, 2), ("c", 2, 2, 0, 0)])
+    assert cut(place(), beyond) is None
+    _, _, ((_, height, width, y, x),) = cut(place(scale=0.5), inside)  # half the part of the picture, twice as large
+    assert (height, width, y, x) == (4, 4, 4, 4)
+    _, _, ((_, height, width, y, x),) = cut(place(90.0, corner=(96, 16)), inside)
+    assert np.allclose((height, width, y, x), (3, 2, 3, 2))
+    # from the corner of the area, of which the crop shows the lower right part
+    assert cut(place(), ("a", 2, 2, 1, 3), area=(6, 6, 1, 3)) == ("position", "net", [("a", 2, 2, 0, 2)])
+    assert options(place(), gligen=("empty", "net", []))["gligen"][0] == "empty"  # type: ignore[index]
 
 
 def test_an_area_under_a_turned_crop_becomes_a_mask(place: Callable[..., FaceCrop]) -> None:
