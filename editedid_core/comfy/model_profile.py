@@ -145,6 +145,9 @@ def check_latent(model: Any, latent: Tensor, name: str) -> None:
         raise ValueError(f"{name}: this is a video latent of {latent.shape[2]} frames; encode single pictures.")
     if latent.ndim == 5 and fmt.latent_dimensions != 3:
         raise ValueError(f"{name}: this is a video latent, the model takes pictures; encode with the model's VAE.")
+    if latent.ndim == 4 and fmt.latent_dimensions == 3:
+        raise ValueError(f"{name}: this latent was made by a VAE of pictures, the model's own has a time axis; encode "
+                         "with the model's VAE.")
     network = network_of(model)
     family = find_family(network)
     patch = patch_size(family, network) if family is not None and family.whole else 1
