@@ -39,7 +39,7 @@ def crop_conditioning(conditioning: Conditioning | None, place: FaceCrop | None,
     """
     if conditioning is None or place is None:
         return conditioning
-    crop = _Crop(place, cells, bent)
+    crop = CropMap(place, cells, bent)
     kept = [[tokens, options] for tokens, given in conditioning if (options := crop.options(given)) is not None]
     return _or_none(kept)
 
@@ -66,8 +66,8 @@ def _or_none(kept: Conditioning) -> Conditioning | None:
     return kept or None
 
 
-class _Crop:
-    """The way from the edit's coordinates to one crop's."""
+class CropMap:
+    """The way from the edit's coordinates to one crop's, as of `crop_conditioning`."""
 
     def __init__(self, place: FaceCrop, cells: tuple[int, int], bent: Bend | None) -> None:
         self._frame, self._size, self._to_image = place.frame, place.size, place.to_image
@@ -84,7 +84,7 @@ class _Crop:
                 logging.warning("EditedID: %s of the whole picture cannot be cut to a face and is left out.", what)
         if options.get("mask") is not None:
             mask = options["mask"]
-            options["mask"] = self._mask(mask[None] if mask.ndim == 2 else mask)
+            options["mask"] = self.mask(mask[None] if mask.ndim == 2 else mask)
             if not bool(options["mask"].any()):
                 return None
         if options.get("area") is not None and not self._area(options):
@@ -173,19 +173,19 @@ class _Crop:
                             type(control).__name__)
             return before
         copy = control.copy()
-        copy.cond_hint_original = self._picture(hint)
-        copy.extra_concat_orig = [one if min(one.shape[-2:]) <= 1 else self._mask(one[:, 0])[:, None]
+        copy.cond_hint_original = self.picture(hint)
+        copy.extra_concat_orig = [one if min(one.shape[-2:]) <= 1 else self.mask(one[:, 0])[:, None]
                                   for one in getattr(control, "extra_concat_orig", ())]
         copy.set_previous_controlnet(before)
         return copy
 
-    def _picture(self, hint: Tensor) -> Tensor:
+    def picture(self, hint: Tensor) -> Tensor:
         """(B, C, H, W) to (1, C, S, S), as the edit itself is cut."""
         one = hint[self._frame % hint.shape[0]].movedim(0, -1).float().cpu()
         positions, step = self._positions(one.shape[:2], centred=True)
         return resample(one, positions, step).movedim(-1, 0)[None].to(hint.dtype)
 
-    def _mask(self, mask: Tensor) -> Tensor:
+    def mask(self, mask: Tensor) -> Tensor:
         """(B, H, W) to (1, S, S), nothing beyond the picture, as masks on the edit are cut."""
         one = mask[self._frame % mask.shape[0]][..., None].float().cpu()
         positions, step = self._positions(one.shape[:2], centred=False)
