@@ -96,7 +96,8 @@ def pair(world: World, sample: Sample, side: int) -> tuple[Image.Image, Image.Im
 
 def _changed(scenes: Scenes, fields: dict[str, Any]) -> Scenes:
     """One scene with other values, numbers or tuples."""
-    return scenes.replace(**{name: torch.as_tensor(value).to(scenes.values[name].dtype).reshape(scenes.values[name].shape)
+    old = {name: scenes.values[name] for name in fields}
+    return scenes.replace(**{name: torch.as_tensor(value).to(old[name].dtype).reshape(old[name].shape)
                              for name, value in fields.items()})
 
 
