@@ -35,8 +35,8 @@ The pack runs a model as its makers do. Tests look at what every row of the netw
 (`tests/host/method/test_profiles.py`). The first row that fits counts.
 
 * **Known by**: the host's class of the model, words of its file's name, channels of its input. The file's name is the
-  host's own record or what the loaders before the node were told, GGUF loaders of other packs too; LoRAs are read in the
-  same way. Where nobody tells it, an edit model counts as the plain model, and the report says so.
+  host's own record or what the loaders before the node were told, GGUF loaders of other packs too; LoRAs are read in
+  the same way. Where nobody tells it, an edit model counts as the plain model, and the report says so.
 * **Size**: side in pixels of a crop with `crop_size` *auto*.
 * **No prompt**: *encoded* is what the text encoder makes of an empty prompt, with the family's template; without
   `clip` zeros stand for it, and the report says so. *Zeros* were trained.
@@ -97,7 +97,8 @@ def profiles() -> str:
     lines = []
     for family in FAMILIES:
         for one in family.profiles:
-            told = [one.config and f"`{one.config}`", " or ".join(f"*{word}*" for word in one.named) + (", also of a LoRA" if one.by_lora else ""),
+            named = " or ".join(f"*{word}*" for word in one.named) + (", also of a LoRA" if one.by_lora else "")
+            told = [one.config and f"`{one.config}`", named,
                     f"{one.channels} channels" if one.channels else "", "v-prediction" if one.v_prediction else ""]
             guidance = "" if one.guidance is None else " / ".join(f"{value:g}" for value in one.guidance)
             cells = (one.title, ", ".join(filter(None, told)), f"{one.size}", one.text, guidance,

@@ -15,8 +15,8 @@ from ..editedid_core.comfy import vae as host_vae
 from ..editedid_core.comfy.crop_conditioning import crop_conditioning
 from ..editedid_core.comfy.empty_prompt import prompt_without_words
 from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
-from ..editedid_core.comfy.model_profile import check_latent, check_prompt, native_size, profile_of, unknown_file
 from ..editedid_core.comfy.model_files import NO_FILES, ModelFiles, with_files
+from ..editedid_core.comfy.model_profile import check_latent, check_prompt, native_size, profile_of, unknown_file
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.region_sampling import sample_regions
 from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair

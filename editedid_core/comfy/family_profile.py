@@ -39,12 +39,12 @@ class Profile:
 
     Conditions: `config`: the host's configuration class, or one that it derives from; `named`: words, one of which
     stands in the model's file name, for models that differ in their weights alone; `by_lora`: or in a LoRA's;
-    `channels`: of the network's input; `v_prediction`. `size`: side in pixels of the pictures that it was made for. `source`: where these facts come from.
-    `text`: what no prompt is. `guidance`: embedded guidance of the sources and of the target, where the network
-    reads one. `references`: it was trained with reference pictures; `method`: of the
-    host for them, where the network has no own. `concat`: what stands beside the noise. `steps`:
-    of a distilled model, which is run on its own noise levels; 0 for others; `few`: of its distilled versions, whose
-    file names need not say it; 0 where there is no one number. `refusal`: why it cannot be used.
+    `channels`: of the network's input; `v_prediction`. `size`: side in pixels of the pictures that it was made for.
+    `source`: where these facts come from. `text`: what no prompt is. `guidance`: embedded guidance of the sources and
+    of the target, where the network reads one. `references`: it was trained with reference pictures; `method`: of the
+    host for them, where the network has no own. `concat`: what stands beside the noise. `steps`: of a distilled model,
+    which is run on its own noise levels; 0 for others; `few`: of its distilled versions, whose file names need not say
+    it; 0 where there is no one number. `refusal`: why it cannot be used.
     """
 
     title: str

@@ -182,8 +182,8 @@ FAMILIES: tuple[Family, ...] = (
            (Blocks("context_refiner"), Blocks("noise_refiner"), Blocks("ref_image_refiner", with_references=True),
             Blocks("double_stream_layers", "double", ("image", "image")), Blocks("single_stream_layers", "single")),
            located="order", empty=Empty(("time_caption_embed.caption_embedder.1.in_features",), counted=True),
-           profiles=(Profile("Boogu-Image-Edit", 1024, "its repository: one reference, steadiest at 1K; the host's node "
-                             "takes more", named=("edit",), references=True),
+           profiles=(Profile("Boogu-Image-Edit", 1024, "its repository: one reference, steadiest at 1K; the host takes "
+                             "more", named=("edit",), references=True),
                      Profile("Boogu-Image", 1024, "its repository: 1K, Turbo in 4 steps"))),
     Family("HiDream-I1", "HiDreamImageTransformer2DModel",
            (Blocks("double_stream_blocks", "double"), Blocks("single_stream_blocks", "single")),
