@@ -42,6 +42,7 @@ def test_loaders_and_loras_before_a_node_are_read(nodes: dict[str, Any], model: 
     assert files_before(graph(**nodes), "9") == ModelFiles(tuple(model), tuple(loras))
 
 
-@pytest.mark.parametrize("prompt", [None, {}, {"9": {}}, {"9": {"inputs": {"model": ["1", 0]}}}, {"9": {"inputs": None}}])
+@pytest.mark.parametrize("prompt", [None, {}, {"9": {}}, {"9": {"inputs": {"model": ["1", 0]}}},
+                                    {"9": {"inputs": None}}])
 def test_a_graph_that_says_nothing(prompt: Any) -> None:
     assert not files_before(prompt, "9") and not files_before(prompt, None)
