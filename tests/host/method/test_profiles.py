@@ -120,6 +120,8 @@ def test_each_row_gets_what_the_profile_says(core: Any, calls: list[Call], sampl
         if prompt is None and call.context is not None:
             empty = importlib.import_module("editedid_core.comfy.model_profile").empty_conditioning(model)
             assert not call.context.any() and call.context.shape[-1] == empty[0][0].shape[-1]
+        if toy.pooled and prompt is None and call.given.get("y") is not None:
+            assert not call.given["y"][:, : toy.pooled].any()
         if "guidance" in call.given:
             assert row.guidance is not None or not reads_guidance(model)
             if row.guidance is not None:
