@@ -45,9 +45,9 @@ The pack runs a model as its makers do. Tests look at what every row of the netw
 * **References**: the original sees itself and the edit itself, twice each; the target sees the original and then the
   edit. A prompt's own references are left as they are.
 * **Steps**: a distilled model is run in lock-step on its own noise levels, up to where *strength* reaches. A file name
-  with *turbo*, *lightning*, *lcm*, *hyper*, *dmd* or *distill* counts as well, of the model or of a LoRA, and LCM
-  sampling. A number in the name, as in *8steps*, counts first. Nothing else tells that a model is distilled: put the
-  word into the name of a file that lacks it. The model's own
+  with *turbo*, *lightning*, *lcm*, *hyper*, *dmd*, *distill* or *rapid aio* counts as well, of the model or of a LoRA,
+  and LCM sampling. A number in the name, as in *8steps*, counts first. Nothing else tells that a model is distilled:
+  put the word into the name of a file that lacks it. The model's own
   shift of its schedule, and that of the *ModelSampling* nodes, is kept; elsewhere the levels are even in the
   logarithm of the noise-to-signal ratio, which no shift moves.
 

@@ -90,6 +90,8 @@ _STABLE_DIFFUSION = (
     Profile("SD x4 upscaler", 512, "the host", config="SD_X4Upscaler",
             refusal="it enlarges pictures and does not make them"),
     Profile("SDXL inpainting", 1024, _MASK, config="SDXL", channels=9, text="zeros", concat="masked picture"),
+    Profile("SDXL Turbo", 512, "its model card: 512², one to four steps", config="SDXL", named=("sd xl turbo",),
+            text="zeros", steps=4),
     Profile("SDXL", 1024, "arXiv 2307.01952; its pipeline puts zeros for an empty prompt", config="SDXL",
             text="zeros"),
     Profile("SDXL refiner", 1024, "arXiv 2307.01952", config="SDXLRefiner"),
@@ -237,7 +239,8 @@ FAMILIES: tuple[Family, ...] = (
 
 
 DISTILLED: tuple[tuple[str, int], ...] = (
-    ("turbo", 4), ("lightning", 4), (r"\blcm\b", 4), (r"\bhyper\b", 4), (r"\bdmd2?\b", 4), ("distill", 8))
+    ("turbo", 4), ("lightning", 4), (r"\blcm\b", 4), (r"\bhyper\b", 4), (r"\bdmd2?\b", 4), ("distill", 8),
+    (r"\brapid aio\b", 4))
 """What in a file name tells a distilled model, and the steps it is run in where the name does not say."""
 
 
