@@ -11,6 +11,7 @@ import torch
 from comfy_api.latest import io
 
 from ..editedid_core.choices import number_in, one_of, shown
+from ..editedid_core.comfy.model_files import ModelFiles, files_before
 from ..editedid_core.pictures import VAE_REMEDY, require_finite
 
 PICTURES = {"IMAGE": "a picture", "MASK": "a mask"}
@@ -19,6 +20,15 @@ REMEDIES = {"CLIP": " This checkpoint brings no text encoder: load one with Load
 """What to do about a socket that carries nothing, by type."""
 BRIGHT = 2.0
 """Mean of a picture above which its values are no fractions but bytes; highlights beyond 1 are left alone."""
+
+GRAPH = [io.Hidden.prompt, io.Hidden.unique_id]
+"""What a node's schema asks for to see the graph before it."""
+
+
+def files_of_input(cls: Any) -> ModelFiles:
+    """The files that the graph loads for a node's input `model`; none known where no graph runs."""
+    hidden = getattr(cls, "hidden", None)
+    return files_before(getattr(hidden, "prompt", None), getattr(hidden, "unique_id", None))
 
 
 def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
