@@ -31,8 +31,9 @@ def boxes_per_frame(boxes: Any, frames: int) -> list[list[Box]]:
     boxes: one box, a list of boxes for one picture, or a list of such lists, one per picture. A box is a dictionary
     with a corner and a size or with two corners, a dictionary or an object that holds it by a name such as "bbox", or
     four numbers x1, y1, x2, y2 with or without a score and a class; lists may be arrays or tensors, and a detector's
-    dictionary of "boxes" and "scores" is a list, and so is a pair of a picture's size and such objects. Nothing, an empty list, or a box of zeros is no box in any of the
-    `frames` pictures. Raises BoxError, naming the layouts, for anything else, and for boxes that are not in pixels.
+    dictionary of "boxes" and "scores" is a list, and so is a pair of a picture's size and such objects. Nothing, an
+    empty list, or a box of zeros is no box in any of the `frames` pictures. Raises BoxError, naming the layouts, for
+    anything else, and for boxes that are not in pixels.
     """
     try:
         return _per_frame(boxes, frames)

@@ -228,7 +228,7 @@ def test_a_second_opinion_that_does_not_start_stops_nothing(
     monkeypatch.setattr(registry, "DlibRecogniser", raises(broken))
     with caplog.at_level("WARNING"):
         assert registry.load_analyzer("auto", {"mine": tmp_path}, mesh=tmp_path / "mesh").name == "mesh + arc"
-    assert caplog.text.count("no second opinion") == 1
+    assert caplog.text.count("The guard has no second opinion") == 1
 
 
 def test_notes_of_another_system_are_no_networks(tmp_path: Path) -> None:
