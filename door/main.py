@@ -76,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--original", type=Path, metavar="P", help="photo with the true face")
     demo.add_argument("--edited", type=Path, metavar="P", help="picture in which that face drifted")
     demo.add_argument("--checkpoint", metavar="NAME", help="checkpoint file as ComfyUI lists it")
-    demo.add_argument("--model-family", choices=("unet", "dit"), default="unet", help="which of the lab's models")
+    demo.add_argument("--model-family", choices=("unet", "dit"), help="with one of the lab's tiny models, on a drawn "
+                      "person; without this and --checkpoint no diffusion runs")
     serve = command("serve", _serve, "open ComfyUI with the pack for a browser")
     serve.add_argument("--port", type=int, default=8188)
     test = command("test", _test, "install what the tests need and run all of them; pytest arguments pass through")
@@ -87,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     weights = commands.add_parser("weights", help=text, description=text)
     weights.set_defaults(work=_weights)
     weights.add_argument("--comfyui", type=Path, metavar="PATH", help="the ComfyUI whose models folder takes them")
-    supply = command("supply", _supply, "run the core ring on the newest of everything, in fresh environments")
+    supply = command("supply", _supply, "run the pack's core tests on the newest of everything, in fresh environments")
     supply.add_argument("--python", choices=PYTHONS, action="append", help="only this Python (default: all at hand)")
     command("peers", _peers, "run the field's own checkers on the pack as it is published")
     return parser
@@ -95,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
 DRAWN_MODELS = (
     "The lab's models were trained on drawn people and spoil photographs: give --comfyui PATH and --checkpoint NAME\n"
-    "to use a model of your own."
+    "to use a model of your own, or no --model-family to use none."
 )
 
 
@@ -139,11 +140,12 @@ def _demo(options: argparse.Namespace, rest: Sequence[str]) -> int:
         if picture and not picture.is_file():
             raise Failure(f"There is no picture {picture}.")
     # Only the lab's own pack knows its drawn people, and no other person.
-    os.environ["EDITEDID_FACE_PACK"] = "auto" if options.original else "lab"
-    if options.original and not (options.comfyui and options.checkpoint):
+    os.environ["EDITEDID_FACE_PACK"] = "lab" if options.model_family and not options.original else "auto"
+    if options.model_family and options.original and not options.checkpoint:
         say(DRAWN_MODELS)
     environment, host = _ready(options)
-    words = ["--out", str(options.out.resolve()), "--model-family", options.model_family]
+    words = ["--out", str(options.out.resolve())]
+    words += ["--model-family", options.model_family] if options.model_family else []
     if options.original:
         words += ["--original", str(options.original.resolve()), "--edited", str(options.edited.resolve())]
     words += ["--checkpoint", options.checkpoint] if options.checkpoint else []

@@ -1,4 +1,8 @@
-"""The demo: the template for SD 1.5, run on a real server; started by `python run.py demo`."""
+"""The demo: the template for SD 1.5, run on a real server; started by `python run.py demo`.
+
+Without a checkpoint its model is left out, so that Restore Identity puts the photo's face into the edit without
+diffusion. One of the lab's tiny models restores the drawn people that it was trained on.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from door.failure import Failure
 from door.paths import ROOT
 from door.server import Rejected, Server, from_environment
 from lab.checkpoints import CROPS, FILES
-from lab.demo_pictures import triple_pictures
+from lab.demo_pictures import sample_pictures, triple_pictures
 from lab.workflow import nodes_of, to_api
 
 WORKFLOW = ROOT / "example_workflows" / "Restore a face - SD 1.5.json"
@@ -34,6 +38,7 @@ def main(words: list[str] | None = None) -> int:
     original, edited = _pictures(options)
     started = time.monotonic()
     try:
+        print(f"The face is restored {_way(options)}.", flush=True)
         with from_environment(gpu=options.gpu, log_name="server-demo.log") as server:
             restored, report = restore(server, original, edited, options)
     except (Failure, Rejected) as failure:
@@ -58,32 +63,50 @@ def _options(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--original", type=Path)
     parser.add_argument("--edited", type=Path)
     parser.add_argument("--checkpoint")
-    parser.add_argument("--model-family", choices=tuple(FILES), default="unet")
+    parser.add_argument("--model-family", choices=tuple(FILES))
     parser.add_argument("--gpu", action="store_true")
     return parser.parse_args(words)
 
 
 def _pictures(options: argparse.Namespace) -> tuple[Image.Image, Image.Image]:
-    """The user's pair, or a lab triple of a person that no model has met."""
+    """The user's pair, a drawn pair for the lab's own models, or the first of the pack's rendered samples; of a person
+    that no model has met."""
     if options.original:
         opened = (ImageOps.exif_transpose(Image.open(path)) for path in (options.original, options.edited))
         original, edited = (picture.convert("RGB") for picture in opened)
         return original, edited
-    return triple_pictures()
+    return triple_pictures() if options.model_family else sample_pictures()
+
+
+def _way(options: argparse.Namespace) -> str:
+    """What restores the face, in words."""
+    if _checkpoint(options):
+        return f"with the model {_checkpoint(options)}"
+    return "without a diffusion model, from the photo alone (--comfyui PATH --checkpoint NAME use one of yours)"
+
+
+def _checkpoint(options: argparse.Namespace) -> str | None:
+    """The user's model, the lab's of a family, or none."""
+    return options.checkpoint or FILES.get(options.model_family)
 
 
 def restore(server: Server, original: Image.Image, edited: Image.Image,
             options: argparse.Namespace) -> tuple[Image.Image, dict[str, Any]]:
     """Run the template on the two pictures; returns the restored picture and the report."""
     prompt = to_api(json.loads(WORKFLOW.read_text(encoding="utf-8")), server.get("/object_info"))
-    checkpoint = options.checkpoint or FILES[options.model_family]
+    checkpoint = _checkpoint(options)
     (restorer,) = nodes_of(prompt, "EditedIDRestoreIdentity")
     inputs = prompt[restorer]["inputs"]
     for socket, picture in (("original", original), ("edited", edited)):
         name = f"editedid_demo_{socket}.png"
         picture.save(server.base / "input" / name)
         prompt[inputs[socket][0]]["inputs"]["image"] = name
-    prompt[inputs["model"][0]]["inputs"]["ckpt_name"] = checkpoint
+    if checkpoint:
+        prompt[inputs["model"][0]]["inputs"]["ckpt_name"] = checkpoint
+    else:
+        del prompt[inputs["model"][0]]
+        for socket in ("model", "vae", "clip"):
+            del inputs[socket]
     for family, file in FILES.items():
         if checkpoint == file:
             inputs["crop_size"] = CROPS[family]

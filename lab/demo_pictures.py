@@ -1,8 +1,8 @@
-"""The drawn people of the demo, in a host's input folder.
+"""The people of the demo: a rendered pair, and drawn ones for the lab's own models in a host's input folder.
 
     python -m lab.demo_pictures FOLDER
 
-They show people that no model of the lab was trained on. ComfyUI's Load Image finds them by these names.
+They show people that no model of the lab was trained on. ComfyUI's Load Image finds the drawn ones by their names.
 """
 
 from __future__ import annotations
@@ -18,20 +18,27 @@ from lab.portraits.small_faces import make_small_face
 
 DEMO_SEED = 30_000_000
 """Seeds from here on are people of no split: nothing was trained, tuned or measured on them."""
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 GROUP = DEMO_SEED + 1
 PEOPLE = 3
 SMALL = DEMO_SEED + 2
 
 
 def default_triple() -> Triple:
-    """The pair of the demo with its truth: a new hat, another light, and a face that drifted far."""
+    """The drawn pair with its truth: a new hat, another light, and a face that drifted far."""
     return make_triple(DEMO_SEED + 5, kind="everything", drift="large")
 
 
 def triple_pictures() -> tuple[Image.Image, Image.Image]:
-    """The default pair: the original photo and the edit in which its face drifted."""
+    """The drawn pair: the original photo and the edit in which its face drifted."""
     triple = default_triple()
     return _picture(triple.original.image), _picture(triple.drifted.image)
+
+
+def sample_pictures(number: int = 1) -> tuple[Image.Image, Image.Image]:
+    """The photo and the edit of a rendered person; numbers are 1 to 3."""
+    photo, edit = (Image.open(SAMPLES / f"{name}_{number}.jpg").convert("RGB") for name in ("photo", "edit"))
+    return photo, edit
 
 
 def write_pictures(folder: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .head import load_head
-from .traits import SIZE, TRAITS, make_shape, make_traits
+from .traits import FIRST_OF_SHAPE, SIZE, TRAITS, make_shape, make_traits
 
 SPLITS = {"train": (0, 10_000_000), "tune": (10_000_000, 20_000_000), "held-out": (20_000_000, 30_000_000)}
 """Seeds of people, as in the drawn world; splits never share one."""
@@ -72,8 +72,10 @@ def sample_people(n: int, generator: torch.Generator | None = None) -> People:
     return make_people(torch.randn(n, SIZE, generator=generator), torch.randint(1 << 30, (n,), generator=generator))
 
 
-def people_of(seeds: Sequence[int]) -> People:
-    """The person of each seed, whatever else is asked for."""
+def people_of(seeds: Sequence[int], marked: float = 1.0) -> People:
+    """The person of each seed, whatever else is asked for. marked: how far the features are from the average face's;
+    less than 1 gives regular faces."""
     rows = [np.random.default_rng((3, int(s))) for s in seeds]
     z = np.stack([r.standard_normal(SIZE) for r in rows])
+    z[:, FIRST_OF_SHAPE:] *= marked
     return make_people(torch.from_numpy(z).float(), torch.tensor([int(r.integers(1 << 30)) for r in rows]))

@@ -137,6 +137,8 @@ TRAITS = (
 )
 SIZE = 420
 """Numbers a person is made of; the unused ones are kept so that a new trait does not change old people."""
+FIRST_OF_SHAPE = 50
+"""From here on the numbers are of the shape."""
 
 
 def pairs(names: tuple[str, ...]) -> list[tuple[str, list[int], list[int], float]]:

@@ -1,6 +1,6 @@
-"""Thumbnails of the templates and the picture of the help pages: photo, edit and result of the sample people.
+"""Thumbnails of the templates, the pictures of the help pages and of README: photo, edit and result of the samples.
 
-    python -m lab.templates.thumbnails    # needs dlib; a minute on a CPU
+    python -m lab.templates.thumbnails    # needs dlib and the face mesh (run.py weights); a minute on a CPU
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from editedid_core.config import SMALL_FACE, RestoreConfig
 from editedid_core.engines.composite import CompositeEngine
 from editedid_core.engines.protocol import Engine
 from editedid_core.engines.super_resolution.engine import SuperResolutionEngine
-from editedid_core.faces.analyzers.registry import load_analyzer
+from editedid_core.restore.report import Restoration
 from editedid_core.restore.runner import restore
-from lab.samples import FOLDER, SEEDS
+from lab.demo import before_after
+from lab.demo_pictures import sample_pictures
+from lab.photos.analyzers import open_analyzer
+from lab.samples import SAMPLES
 
 from .cases import cases
 
@@ -29,27 +32,33 @@ OF_SMALL = ("a few pixels", "photo", "restored, no model")
 
 def panels(person: int) -> list[Image.Image]:
     """Photo, edit and result of a sample person, restored without a model."""
-    photo, edit = samples(person)
-    return [photo, edit, restored(photo, edit, CompositeEngine(), RestoreConfig())]
+    photo, edit = sample_pictures(person)
+    return [photo, edit, picture_of(restored(photo, edit, CompositeEngine(), RestoreConfig()))]
 
 
 def small_panels(person: int) -> list[Image.Image]:
     """The edit with a sixteenth of its pixels a side, photo and result, without a model."""
-    photo, edit = samples(person)
+    photo, edit = sample_pictures(person)
     few = edit.resize((edit.width // 16, edit.height // 16), Image.Resampling.BOX)
     small = few.resize(edit.size, Image.Resampling.BICUBIC)
-    return [small, photo, restored(photo, small, SuperResolutionEngine(SMALL_FACE.super_resolution), SMALL_FACE)]
+    done = restored(photo, small, SuperResolutionEngine(SMALL_FACE.super_resolution), SMALL_FACE)
+    return [small, photo, picture_of(done)]
 
 
-def samples(person: int) -> tuple[Image.Image, Image.Image]:
-    """Photo and edit."""
-    photo, edit = (Image.open(FOLDER / f"{name}_{person}.jpg").convert("RGB") for name in ("photo", "edit"))
-    return photo, edit
+def of_readme() -> Image.Image:
+    """The demo's own sheet of the first sample."""
+    photo, edit = sample_pictures()
+    done = restored(photo, edit, CompositeEngine(), RestoreConfig())
+    return before_after(photo, edit, picture_of(done), {"faces": [face.as_data() for face in done.faces]})
 
 
-def restored(photo: Image.Image, edit: Image.Image, engine: Engine, config: RestoreConfig) -> Image.Image:
+def restored(photo: Image.Image, edit: Image.Image, engine: Engine, config: RestoreConfig) -> Restoration:
     original, edited = (torch.from_numpy(np.asarray(one, dtype=np.float32) / 255)[None] for one in (photo, edit))
-    done = restore(original, edited, load_analyzer("dlib", {}, "auto"), engine, config)
+    return restore(original, edited, open_analyzer("dlib"), engine, config)
+
+
+def picture_of(done: Restoration) -> Image.Image:
+    """The restored picture."""
     return Image.fromarray(np.rint(done.image[0].clamp(0, 1).numpy() * 255).astype(np.uint8))
 
 
@@ -67,7 +76,8 @@ def row(pictures: list[Image.Image], words: str = "", captions: tuple[str, ...] 
 
 def main() -> None:
     """Write them anew."""
-    people = [panels(number) for number in range(1, len(SEEDS) + 1)]
+    of_readme().save(ROOT / "docs" / "before_after.png", optimize=True)
+    people = [panels(number) for number in range(1, len(SAMPLES) + 1)]
     row(people[0]).save(ROOT / "web" / "samples.jpg", quality=88)
     for number, case in enumerate(cases()):
         words = case.name.split(" (")[0]

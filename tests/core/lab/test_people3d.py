@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from editedid_core.geometry.affine import crop_frame
 from editedid_core.geometry.affine import inverse_affine as invert_map
@@ -21,6 +22,7 @@ from lab.people3d.subdivide import catmull_clark
 from lab.people3d.triples import drift, edited_scenes, hard_scenes, original_scenes
 from lab.people3d.words import words
 from lab.photos import folder
+from lab.samples import FOLDER, SAMPLES, pair
 
 CPU = torch.device("cpu")
 
@@ -234,3 +236,12 @@ def test_a_stopped_split_goes_on_and_the_photograph_bench_reads_it(
     pictures[-1].unlink()
     make_split(world, "tune", tmp_path, 2, size=48)
     assert asked == [10_000_001]
+
+
+def test_the_samples_that_ship_are_those_that_the_script_draws(world: World) -> None:
+    for name, drawn in zip(("photo", "edit"), pair(world, SAMPLES[0], 64)):
+        with Image.open(FOLDER / f"{name}_1.jpg") as shipped:
+            small = np.asarray(shipped.resize(drawn.size, Image.Resampling.BOX), np.float32)
+        assert np.abs(small - np.asarray(drawn)).mean() < 5, name
+    assert len(list(FOLDER.glob("*.jpg"))) == 2 * len(SAMPLES)
+    assert all(not start <= sample.seed < end for sample in SAMPLES for start, end in SPLITS.values())
