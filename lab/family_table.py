@@ -32,12 +32,11 @@ once for each host version.
 _PROFILES = """## How each model is run
 
 The pack runs a model as its makers do. Tests look at what every row of the network is given
-(`tests/host/method/test_profiles.py`). The first row that fits counts. Facts marked *assumed* have no public source
-yet.
+(`tests/host/method/test_profiles.py`). The first row that fits counts.
 
-* **Known by**: the host's class of the model, words of its file's name, channels of its input. Other loaders than the
-  host's may not say which file it was: an edit model then counts as the plain model, and a distilled one as not
-  distilled.
+* **Known by**: the host's class of the model, words of its file's name, channels of its input. The file's name is the
+  host's own record or what the loaders before the node were told, GGUF loaders of other packs too; LoRAs are read in
+  the same way. Where nobody tells it, an edit model counts as the plain model, and the report says so.
 * **Size**: side in pixels of a crop with `crop_size` *auto*.
 * **No prompt**: *encoded* is what the text encoder makes of an empty prompt, with the family's template; without
   `clip` zeros stand for it, and the report says so. *Zeros* were trained.
@@ -46,7 +45,9 @@ yet.
 * **References**: the original sees itself and the edit itself, twice each; the target sees the original and then the
   edit. A prompt's own references are left as they are.
 * **Steps**: a distilled model is run in lock-step on its own noise levels, up to where *strength* reaches. A file name
-  with *turbo*, *lightning*, *lcm*, *hyper*, *dmd* or *distill* counts as well, and LCM sampling. The model's own
+  with *turbo*, *lightning*, *lcm*, *hyper*, *dmd*, *distill* or *rapid aio* counts as well, of the model or of a LoRA,
+  and LCM sampling. A number in the name, as in *8steps*, counts first. Nothing else tells that a model is distilled:
+  put the word into the name of a file that lacks it. The model's own
   shift of its schedule, and that of the *ModelSampling* nodes, is kept; elsewhere the levels are even in the
   logarithm of the noise-to-signal ratio, which no shift moves.
 
@@ -96,11 +97,13 @@ def profiles() -> str:
     lines = []
     for family in FAMILIES:
         for one in family.profiles:
-            told = [one.config and f"`{one.config}`", " or ".join(f"*{word}*" for word in one.named),
+            named = " or ".join(f"*{word}*" for word in one.named) + (", also of a LoRA" if one.by_lora else "")
+            told = [one.config and f"`{one.config}`", named,
                     f"{one.channels} channels" if one.channels else "", "v-prediction" if one.v_prediction else ""]
             guidance = "" if one.guidance is None else " / ".join(f"{value:g}" for value in one.guidance)
             cells = (one.title, ", ".join(filter(None, told)), f"{one.size}", one.text, guidance,
-                     "yes" if one.references else "", one.concat, f"{one.steps or ''}",
+                     "yes" if one.references else "", one.concat,
+                     f"{one.steps or ''}" if not one.few else f"{one.few} if distilled",
                      f"refused: {one.refusal}" if one.refusal else one.source)
             lines.append(f"| {' | '.join(cells)} |")
     return _PROFILES + "\n".join(lines) + "\n"

@@ -9,6 +9,7 @@ import torch
 from comfy_api.latest import io
 
 from ..editedid_core.appearance.skin_tone import OTHER_LIGHT, UNSURE, retone_faces
+from ..editedid_core.comfy.model_files import with_files
 from ..editedid_core.comfy.model_profile import native_size
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.vae import crop_multiple, fitting_size
@@ -22,7 +23,7 @@ from ..editedid_core.masks.part_weights import read_parts
 from ..editedid_core.records import FacePairs, PasteRecord
 from . import types
 from .faces import CATEGORY
-from .given import checked
+from .given import GRAPH, checked, files_of_input
 from .parts import parts_input
 from .show import for_host, preview
 from .sizes import AUTO, chosen_size, size_fault, size_input
@@ -124,6 +125,7 @@ class CropFacePairs(io.ComfyNode):
             description="Cuts each edited face upright at the model's working size, and warps the original of the same "
             "person onto it, in the edit's light. Also makes masks of the face and of the things that cover it.",
             search_aliases=["face crop", "align face", "warp face", "face mask", "glasses mask"],
+            hidden=GRAPH,
             inputs=[
                 io.Image.Input("original_image", tooltip="The picture given to Detect Faces for the original faces."),
                 io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces, or the "
@@ -172,7 +174,7 @@ class CropFacePairs(io.ComfyNode):
                 element_mask: torch.Tensor | None = None, vae: Any = None, parts: str = str(DEFAULTS.parts),
                 model: Any = None) -> io.NodeOutput:
         weights = read_parts(parts)
-        native = None if model is None else native_size(model)
+        native = None if model is None else native_size(with_files(model, files_of_input(cls)))
         side = chosen_size(size, "size") or native or natural_size(pairs)
         multiple = crop_multiple(vae, model)
         fitting = fitting_size(side, multiple)

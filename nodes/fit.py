@@ -11,6 +11,7 @@ from comfy_api.latest import io, ui
 from ..editedid_core.comfy import vae as host_vae
 from ..editedid_core.comfy.embedding_file import EmbeddingFile, digest
 from ..editedid_core.comfy.fit_identity import FitRequest, fit_identity
+from ..editedid_core.comfy.model_files import with_files
 from ..editedid_core.comfy.progress import RunProgress, stop_if_asked
 from ..editedid_core.comfy.prompt_slots import PLACE
 from ..editedid_core.comfy.token_fit import Photos
@@ -19,7 +20,7 @@ from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.restore.reference_photos import agreement, face_crops, find_person
 from . import types
 from .faces import CATEGORY
-from .given import checked
+from .given import GRAPH, checked, files_of_input
 from .run import best_analyzer, fitting_crop
 from .sizes import AUTO, chosen_size, size_fault, size_input
 
@@ -44,6 +45,7 @@ class FitIdentity(io.ComfyNode):
             search_aliases=["textual inversion", "embedding", "train person", "learn face", "idfsr",
                             "token", "personalize", "lora"],
             is_output_node=True,
+            hidden=GRAPH,
             inputs=[
                 io.Image.Input("references", tooltip="One to twenty sharp photos of the person, as a batch. Photos of "
                                "somebody else are left out and named in the report."),
@@ -98,7 +100,7 @@ class FitIdentity(io.ComfyNode):
             "token_fit.updates": updates, "token_fit.rate": rate, "token_fit.surroundings": surroundings,
             "token_fit.noise_seed": noise_pattern,
         })
-        say = RunProgress()
+        say, model = RunProgress(), with_files(model, files_of_input(cls))
         say("finding the person", 0.0)
         config, notes = fitting_crop(config, model, vae)
         assert config.crop.size is not None

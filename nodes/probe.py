@@ -10,6 +10,7 @@ from comfy_api.latest import io, ui
 from ..editedid_core.choices import one_of
 from ..editedid_core.comfy import vae as host_vae
 from ..editedid_core.comfy.block_files import check_target, save_block_file
+from ..editedid_core.comfy.model_files import with_files
 from ..editedid_core.comfy.model_profile import attention_blocks
 from ..editedid_core.comfy.progress import show_result, step_counter, stop_if_asked
 from ..editedid_core.comfy.sampling import ENTANGLE_KEY, sample_pair
@@ -17,7 +18,7 @@ from ..editedid_core.config import RestoreConfig
 from ..editedid_core.engines.edited_id.attention.probe import GATES, Measured, probe_blocks
 from ..editedid_core.restore.layer_probe import ProbeFace, measure, probe_faces
 from .attention import with_option
-from .given import checked
+from .given import GRAPH, checked, files_of_input
 from .run import best_analyzer, with_gates
 from .sampling import CATEGORY, crop_masks, late_inputs, make_settings, mode_input, settings_inputs
 from .types import Analyzer
@@ -39,6 +40,7 @@ class LayerProbe(io.ComfyNode):
             "harm. It leaves out one block after the other on a few faces, and measures. Run it once for a model.",
             search_aliases=["block", "layer", "calibrate", "probe blocks"],
             is_output_node=True,
+            hidden=GRAPH,
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model. The node probes the model's ID Entanglement, or "
                                "Restore Identity's own gates if it has none."),
@@ -84,7 +86,7 @@ class LayerProbe(io.ComfyNode):
         if analyzer is None:
             analyzer = best_analyzer()
         face, element = crop_masks(original_latent, edited_latent, face_mask, element_mask)
-        gated = with_gates(model, RestoreConfig())
+        gated = with_gates(with_files(model, files_of_input(cls)), RestoreConfig())
         setting = gated.model_options["transformer_options"][ENTANGLE_KEY]
         available = attention_blocks(gated)
         gates = [one for one in GATES if which in (BOTH, one) and getattr(setting, one) > 0]

@@ -15,7 +15,7 @@ from ..editedid_core.masks.part_weights import read_parts
 from ..editedid_core.restore.overlay import origin_overlay
 from .crops import face_shape_input, skin_tone_input
 from .faces import pairs_input
-from .given import checked
+from .given import GRAPH, checked, files_of_input
 from .parts import parts_input
 from .run import run_restoration
 from .sampling import CATEGORY, clip_input, late_inputs, make_settings, mode_input, settings_inputs
@@ -43,7 +43,7 @@ class RestoreIdentity(io.ComfyNode):
             "the person, the edit's face stays.",
             search_aliases=SEARCH_WORDS,
             is_output_node=True,
-            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
+            hidden=GRAPH,
             inputs=[
                 io.Image.Input("edited", tooltip="The edited picture. A batch is restored picture by picture. If you "
                                "bypass the node, it comes out unchanged."),
@@ -147,7 +147,7 @@ class RestoreIdentity(io.ComfyNode):
             "quality": one_of(quality, QUALITIES, "quality"),
         })
         done, seconds = run_restoration(config, original, edited, model, vae, analyzer, positive, negative,
-                                        element_mask, clip, RunProgress())
+                                        element_mask, clip, RunProgress(), files=files_of_input(cls))
         if (hint := swap_hint(cls.hidden)) is not None:
             done = replace(done, notes=(*done.notes, hint))
         image = for_host(done.image)

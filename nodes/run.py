@@ -13,9 +13,11 @@ import torch
 
 from ..editedid_core.comfy import vae as host_vae
 from ..editedid_core.comfy.crop_conditioning import crop_conditioning
+from ..editedid_core.comfy.crop_patches import crop_patches
 from ..editedid_core.comfy.empty_prompt import prompt_without_words
 from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
-from ..editedid_core.comfy.model_profile import check_latent, check_prompt, native_size, profile_of
+from ..editedid_core.comfy.model_files import NO_FILES, ModelFiles, with_files
+from ..editedid_core.comfy.model_profile import check_latent, check_prompt, native_size, profile_of, unknown_file
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.region_sampling import sample_regions
 from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
@@ -91,8 +93,9 @@ class _OnHost:
             cells = (edited.shape[-2], edited.shape[-1])
             positive, negative = (crop_conditioning(one, job.place, cells, job.bent)
                                   for one in (self.positive, self.negative))
-            done = sample_pair(self.model, positive, negative, original, edited, face_mask, element_mask, settings,
-                               others, without_face(self.model, self.vae, job), within(job.say, 0.1, 0.9))
+            model = crop_patches(self.model, job.place, job.bent)
+            done = sample_pair(model, positive, negative, original, edited, face_mask, element_mask, settings, others,
+                               without_face(model, self.vae, job), within(job.say, 0.1, 0.9))
             return Sampled(done.latent, done.evaluations, done.mode, done.notes)
 
         c = self.config
@@ -104,7 +107,7 @@ class _OnHost:
     def _super_resolution(self, job: FaceJob, encode: Callable[[torch.Tensor], torch.Tensor]) -> SuperResolutionEngine:
         def sample(task: RegionTask) -> tuple[torch.Tensor, int]:
             positive = crop_conditioning(self.positive, job.place, (task.start.shape[-2], task.start.shape[-1]))
-            return sample_regions(self.model, positive, task, within(job.say, 0.1, 0.9))
+            return sample_regions(crop_patches(self.model, job.place), positive, task, within(job.say, 0.1, 0.9))
 
         network = Network(encode, partial(host_vae.decode, self.vae), sample)
         return SuperResolutionEngine(self.config.super_resolution, network)
@@ -139,14 +142,17 @@ def fitting_crop(config: RestoreConfig, model: Any, vae: Any) -> tuple[RestoreCo
 def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch.Tensor, model: Any = None,
                     vae: Any = None, analyzer: FaceAnalyzer | None = None, positive: Any = None, negative: Any = None,
                     element_mask: torch.Tensor | None = None, clip: Any = None,
-                     say: Say = silent, box: Any = None) -> tuple[Restoration, float]:
+                     say: Say = silent, box: Any = None,
+                    files: ModelFiles = NO_FILES) -> tuple[Restoration, float]:
     """Run the runner on a node's inputs; returns the result and the seconds it took. `say`: told how far it is.
 
     `clip` encodes the prompts that are not given, once. Without a model or without a VAE the composite runs, and a
-    super-resolution composes its bands alone, with a note in the report. `box`: as of `restore`.
+    super-resolution composes its bands alone, with a note in the report. `box`: as of `restore`. `files`: that the
+    model was read from, as far as the graph tells.
     """
     started = time.perf_counter()
     given = (model, vae, positive, negative, clip)
+    model = with_files(model, files)
     notes: tuple[str, ...] = ()
     if config.engine == "super resolution" and (model is None or vae is None):
         config, notes = config.changed({"super_resolution.surroundings": "keep"}), (NO_MODEL,)
@@ -156,6 +162,7 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
         for prompt, name in ((positive, "positive"), (negative, "negative")):
             check_prompt(model, prompt, name)
         config, notes = fitting_crop(config, model, vae)
+        notes += (note,) if (note := unknown_file(model)) else ()
         if positive is None:
             positive, note = prompt_without_words(model, clip, config.prompt)
             notes += (note,) if note else ()
@@ -169,7 +176,8 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
         analyzer = best_analyzer()
     done = restore(original, edited, analyzer, engine, config, element_mask, stop_if_asked, say, box)
     FINISHED.close()
-    done = replace(done, notes=notes + done.notes)
+    profile = None if config.engine == "composite" or model is None else profile_of(model)
+    done = replace(done, notes=notes + done.notes, model="" if profile is None else profile.title)
     for warning in done.warnings():
         logging.warning("EditedID: %s", warning)
     return done, time.perf_counter() - started

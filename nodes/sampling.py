@@ -9,13 +9,15 @@ from comfy_api.latest import io
 
 from ..editedid_core.choices import one_of
 from ..editedid_core.comfy.empty_prompt import prompt_without_words
+from ..editedid_core.comfy.model_files import with_files
+from ..editedid_core.comfy.model_profile import unknown_file
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.sampling import sample_pair
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.engines.edited_id.settings import MODES, SampleSettings
 from ..editedid_core.pictures import is_no_mask
 from ..editedid_core.restore.curve import curve_picture
-from .given import checked
+from .given import GRAPH, checked, files_of_input
 from .show import preview
 
 CATEGORY = "image/identity restoration"
@@ -103,6 +105,7 @@ class AdaptiveMixingSampler(io.ComfyNode):
             description="Takes the original's face and the edited face through the diffusion model together and "
             "returns the edited face with the original's identity. Needs no prompt.",
             search_aliases=["inversion", "ddim", "adaptive mixing", "sampler"],
+            hidden=GRAPH,
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model, plain or with Attention Disentangle and ID "
                                "Entanglement."),
@@ -132,8 +135,8 @@ class AdaptiveMixingSampler(io.ComfyNode):
     def execute(cls, model: Any, original_latent: dict[str, Any], edited_latent: dict[str, Any],
                 face_mask: torch.Tensor, mode: str, positive: Any = None, negative: Any = None,
                 element_mask: torch.Tensor | None = None, clip: Any = None, **values: Any) -> io.NodeOutput:
-        settings = make_settings(mode, **values)
-        notes: list[str] = []
+        settings, model = make_settings(mode, **values), with_files(model, files_of_input(cls))
+        notes: list[str] = [note] if (note := unknown_file(model)) else []
         if positive is None:
             positive, note = prompt_without_words(model, clip)
             notes += [note] if note else []

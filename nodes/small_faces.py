@@ -28,7 +28,7 @@ from ..editedid_core.restore.small_face import (
 )
 from . import types
 from .faces import CATEGORY
-from .given import checked
+from .given import GRAPH, checked, files_of_input
 from .run import best_analyzer, run_restoration
 from .show import for_host, preview
 from .sizes import AUTO, chosen_size, size_fault, size_input
@@ -82,6 +82,7 @@ class SuperResolveFace(io.ComfyNode):
             "of the person: a small face in a group, an old scan, a face that an upscaler made a stranger's.",
             search_aliases=["idfsr", "face super resolution", "upscale face", "face restoration",
                             "codeformer", "gfpgan", "low resolution", "small face", "old photo"],
+            hidden=GRAPH,
             inputs=[
                 image_input(),
                 references_input(),
@@ -135,7 +136,8 @@ class SuperResolveFace(io.ComfyNode):
             "super_resolution.noise_seed": noise_pattern,
         })
         done, seconds = run_restoration(config, references, image, model, vae, analyzer,
-                                        with_identity(positive, person), say=RunProgress(), box=bounding_box)
+                                        with_identity(positive, person), say=RunProgress(), box=bounding_box,
+                                        files=files_of_input(cls))
         result = for_host(done.image)
         report = {**done.report(), "warnings": done.warnings(), "seconds": round(seconds, 3)}
         return io.NodeOutput(result, done.mask, json.dumps(report, indent=1), ui=preview(result, cls))

@@ -6,8 +6,8 @@ from typing import Any
 
 from .model_profile import check_prompt, profile_of
 
-SUBSTITUTE = ("clip is not connected: zeros stand for the empty prompt that this model was trained with. Connect the "
-              "model's text encoder to clip for the true one.")
+SUBSTITUTE = ("No text encoder: zeros stand for the empty prompt that this model was trained with. For the true one "
+              "connect the model's text encoder to clip, or CLIP Text Encode without words to positive.")
 
 
 def prompt_without_words(model: Any, clip: Any, text: str = "") -> tuple[Any, str]:

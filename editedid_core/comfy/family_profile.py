@@ -38,12 +38,13 @@ class Profile:
     """How one model of a family is run. The first profile of a row whose conditions hold counts.
 
     Conditions: `config`: the host's configuration class, or one that it derives from; `named`: words, one of which
-    stands in the model's file name, for models that differ in their weights alone; `channels`: of the network's input;
-    `v_prediction`. `size`: side in pixels of the pictures that it was made for. `source`: where these facts come from.
-    `text`: what no prompt is. `guidance`: embedded guidance of the sources and of the target, where the network
-    reads one. `references`: it was trained with reference pictures; `method`: of the
-    host for them, where the network has no own. `concat`: what stands beside the noise. `steps`:
-    of a distilled model, which is run on its own noise levels; 0 for others. `refusal`: why it cannot be used.
+    stands in the model's file name, for models that differ in their weights alone; `by_lora`: or in a LoRA's;
+    `channels`: of the network's input; `v_prediction`. `size`: side in pixels of the pictures that it was made for.
+    `source`: where these facts come from. `text`: what no prompt is. `guidance`: embedded guidance of the sources and
+    of the target, where the network reads one. `references`: it was trained with reference pictures; `method`: of the
+    host for them, where the network has no own. `concat`: what stands beside the noise. `steps`: of a distilled model,
+    which is run on its own noise levels; 0 for others; `few`: of its distilled versions, whose file names need not say
+    it; 0 where there is no one number. `refusal`: why it cannot be used.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Profile:
     source: str
     config: str = ""
     named: tuple[str, ...] = ()
+    by_lora: bool = False
     channels: int = 0
     v_prediction: bool = False
     text: Text = "encoded"
@@ -59,13 +61,15 @@ class Profile:
     method: str = ""
     concat: Concat = ""
     steps: int = 0
+    few: int = 0
     refusal: str = ""
 
 
 def file_words(path: Any) -> str:
     """The name of a model's file as words in small letters with a space around each, as " my lightning 4step "."""
-    name = PurePath(str(path).replace("\\", "/")).stem if path else ""
-    parted = re.sub("([a-z])([A-Z])", r"\1 \2", name)
+    name = PurePath(str(path).replace("\\", "/")).name if path else ""
+    name = re.sub(r"\.(safetensors|gguf|sft|ckpt|pth?|bin)$", "", name, flags=re.IGNORECASE)
+    parted = re.sub("([a-z0-9])([A-Z])", r"\1 \2", name)
     return f" {' '.join(re.findall(r'[a-z0-9.]+', parted.lower()))} "
 
 
@@ -78,9 +82,9 @@ def holds(profile: Profile, config: Any, words: str, channels: int, v_prediction
             and (not profile.v_prediction or v_prediction))
 
 
-def distilled_steps(words: str, signs: Sequence[tuple[str, int]]) -> int:
+def distilled_steps(words: str, signs: Sequence[tuple[str, int]], few: int = 0) -> int:
     """Steps in which a distilled model is run by its file's words, 0 where nothing tells that it is distilled. A number
-    in the name, as in "4step", counts before the sign's own."""
+    in the name, as in "4step", counts before `few`, the family's, and that before the sign's own."""
     sign = next((steps for pattern, steps in signs if re.search(pattern, words)), 0)
     told = re.search(r" (\d{1,2}) ?steps? ", words)
-    return int(told[1]) if sign and told and int(told[1]) else sign
+    return int(told[1]) if sign and told and int(told[1]) else sign and (few or sign)

@@ -74,14 +74,15 @@ _VIDEO = "it makes video, not pictures"
 _ANY_POOLED = 768
 """Asked for by older hosts and then not used."""
 
-_LAB = "the lab's own model"
+LAB = "the lab's own model"
 _MASK = "the host: mask and masked picture beside the noise"
 _CONTROL = "it draws from lines or depth, which nobody gave it"
+_MAGE = "its repository: 512 to 2048, times given for 1024²; Turbo in 4 steps"
 _UNGUIDED = (1.0, 1.0)
 """Embedded guidance that changes nothing, for sources and target: guidance in an inversion would not lead back."""
 
 _STABLE_DIFFUSION = (
-    Profile("the lab's UNet", 128, _LAB, named=("unet lab",), text="zeros"),
+    Profile("the lab's UNet", 128, LAB, named=("unet lab",), text="zeros"),
     Profile("InstructPix2Pix", 512, "arXiv 2211.09800; the host: the picture beside the noise",
             config="SD15_instructpix2pix", concat="picture"),
     Profile("SDXL InstructPix2Pix", 1024, "as InstructPix2Pix", config="SDXL_instructpix2pix", text="zeros",
@@ -89,6 +90,8 @@ _STABLE_DIFFUSION = (
     Profile("SD x4 upscaler", 512, "the host", config="SD_X4Upscaler",
             refusal="it enlarges pictures and does not make them"),
     Profile("SDXL inpainting", 1024, _MASK, config="SDXL", channels=9, text="zeros", concat="masked picture"),
+    Profile("SDXL Turbo", 512, "its model card: 512², one to four steps", config="SDXL", named=("sd xl turbo",),
+            text="zeros", steps=4),
     Profile("SDXL", 1024, "arXiv 2307.01952; its pipeline puts zeros for an empty prompt", config="SDXL",
             text="zeros"),
     Profile("SDXL refiner", 1024, "arXiv 2307.01952", config="SDXLRefiner"),
@@ -99,8 +102,8 @@ _STABLE_DIFFUSION = (
     Profile("SD 1.5", 512, "the model's card: 10 % of the captions were empty"),
 )
 _FLUXES = (
-    Profile("the lab's DiT", 256, _LAB, named=("dit lab",), text="zeros", guidance=_UNGUIDED),
-    Profile("the lab's people3d DiT", 256, _LAB, named=("people dit",), guidance=_UNGUIDED, references=True),
+    Profile("the lab's DiT", 256, LAB, named=("dit lab",), text="zeros", guidance=_UNGUIDED),
+    Profile("the lab's people3d DiT", 256, LAB, named=("people dit",), guidance=_UNGUIDED, references=True),
     Profile("FLUX.2 Klein base", 1024, "the host's blueprint: 20 steps", config="Flux2", named=("klein base",),
             references=True),
     Profile("FLUX.2 Klein", 1024, "the host's blueprint; its model card", config="Flux2", named=("klein",), steps=4,
@@ -113,8 +116,9 @@ _FLUXES = (
     Profile("FLUX Fill", 1024, _MASK, channels=96, guidance=_UNGUIDED, concat="masked picture"),
     Profile("FLUX Canny, Depth", 1024, "the host", channels=32, refusal=_CONTROL),
     Profile("FLUX Kontext", 1024, "arXiv 2506.15742; its file name tells it from FLUX dev", named=("kontext",),
-            guidance=_UNGUIDED, references=True),
-    Profile("FLUX dev", 1024, "the host's blueprint; guidance embed: the host", guidance=_UNGUIDED),
+            guidance=_UNGUIDED, references=True, few=8),
+    Profile("FLUX dev", 1024, "the host's blueprint; guidance embed: the host; Turbo LoRA: 8 steps", guidance=_UNGUIDED,
+            few=8),
 )
 _QWENS = (
     Profile("Qwen-Image-Edit", 1024, "the host's blueprint and node: an area of 1024²", named=("edit",),
@@ -159,7 +163,8 @@ FAMILIES: tuple[Family, ...] = (
                              references=True),)),
     Family("Mage-Flow", "MageFlowTransformer2DModel", (Blocks("transformer_blocks", "double"),), references="behind",
            empty=Empty(("txt_in.in_features",)),
-           profiles=(Profile("Mage-Flow", 1024, "assumed"),)),
+           profiles=(Profile("Mage-Flow-Edit", 1024, _MAGE, named=("edit",), references=True),
+                     Profile("Mage-Flow", 1024, _MAGE))),
     Family("Lens", "LensTransformer2DModel", (Blocks("transformer_blocks", "double"),), patch=1, image="first",
            empty=Empty(("txt_in.in_features",)),
            profiles=(Profile("Lens", 1440, "the host: its shift is for 1440²"),)),
@@ -179,7 +184,9 @@ FAMILIES: tuple[Family, ...] = (
            (Blocks("context_refiner"), Blocks("noise_refiner"), Blocks("ref_image_refiner", with_references=True),
             Blocks("double_stream_layers", "double", ("image", "image")), Blocks("single_stream_layers", "single")),
            located="order", empty=Empty(("time_caption_embed.caption_embedder.1.in_features",), counted=True),
-           profiles=(Profile("Boogu", 1024, "assumed; references: the host, built like OmniGen 2", references=True),)),
+           profiles=(Profile("Boogu-Image-Edit", 1024, "its repository: one reference, steadiest at 1K; the host takes "
+                             "more", named=("edit",), references=True),
+                     Profile("Boogu-Image", 1024, "its repository: 1K, Turbo in 4 steps"))),
     Family("HiDream-I1", "HiDreamImageTransformer2DModel",
            (Blocks("double_stream_blocks", "double"), Blocks("single_stream_blocks", "single")),
            located="order", image="first", unmapped=("image_cond",),
@@ -189,12 +196,13 @@ FAMILIES: tuple[Family, ...] = (
            profiles=(Profile("Ideogram 4", 1024, "the host's blueprint"),)),
     Family("Krea 2", "SingleStreamDiT", (Blocks("blocks", "single"),), patch="patch", references="announced",
            empty=Empty(("txtlayers", "txtdim")),
-           profiles=(Profile("Krea 2 edit", 1024, "assumed; references: the host; its file name tells it from Krea 2",
-                             named=("edit", "identity"), references=True, method="index"),
-                     Profile("Krea 2", 1024, "assumed"))),
+           profiles=(Profile("Krea 2 edit", 1024, "as Krea 2, with a LoRA for edits; references: the host",
+                             named=("edit", "identity"), by_lora=True, few=8, references=True, method="index"),
+                     Profile("Krea 2", 1024, "its repository: trained up to 1K, Turbo in 8 steps", few=8))),
     Family("JoyImage", "JoyImageTransformer3DModel", (Blocks("double_blocks", "double"),), image="first",
            empty=Empty(("condition_embedder.text_embedder.linear_1.in_features",)),
-           profiles=(Profile("JoyImage", 1024, "assumed; references: the host", references=True),)),
+           profiles=(Profile("JoyImage", 1024, "its repository: base size 1024; references: the host's node",
+                             references=True),)),
     Family("PiD", "PidNet", refusal="it enlarges pictures and does not make them"),
     Family("PixelDiT", "PixDiT_T2I", (Blocks("patch_blocks", "double"), Blocks("pixel_blocks")), located="order",
            empty=Empty(("txt_embed_dim",)),
@@ -231,7 +239,8 @@ FAMILIES: tuple[Family, ...] = (
 
 
 DISTILLED: tuple[tuple[str, int], ...] = (
-    ("turbo", 4), ("lightning", 4), (r"\blcm\b", 4), (r"\bhyper\b", 4), (r"\bdmd2?\b", 4), ("distill", 8))
+    ("turbo", 4), ("lightning", 4), (r"\blcm\b", 4), (r"\bhyper\b", 4), (r"\bdmd2?\b", 4), ("distill", 8),
+    (r"\brapid aio\b", 4))
 """What in a file name tells a distilled model, and the steps it is run in where the name does not say."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import comfy.model_sampling
@@ -14,10 +15,13 @@ from ..choices import shown
 from ..engines.edited_id.attention.blocks import Available
 from ..engines.edited_id.noise_space import NoiseSpace
 from .family_profile import Profile, distilled_steps, file_words, holds
-from .model_families import DISTILLED, find_family, follow, patch_size, require_family
+from .model_families import DISTILLED, LAB, find_family, follow, patch_size, require_family
+from .model_files import files_of
 
 LCM_STEPS = 4
 """Steps of a model that is sampled as a consistency model, where its file name does not say."""
+UNKNOWN_FILE = ("The file of this model is not known, so it is run as {}. If it is {}, load it with a node whose input "
+                "names the file.")
 
 
 def noise_space(model: Any) -> NoiseSpace:
@@ -53,7 +57,10 @@ def profile_of(model: Any) -> Profile | None:
     config = model.model.model_config
     channels = config.unet_config.get("in_channels")
     predicts_v = isinstance(model.get_model_object("model_sampling"), comfy.model_sampling.V_PREDICTION)
-    return next((one for one in family.profiles if holds(one, config, _words(model), channels or 0, predicts_v)), None)
+    files = files_of(model)
+    of_model, of_loras = (" ".join(map(file_words, names)) for names in (files.model, files.loras))
+    return next((one for one in family.profiles if holds(one, config, of_model + (of_loras if one.by_lora else ""),
+                                                         channels or 0, predicts_v)), None)
 
 
 def require_usable(model: Any, masked_pictures: bool) -> Profile | None:
@@ -78,17 +85,24 @@ def native_size(model: Any) -> int | None:
     return None if profile is None else profile.size
 
 
-def _words(model: Any) -> str:
-    """Words of the file that the host's own loaders read the model from."""
-    made = getattr(model, "cached_patcher_init", None)
-    return file_words(made[1][0] if made and made[1] else None)
+def unknown_file(model: Any) -> str:
+    """A sentence where nobody tells which file a MODEL was read from and an edit model's name would change how it is
+    run, else ""."""
+    profile, family = profile_of(model), find_family(network_of(model))
+    if profile is None or family is None or files_of(model):
+        return ""
+    config, before = model.model.model_config, family.profiles[: family.profiles.index(profile)]
+    edits = [one.title for one in before if one.references and one.named and one.source != LAB
+             and holds(replace(one, named=()), config, "", 0, False)]
+    return UNKNOWN_FILE.format(profile.title, edits[0]) if edits and not profile.references else ""
 
 
 def own_steps(model: Any) -> int:
     """Steps of a distilled model, which is run on its own noise levels; 0 for any other."""
-    profile = profile_of(model)
-    steps = (profile.steps if profile is not None else 0) or distilled_steps(_words(model), DISTILLED)
-    return steps or (LCM_STEPS if answers_with_the_end(model) else 0)
+    profile, files = profile_of(model), files_of(model)
+    known, few = (profile.steps, profile.few) if profile is not None else (0, 0)
+    told = (distilled_steps(file_words(file), DISTILLED, few) for file in (*files.loras, *files.model))
+    return known or next(filter(None, told), 0) or (LCM_STEPS if answers_with_the_end(model) else 0)
 
 
 def answers_with_the_end(model: Any) -> bool:
@@ -145,6 +159,9 @@ def check_latent(model: Any, latent: Tensor, name: str) -> None:
         raise ValueError(f"{name}: this is a video latent of {latent.shape[2]} frames; encode single pictures.")
     if latent.ndim == 5 and fmt.latent_dimensions != 3:
         raise ValueError(f"{name}: this is a video latent, the model takes pictures; encode with the model's VAE.")
+    if latent.ndim == 4 and fmt.latent_dimensions == 3:
+        raise ValueError(f"{name}: this latent was made by a VAE of pictures, the model's own has a time axis; encode "
+                         "with the model's VAE.")
     network = network_of(model)
     family = find_family(network)
     patch = patch_size(family, network) if family is not None and family.whole else 1

@@ -166,7 +166,7 @@ class PictureReport:
 class Restoration:
     """image: the edited pictures (B, H, W, C) with restored faces. mask: (B, H, W), where they may differ from them.
     left_alone: faces of the edit without a person. pictures: one record for each picture of the edit. notes:
-    sentences about the run as a whole. matching: who is who."""
+    sentences about the run as a whole. matching: who is who. model: what the model was taken for, "" without one."""
 
     image: Tensor
     mask: Tensor
@@ -179,6 +179,7 @@ class Restoration:
     mode: str
     matching: Matching
     notes: tuple[str, ...] = ()
+    model: str = ""
 
     @property
     def before(self) -> float:
@@ -217,6 +218,7 @@ class Restoration:
     def report(self) -> dict[str, Any]:
         """The figures as plain data, for JSON."""
         return {
+            "model": self.model,
             "mode": self.mode,
             "faces": [face.as_data() for face in self.faces],
             "left_alone": [one.as_data() for one in self.left_alone],

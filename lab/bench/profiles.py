@@ -1,20 +1,19 @@
 """What the right profile is worth: the lab's people3d transformer, whose text, guidance and references are live, run as
-it was trained and otherwise, on tune triples. Start it inside a host: `python -m lab.bench.profiles --json FILE`.
+it was trained and otherwise, on tune triples: ``python run.py bench profiles --json FILE``.
 
-Crops are made with the truth's landmarks, so that nothing but the profile differs. Two figures: the model's own loss on
-the ideal crop, and the error of the restored face against the ideal one.
+Crops are made with the truth's landmarks, so that nothing but the profile differs. Figures: the model's own loss on
+the ideal crop at each noise level, and the error of the restored face against the ideal one.
 """
 from __future__ import annotations
 
 import argparse
 import importlib
 import json
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,23 +26,43 @@ MODEL = Path(__file__).resolve().parent.parent / "models" / "people3d" / "people
 SIGMAS = (0.3, 0.5, 0.7, 0.9)
 """Noise levels at which the model's own error is taken."""
 
+Shown = Literal["", "laid", "as it is", "truth"]
+"""The reference: none, the photo laid over the edit as the pack gives it, the photo as it is, the wanted picture."""
+
 
 @dataclass(frozen=True)
 class Way:
-    """One way to run the model: zeros in place of its empty prompt, embedded guidance, references shown."""
+    """One way to run the model. zeros: in place of its empty prompt; guidance: embedded; shown: the reference; whole:
+    restorations are made too, not only the loss."""
 
     name: str
     zeros: bool = False
     guidance: float = 1.0
-    references: bool = True
+    shown: Shown = "laid"
+    whole: bool = True
 
 
 WAYS = (Way("as trained"), Way("zeros for the empty prompt", zeros=True), Way("guidance 3.5, the host's", guidance=3.5),
-        Way("no references", references=False), Way("zeros, 3.5, no references", True, 3.5, False))
+        Way("no references", shown=""), Way("zeros, 3.5, no references", True, 3.5, ""),
+        Way("the photo not laid over the edit", shown="as it is", whole=False),
+        Way("the wanted picture as reference", shown="truth", whole=False))
 
 
-def crops_of(triples: Any, i: int, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Original, drifted and ideal crop (1, S, S, 3), face and element mask (S, S) of a triple, by true landmarks."""
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """One triple's crops (1, S, S, 3): the photo laid over the edit and as it is, the edit, the wanted picture; face
+    and element mask (S, S)."""
+
+    laid: Tensor
+    photo: Tensor
+    edited: Tensor
+    ideal: Tensor
+    face: Tensor
+    element: Tensor
+
+
+def crops_of(triples: Any, i: int, side: int) -> Crops:
+    """The i-th triple's crops, by true landmarks."""
     from editedid_core.crops.cut import crop_pairs, cut_crops
     from editedid_core.records import Face, FacePair, FacePairs
 
@@ -58,88 +77,109 @@ def crops_of(triples: Any, i: int, side: int) -> tuple[Tensor, Tensor, Tensor, T
 
     (original, photo), (edited, edit) = found(triples.original), found(triples.drifted)
     ideal = triples.ideal.pictures[i].movedim(0, -1)[None].float()
-    pair = FacePair(original, edited, 1.0, (original,))
-    cut = crop_pairs(photo, edit, FacePairs((pair,), (), ()), side)
-    return cut.original, cut.edited, cut_crops(ideal, cut.record), cut.face_mask[0], cut.element_mask[0]
+    cut = crop_pairs(photo, edit, FacePairs((FacePair(original, edited, 1.0, (original,)),), (), ()), side)
+    alone = crop_pairs(photo, photo, FacePairs((FacePair(original, original, 1.0, (original,)),), (), ()), side)
+    return Crops(cut.original, alone.edited, cut.edited, cut_crops(ideal, cut.record), cut.face_mask[0],
+                 cut.element_mask[0])
 
 
-def evaluate(host: Host, triples: Sequence[Any], steps: int, strength: float) -> dict[str, dict[str, float]]:
-    """Means over all triples of each way: the flow's loss on the ideal crop, the face's PSNR after a restoration."""
-    from ..train.text import TextEncoder
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """The model in the host, and what makes its true empty prompt."""
 
-    sampling = importlib.import_module("editedid_core.comfy.sampling")
-    text = TextEncoder()
-    context, pooled = text(torch.from_numpy(text.rows([]))[None])
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / MODEL.name
-        models_io.expand(MODEL, file)
-        sd = importlib.import_module("comfy.sd")
-        model, _, vae = sd.load_checkpoint_guess_config(str(file), output_clip=False)[:3]
-    profile = importlib.import_module("editedid_core.comfy.model_profile").profile_of(model)
-    found: dict[str, dict[str, list[float]]] = {way.name: {"loss": [], "psnr": []} for way in WAYS}
-    for triple in triples:
-        for i in range(len(triple.kinds)):
-            original, edited, ideal, face, element = crops_of(triple, i, profile.size)
-            latents = [vae.encode(picture) for picture in (original, edited, ideal)]
-            weight = (face * (1 - element))[None, ..., None]
-            for way in WAYS:
-                prompt = [[torch.zeros_like(context) if way.zeros else context,
-                           {"pooled_output": torch.zeros_like(pooled) if way.zeros else pooled,
-                            "guidance": way.guidance}]]
-                loss = _loss(model, prompt, latents[2], [latents[0]] if way.references else [])
-                settings = replace(sampling.SampleSettings(), mode="replay", steps=steps, strength=strength,
-                                   freedom=1.0, references=way.references)
-                done = sampling.sample_pair(model, prompt, None, *latents[:2], face, element, settings)
-                error = ((vae.decode(done.latent)[..., :3] - ideal).square() * weight).sum() / (3 * weight.sum())
-                found[way.name]["loss"].append(loss)
-                found[way.name]["psnr"].append(float(-10 * torch.log10(error)))
-    return {name: {key: float(np.mean(values)) for key, values in figures.items()} for name, figures in found.items()}
+    model: Any
+    vae: Any
+    prompt: tuple[Tensor, Tensor]
+    side: int
+    steps: int
+    strength: float
+
+    @classmethod
+    def open(cls, steps: int, strength: float) -> Bench:
+        from ..train.text import TextEncoder
+
+        Host.start()
+        text = TextEncoder()
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / MODEL.name
+            models_io.expand(MODEL, file)
+            sd = importlib.import_module("comfy.sd")
+            model, _, vae = sd.load_checkpoint_guess_config(str(file), output_clip=False)[:3]
+        side = importlib.import_module("editedid_core.comfy.model_profile").profile_of(model).size
+        return cls(model, vae, text(torch.from_numpy(text.rows([]))[None]), side, steps, strength)
+
+    def figures(self, crops: Crops) -> dict[str, dict[str, float]]:
+        """By way: the loss at each noise level and their mean, and the face's PSNR after a restoration."""
+        laid, photo, edited, ideal = (self.vae.encode(picture) for picture in (
+            crops.laid, crops.photo, crops.edited, crops.ideal))
+        references = {"laid": [laid], "as it is": [photo], "truth": [ideal], "": []}
+        weight = (crops.face * (1 - crops.element))[None, ..., None]
+        sampling = importlib.import_module("editedid_core.comfy.sampling")
+        found: dict[str, dict[str, float]] = {}
+        for way in WAYS:
+            tokens, pooled = (torch.zeros_like(part) if way.zeros else part for part in self.prompt)
+            prompt = [[tokens, {"pooled_output": pooled, "guidance": way.guidance}]]
+            losses = self.losses(prompt, ideal, references[way.shown])
+            found[way.name] = {f"loss {sigma}": one for sigma, one in zip(SIGMAS, losses)}
+            found[way.name]["loss"] = float(np.mean(losses))
+            if way.whole:
+                settings = replace(sampling.SampleSettings(), mode="replay", steps=self.steps, strength=self.strength,
+                                   freedom=1.0, references=bool(way.shown))
+                done = sampling.sample_pair(self.model, prompt, None, laid, edited, crops.face, crops.element, settings)
+                off = ((self.vae.decode(done.latent)[..., :3] - crops.ideal).square() * weight).sum()
+                found[way.name]["psnr"] = float(-10 * torch.log10(off / (3 * weight.sum())))
+        return found
+
+    def losses(self, prompt: Any, clean: Tensor, references: list[Tensor]) -> list[float]:
+        """Mean squared error of the velocity at each of SIGMAS, with one noise for all ways."""
+        samplers = importlib.import_module("comfy.samplers")
+        errors: list[float] = []
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+
+        class Look(samplers.Sampler):  # type: ignore[misc, name-defined]
+            def sample(self, wrap: Any, sigmas: Any, extra: Any, callback: Any, given: Any, latent: Tensor, *rest: Any,
+                       **more: Any) -> Tensor:
+                for sigma in SIGMAS:
+                    x = (1 - sigma) * latent + sigma * noise
+                    told = wrap(x, x.new_full((1,), sigma), model_options=extra["model_options"], seed=0)
+                    errors.append(float(((told - latent) / sigma).square().mean()))
+                return latent
+
+        guider = samplers.CFGGuider(self.model)
+        shown = [[text, {**options, **({"reference_latents": references} if references else {})}]
+                 for text, options in prompt]
+        guider.set_conds(shown, shown)
+        guider.set_cfg(1.0)
+        guider.sample(noise, clean, Look(), torch.tensor([1.0, 0.0]), disable_pbar=True, seed=0)
+        return errors
 
 
-def _loss(model: Any, prompt: Any, clean: Tensor, references: list[Tensor]) -> float:
-    """Mean squared error of the velocity at SIGMAS, with one noise for all ways."""
-    samplers = importlib.import_module("comfy.samplers")
-    errors: list[float] = []
-    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
-
-    class Look(samplers.Sampler):  # type: ignore[misc, name-defined]
-        def sample(self, wrap: Any, sigmas: Any, extra: Any, callback: Any, given: Any, latent: Tensor, *rest: Any,
-                   **more: Any) -> Tensor:
-            for sigma in SIGMAS:
-                x = (1 - sigma) * latent + sigma * noise
-                told = wrap(x, x.new_full((1,), sigma), model_options=extra["model_options"], seed=0)
-                errors.append(float(((told - latent) / sigma).square().mean()))
-            return latent
-
-    guider = samplers.CFGGuider(model)
-    shown = [[text, {**options, **({"reference_latents": references} if references else {})}]
-             for text, options in prompt]
-    guider.set_conds(shown, shown)
-    guider.set_cfg(1.0)
-    guider.sample(noise, clean, Look(), torch.tensor([1.0, 0.0]), disable_pbar=True, seed=0)
-    return float(np.mean(errors))
+def means(rows: list[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """The figures of all triples as one."""
+    return {way: {key: float(np.mean([row[way][key] for row in rows])) for key in rows[0][way]} for way in rows[0]}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="bench profiles", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=12, help="triples of the tune split")
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--strength", type=float, default=0.5)
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    options = parser.parse_args()
+    parser.add_argument("--json", type=Path, help="write the figures of each triple here, after each")
+    options = parser.parse_args(arguments)
     from ..people3d.triples import make_triples, split_seeds
     from ..people3d.world import World
 
-    world = World()
+    world, rows = World(), []
     with torch.inference_mode():
-        triples = [make_triples(world, [seed]) for seed in split_seeds("tune", options.n)]
-        figures = evaluate(Host.start(), triples, options.steps, options.strength)
-    for name, row in figures.items():
-        print(f"{name:32} loss {row['loss']:.4f}  face {row['psnr']:.2f} dB")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        bench = Bench.open(options.steps, options.strength)
+        for seed in split_seeds("tune", options.n):
+            triples = make_triples(world, [seed])
+            rows += [bench.figures(crops_of(triples, i, bench.side)) for i in range(len(triples.kinds))]
+            if options.json:
+                options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    levels = " ".join(f"{sigma:>6}" for sigma in SIGMAS)
+    print(f"{len(rows)} triples{'':22} loss  at {levels}    face")
+    for name, row in means(rows).items():
+        each = " ".join(f"{row[f'loss {sigma}']:6.3f}" for sigma in SIGMAS)
+        print(f"{name:33} {row['loss']:.3f}     {each}" + (f"  {row['psnr']:.2f} dB" if "psnr" in row else ""))

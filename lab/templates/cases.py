@@ -5,9 +5,11 @@ from __future__ import annotations
 from .common import (
     CONSENT,
     FLUX,
+    FLUX_TEXTS,
     FLUX_VAE,
     KONTEXT,
     QWEN,
+    QWEN_TEXT,
     QWEN_VAE,
     READ_IT,
     SD15,
@@ -35,19 +37,27 @@ def everyday(name: str, words: str, model: dict[str, str]) -> Template:
         ((("photo", "image"), ("edit", "image"), ("model", "ckpt_name"), ("restore", "strength")), "save"))
 
 
-def after_editor(name: str, words: str, model: dict[str, str], vae: dict[str, str]) -> Template:
-    """One person, a diffusion model and its VAE as files of their own."""
+def after_editor(name: str, words: str, model: dict[str, str], vae: dict[str, str], text: Node) -> Template:
+    """One person, a diffusion model, its VAE and its text encoder (`text`, "text") as files of their own."""
     return Template(name, (
-        note(f"## {words}\n\n{STEPS}\n\nRestore Identity works with the model that made the edit.{READ_IT}{CONSENT}"),
+        note(f"## {words}\n\n{STEPS}\n\nRestore Identity works with the model that made the edit. A GGUF file takes its "
+             f"own loader in the place of *Model*; its name should say which model it is.{READ_IT}{CONSENT}"),
         Node("model", "UNETLoader", (440, 40), (340, 100), "Model", values={"unet_name": model["name"]},
              models=(model,)),
         Node("vae", "VAELoader", (440, 200), (340, 70), "VAE", values={"vae_name": vae["name"]}, models=(vae,)),
-        picture("photo", "1 · Your photo", (440, 390)), picture("edit", "2 · The edit", (440, 790)),
-        restorer(("photo", 0), ("edit", 0), (900, 40), ("model", 0), ("vae", 0)),
+        text, picture("photo", "1 · Your photo", (440, 580)), picture("edit", "2 · The edit", (440, 980)),
+        restorer(("photo", 0), ("edit", 0), (900, 40), ("model", 0), ("vae", 0), ("text", 0)),
         saved((1440, 40)),
-    ), (Group("Model", (420, -40, 380, 330), "#88A"), Group("Your two pictures", (420, 310, 380, 830), "#3f789e"),
+    ), (Group("Model", (420, -40, 380, 520), "#88A"), Group("Your two pictures", (420, 500, 380, 830), "#3f789e"),
         Group("Restore", (880, -40, 460, 1120), "#8A8"), Group("Result", (1420, -40, 440, 520), "#A88")),
         ((("photo", "image"), ("edit", "image"), ("restore", "strength")), "save"))
+
+
+def text_encoder(loader: str, family: str, **files: dict[str, str]) -> Node:
+    """The loader of a model's text encoder, under "text"."""
+    named = {name: file["name"] for name, file in files.items()}
+    return Node("text", loader, (440, 330), (340, 140), "Text encoder", values={**named, "type": family},
+                models=tuple(files.values()))
 
 
 def try_it() -> Template:
@@ -122,14 +132,17 @@ def small_face() -> Template:
             "from the photos: the result is a likely picture, not a record." + CONSENT)
     return Template("Small face - give a person back from a few pixels", (
         note(text), checkpoint(SD15), picture("small", "1 · The picture", (440, 250)),
+        Node("words", "CLIPTextEncode", (880, 600), (340, 150), "An empty prompt", {"clip": ("model", 1)},
+             {"text": ""}),
         picture("one", "2 · A photo", (440, 650)), picture("two", "2 · Another photo", (440, 1030)),
         Node("photos", "BatchImagesNode", (880, 900), (340, 110), "The photos",
              {"images.image0": ("one", 0), "images.image1": ("two", 0)}),
         Node("restore", "EditedIDSuperResolveFace", (1300, 40), (420, 820), "Super-Resolve Face",
-             {"image": ("small", 0), "references": ("photos", 0), "model": ("model", 0), "vae": ("model", 2)}),
+             {"image": ("small", 0), "references": ("photos", 0), "model": ("model", 0), "vae": ("model", 2),
+              "positive": ("words", 0)}),
         saved((1840, 40)),
     ), (Group("Model", (420, -40, 380, 200), "#88A"), Group("Your pictures", (420, 180, 380, 1200), "#3f789e"),
-        Group("All photos", (860, 820, 380, 210), "#3f789e"),
+        Group("Empty prompt", (860, 520, 380, 250), "#88A"), Group("All photos", (860, 820, 380, 210), "#3f789e"),
         Group("Super-resolve", (1280, -40, 460, 920), "#8A8"), Group("Result", (1820, -40, 440, 520), "#A88")))
 
 
@@ -139,7 +152,9 @@ def cases() -> list[Template]:
         try_it(), everyday("Restore a face - SDXL", "Restore a face with SDXL", SDXL),
         everyday("Restore a face - FLUX", "Restore a face with FLUX", FLUX),
         everyday("Restore a face - SD 1.5", "Restore a face with SD 1.5", SD15),
-        after_editor("Restore a person after Qwen-Image-Edit (identity)", "After Qwen-Image-Edit", QWEN, QWEN_VAE),
-        after_editor("Restore a person after FLUX Kontext (identity)", "After FLUX Kontext", KONTEXT, FLUX_VAE),
+        after_editor("Restore a person after Qwen-Image-Edit (identity)", "After Qwen-Image-Edit", QWEN, QWEN_VAE,
+                     text_encoder("CLIPLoader", "qwen_image", clip_name=QWEN_TEXT)),
+        after_editor("Restore a person after FLUX Kontext (identity)", "After FLUX Kontext", KONTEXT, FLUX_VAE,
+                     text_encoder("DualCLIPLoader", "flux", clip_name1=FLUX_TEXTS[0], clip_name2=FLUX_TEXTS[1])),
         group_picture(), every_stage(), frames(), small_face(), folder(),
     ]

@@ -21,6 +21,12 @@ QWEN_VAE = {"name": "qwen_image_vae.safetensors", "directory": "vae",
 KONTEXT = {"name": "flux1-dev-kontext_fp8_scaled.safetensors", "directory": "diffusion_models",
            "url": f"{HUB}/Comfy-Org/flux1-kontext-dev_ComfyUI/resolve/main/split_files/diffusion_models/"
            "flux1-dev-kontext_fp8_scaled.safetensors"}
+QWEN_TEXT = {"name": "qwen_2.5_vl_7b_fp8_scaled.safetensors", "directory": "text_encoders",
+             "url": f"{HUB}/Comfy-Org/Qwen-Image_ComfyUI/resolve/main/split_files/text_encoders/"
+             "qwen_2.5_vl_7b_fp8_scaled.safetensors"}
+FLUX_TEXTS = tuple({"name": name, "directory": "text_encoders",
+                    "url": f"{HUB}/comfyanonymous/flux_text_encoders/resolve/main/{name}"}
+                   for name in ("clip_l.safetensors", "t5xxl_fp8_e4m3fn_scaled.safetensors"))
 FLUX_VAE = {"name": "ae.safetensors", "directory": "vae",
             "url": f"{HUB}/Comfy-Org/Lumina_Image_2.0_Repackaged/resolve/main/split_files/vae/ae.safetensors"}
 

@@ -27,7 +27,7 @@ def every_stage() -> Template:
         node("match", "MatchFaces", (1160, 0), (340, 360), original=("faces_o", 0), edited=("faces_e", 0)),
         node("shape", "ShapeFaces", (1740, 0), (340, 200), edited_image=("edit", 0), pairs=("match", 0)),
         node("crop", "CropFacePairs", (2320, 0), (340, 640), original_image=("photo", 0), edited_image=("shape", 0),
-             pairs=("shape", 1)),
+             pairs=("shape", 1), model=("model", 0)),
         node("divide", "AttentionDisentangle", (2320, 760), (340, 150), model=("model", 0)),
         node("encode_o", "VAEEncode", (2900, 0), (340, 50), "Encode photo", pixels=("crop", 0), vae=("model", 2)),
         node("encode_e", "VAEEncode", (2900, 130), (340, 50), "Encode edit", pixels=("crop", 1), vae=("model", 2)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,7 +64,11 @@ def test_every_switch_text_and_socket_is_one(nodes: list[Any]) -> None:
             elif one.get_io_type() in SOCKETS:
                 if one.get_io_type() != "LATENT":
                     refused(node, one.id, (SOCKETS[one.get_io_type()] * 255).byte())
+                if one.get_io_type() == "IMAGE":
+                    assert "values up to 120" in refused(node, one.id, SOCKETS["IMAGE"] + 120)
                 refused(node, one.id, {} if one.optional else None)
                 refused(node, one.id, "a word")
             elif not hasattr(one, "default") and not one.optional:
                 refused(node, one.id, None)
+            if one.get_io_type() == "VAE":  # what the host's loader gives for a checkpoint without one
+                assert "Load VAE" in refused(node, one.id, SimpleNamespace(first_stage_model=None))

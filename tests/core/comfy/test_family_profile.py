@@ -12,6 +12,8 @@ from lab.family_table import PATH, profiles
 @pytest.mark.parametrize(("file", "steps"), [
     ("sd_xl_turbo_1.0_fp16.safetensors", 4), ("a/sdxl_lightning_8step.safetensors", 8), ("Hyper-SDXL-1step.ckpt", 1),
     ("b\\dreamshaperXL_v21TurboDPMSDE.safetensors", 4), ("lcm-sdxl.safetensors", 4), ("sdxl_dmd2_4step.ckpt", 4),
+    ("dreamshaper_8LCM.safetensors", 4), ("flux.1-turbo-8Steps-svdq", 8), ("sdxl.Lightning.Q4_K_S.GGUF", 4),
+    ("Qwen-Rapid-AIO-v5.safetensors", 4),
     ("hyperrealism_v3.safetensors", 0), ("my_8steps_model.ckpt", 0), ("juggernautXL.ckpt", 0), ("", 0)])
 def test_a_file_name_tells_a_distilled_model(file: str, steps: int) -> None:
     assert distilled_steps(file_words(file), DISTILLED) == steps

@@ -12,6 +12,7 @@ from lab.templates.wires import around, hidden
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / "example_workflows").glob("*.json"))
+LOADERS = ("CheckpointLoaderSimple", "UNETLoader", "VAELoader", "CLIPLoader", "DualCLIPLoader")
 WORDS = ("face", "identity", "restore", "person", "likeness")
 
 def loaded(file: Path) -> dict[str, Any]:
@@ -31,9 +32,24 @@ def test_a_template_explains_itself(file: Path) -> None:
     assert "agree" in note["widgets_values"][0] and graph["groups"]
     assert file.with_suffix(".jpg").read_bytes()[:2] == b"\xff\xd8"
     for node in graph["nodes"]:
-        if node["type"] in ("CheckpointLoaderSimple", "UNETLoader", "VAELoader"):
-            (model,) = node["properties"]["models"]
-            assert model["name"] == node["widgets_values"][0] and model["url"].endswith(model["name"])
+        if node["type"] in LOADERS:
+            models = node["properties"]["models"]
+            assert [one["name"] for one in models] == node["widgets_values"][: len(models)]
+            assert all(one["url"].endswith(one["name"]) for one in models)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_model_comes_with_its_empty_prompt_and_its_own_size(file: Path) -> None:
+    """Nothing is to be looked up: the text encoder is there, and crops are as large as the model was made for."""
+    for node in loaded(file)["nodes"]:
+        wired = {one["name"] for one in node["inputs"] if one["link"] is not None}
+        if node["type"] in ("EditedIDRestoreIdentity", "EditedIDAdaptiveMixingSampler", "EditedIDSuperResolveFace"):
+            assert "model" not in wired or wired & {"clip", "positive"}
+        if node["type"] == "EditedIDCropFacePairs":
+            assert "model" in wired
+        widgets = [one["name"] for one in node["inputs"] if "widget" in one]
+        for name in {"crop_size", "size"} & set(widgets):
+            assert node["widgets_values"][widgets.index(name)] == "auto"
 
 
 def test_app_mode_tells_the_photo_from_the_edit() -> None:

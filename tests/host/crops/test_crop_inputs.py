@@ -51,12 +51,19 @@ def test_patches_count_for_transformers(core: Any) -> None:
     assert vae.crop_multiple(eight, toys.make(TOYS["flux"])) == 16
 
 
-def test_a_size_that_the_vae_cannot_take_is_rounded_and_said(
-    call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor]
+def test_what_stands_in_the_way_is_said_on_the_node(
+    call: Any, core: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor],
+    monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A size that the VAE cannot take, and a wrapper that runs the network without the host's hooks."""
+    network = models[0].model.diffusion_model
+    forward = network.forward
+    monkeypatch.setattr(network, "forward", lambda *args, transformer_options=None, **more: forward(*args, **more))
     image, _, _, _, report, *_ = call("RestoreIdentity", model=models[0], vae=models[1], original=pictures[0],
                                   edited=pictures[1], analyzer=analyzer, crop_size=99, steps=4)
-    notes = " ".join(json.loads(report)["notes"])
+    told = json.loads(report)
+    notes = " ".join(told["notes"])
+    assert told["model"] == "the lab's UNet" and core("comfy.sampling").NO_GATE_SEEN in told["notes"]
     assert "crop_size 99 became" in notes and image.shape == pictures[1].shape
 
 

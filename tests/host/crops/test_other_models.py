@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -67,6 +68,23 @@ def test_a_vae_of_another_model_is_named(
     with pytest.raises(ValueError, match="^vae: it reads latents of 4 channels, not of 16"):
         call("ReturnDetail", restored=edited, original=original, edited=edited, original_latent=latents[0],
              edited_latent=latents[1], vae=models[1], face_mask=face, element_mask=element)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_family_of_videos_restores_one_frame_with_its_own_vae(
+    call: Any, analyzer: Any, pictures: tuple[Tensor, Tensor], channels: int
+) -> None:
+    """The host's own VAE, whose latents have a time axis, and which may give alpha, too."""
+    model, vae = toys.make(TOYS["wan"]), toys.video_vae(channels)
+    with torch.inference_mode():
+        latent = vae.encode(pictures[0][:, :64, :64])
+        assert latent.shape == (1, 16, 1, 8, 8) and vae.decode(latent).shape == (1, 1, 64, 64, channels)
+    image, mask, _, _, report = call("RestoreIdentity", model=model, vae=vae, original=pictures[0], edited=pictures[1],
+                                   analyzer=analyzer, crop_size=64, steps=2, guard=False)[:5]
+    told = json.loads(report)
+    assert told["network_evaluations"] > 0 and told["outside_pixels_changed"] == 0
+    assert image.shape == pictures[1].shape and torch.isfinite(image).all()
+    assert float((image - pictures[1])[mask > 0.5].abs().mean()) > 0.02
 
 
 @pytest.mark.parametrize("kind", ["flux", "hunyuan_video", "kandinsky5", "sd15", "wan"])

@@ -157,3 +157,52 @@ def test_a_loader_that_leaves_the_hooks_out_is_named_in_one_sentence(
                                 core.SampleSettings(mode="replay", steps=2))
     assert out.notes == (core.NO_GATE_SEEN,) and "\n" not in out.notes[0]
     assert fine.notes == ()
+
+
+@pytest.mark.every_host
+def test_a_packs_loader_and_a_lora_are_known_by_the_files_that_the_graph_names(
+        host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a GGUF of an edit model and a LoRA for few steps: the sampler runs what their names say."""
+    toy, met = TOYS["flux"], []
+    latent = iter(toys.latents(toy))
+
+    def node(returns: str, give: Callable[..., Any], **inputs: Any) -> type:
+        return type("Loader", (), {"INPUT_TYPES": classmethod(lambda cls: {"required": inputs}), "FUNCTION": "load",
+                                   "RETURN_TYPES": (returns,), "CATEGORY": "", "load": give})
+
+    nodes = importlib.import_module("nodes").NODE_CLASS_MAPPINGS
+    files = ["flux1-dev-Q4_K_S.gguf", "flux1-kontext-dev-Q4_K_S.gguf"]
+    monkeypatch.setitem(nodes, "TestLoaderGGUF", node("MODEL", lambda self, unet_name: (toys.make(toy),),
+                                                      unet_name=(files,)))
+    monkeypatch.setitem(nodes, "TestLora", node("MODEL", lambda self, model, lora_name: (model.clone(),),
+                                                model=("MODEL",), lora_name=("STRING", {})))
+    monkeypatch.setitem(nodes, "TestLatent", node("LATENT", lambda self, n: ({"samples": next(latent)},),
+                                                  n=("INT", {})))
+    base = importlib.import_module("comfy.model_base").BaseModel
+    apply = base._apply_model
+
+    def reads(self: Any, x: Tensor, t: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        met.append((float(t[0]), "ref_latents" in kwargs))
+        return apply(self, x, t, *args, **kwargs)
+
+    monkeypatch.setattr(base, "_apply_model", reads)
+    sampler = host.node("EditedIDAdaptiveMixingSampler")
+    values = {i.id: i.default for i in sampler.define_schema().inputs if getattr(i, "default", None) is not None}
+
+    def run(file: str, lora: str) -> tuple[int, bool]:
+        nonlocal latent
+        latent = iter(toys.latents(toy))
+        met.clear()
+        host.run({"1": {"class_type": "TestLoaderGGUF", "inputs": {"unet_name": file}},
+                  "2": {"class_type": "TestLora", "inputs": {"model": ["1", 0], "lora_name": lora}},
+                  "3": {"class_type": "TestLatent", "inputs": {"n": 1}},
+                  "4": {"class_type": "TestLatent", "inputs": {"n": 2}},
+                  "5": {"class_type": "SolidMask", "inputs": {"value": 1.0, "width": 96, "height": 64}},
+                  "6": {"class_type": "EditedIDAdaptiveMixingSampler", "inputs": {
+                      **values, "strength": 1.0, "model": ["2", 0], "original_latent": ["3", 0],
+                      "edited_latent": ["4", 0], "face_mask": ["5", 0]}},
+                  "7": {"class_type": "PreviewImage", "inputs": {"images": ["6", 1]}}})
+        return len(met), all(shown for _, shown in met)
+
+    assert run(files[0], "style.safetensors") == (10, False)
+    assert run(files[1], "FLUX.1-Turbo-8steps.safetensors") == (8, True)
