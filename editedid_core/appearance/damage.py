@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..own_files import read_own
+
 WEIGHTS = Path(__file__).with_name("damage.safetensors")
 SIDE = 64
 """Pixels of the crop that the network sees, in the framing of `crop_frame`."""
@@ -102,8 +104,6 @@ def as_targets(damage: Damage) -> list[float]:
 @cache
 def _network() -> DamageNetwork:
     """The network, read once a process."""
-    from safetensors.torch import load_file
-
     network = DamageNetwork()
-    network.load_state_dict({name: value.float() for name, value in load_file(str(WEIGHTS)).items()})
+    network.load_state_dict({name: torch.from_numpy(value).float() for name, value in read_own(WEIGHTS).items()})
     return network.eval()

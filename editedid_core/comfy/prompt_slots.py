@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -52,7 +53,7 @@ class PromptSlots:
         marks = {name: torch.zeros(count, _width(encoder)) for name, (_, encoder) in readers.items()}
         for number, rows in enumerate(marks.values(), start=1):
             rows[:, 0], rows[:, 1] = number, torch.arange(count)
-        with tempfile.TemporaryDirectory() as folder:
+        with _temporary_folder() as folder:
             save_file(marks, str(Path(folder) / f"{_FILE}.safetensors"))
             with _reading_from(folder, [reader for reader, _ in readers.values()]):
                 made = clip.tokenize(prompt.replace(PLACE, f"embedding:{_FILE}"))
@@ -128,6 +129,17 @@ def _readers(clip: Any) -> dict[str, tuple[Any, Any]]:
 
 def _width(encoder: Any) -> int:
     return int(encoder.transformer.get_input_embeddings().weight.shape[-1])
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """A folder for a moment. Raises ValueError where nothing can be written there."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield folder
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"clip: the prompt needs a few bytes in the system's temporary folder, which cannot be "
+                         f"written ({error}); make room there.") from error
 
 
 @contextmanager

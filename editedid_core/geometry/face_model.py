@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..own_files import read_own
 from .affine import apply, fit_similarity, inverse_affine
 from .landmarks import COUNT
 
@@ -32,9 +33,7 @@ _MOST = 0.3
 @cache
 def _model() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The mean shape and the matrix, read once a process."""
-    from safetensors.numpy import load_file
-
-    model = load_file(str(MODEL))
+    model = read_own(MODEL)
     return model["mean"].astype(np.float64), model["person"].astype(np.float64)
 
 

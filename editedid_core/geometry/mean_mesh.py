@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..own_files import read_own
 from .mesh_points import EYES
 
 FILE = Path(__file__).with_name("mean_mesh.safetensors")
@@ -33,9 +34,7 @@ class MeanMesh:
 @lru_cache(maxsize=1)
 def mean_mesh() -> MeanMesh:
     """The shipped mean face."""
-    from safetensors.numpy import load_file
-
-    stored = load_file(str(FILE))
+    stored = read_own(FILE)
     return MeanMesh(
         stored["points"].astype(np.float64), stored["weights"].astype(np.float64), stored["mirror"].astype(np.int64)
     )
