@@ -18,6 +18,11 @@ PICTURES = {"IMAGE": "a picture", "MASK": "a mask"}
 REMEDIES = {"CLIP": " This checkpoint brings no text encoder: load one with Load CLIP, or work without a prompt.",
             "VAE": " This checkpoint brings no VAE: load the model's with Load VAE."}
 """What to do about a socket that carries nothing, by type."""
+SOCKETS = {"MODEL": ("get_model_object", "a model"), "CLIP": ("tokenize", "a text encoder"), "VAE": ("encode", "a VAE"),
+           "EDITEDID_ANALYZER": ("find", "Load Face Analyzer"), "EDITEDID_FACES": ("in_frame", "Detect Faces"),
+           "EDITEDID_PAIRS": ("pairs", "Match Faces"), "EDITEDID_PASTE": ("crops", "Crop Face Pairs"),
+           "EDITEDID_IDENTITY": ("context", "Fit Identity")}
+"""By type, what a value of a socket has, and what to connect."""
 BRIGHT = 2.0
 """Mean of a picture above which its values are no fractions but bytes; highlights beyond 1 are left alone."""
 
@@ -89,4 +94,7 @@ def _checked(one: Any, value: Any) -> Any:
         raise ValueError(f"{one.id} is {shown(value)}: connect a latent, as VAE Encode gives it.")
     if value is None or kind == "VAE" and getattr(value, "first_stage_model", value) is None:
         raise ValueError(f"{one.id} is empty: the node that is connected to it gives nothing." + REMEDIES.get(kind, ""))
+    has, words = SOCKETS.get(kind, ("", ""))
+    if has and (isinstance(value, str) or not hasattr(value, has)):
+        raise ValueError(f"{one.id} is {shown(value)}: connect {words}.")
     return value

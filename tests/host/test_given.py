@@ -13,6 +13,9 @@ from lab.inprocess import Host
 
 SOCKETS = {"IMAGE": torch.zeros(1, 4, 4, 3), "MASK": torch.zeros(1, 4, 4),
            "LATENT": {"samples": torch.zeros(1, 4, 4, 4)}}
+ANY = SimpleNamespace(get_model_object=None, tokenize=None, encode=None, find=None, in_frame=None, pairs=None,
+                      crops=None, context=None)
+"""What passes for any other socket."""
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +25,7 @@ def nodes(host: Host) -> list[Any]:
 
 def given(node: Any) -> dict[str, Any]:
     """Every required input, as it could be."""
-    return {i.id: SOCKETS.get(i.get_io_type(), object()) if getattr(i, "default", None) is None else i.default
+    return {i.id: SOCKETS.get(i.get_io_type(), ANY) if getattr(i, "default", None) is None else i.default
             for i in node.define_schema().inputs if not i.optional}
 
 
@@ -70,5 +73,8 @@ def test_every_switch_text_and_socket_is_one(nodes: list[Any]) -> None:
                 refused(node, one.id, "a word")
             elif not hasattr(one, "default") and not one.optional:
                 refused(node, one.id, None)
+            if one.get_io_type() in ("MODEL", "CLIP", "VAE") or one.get_io_type().startswith("EDITEDID_"):
+                for value in ("a word", 3, object()):
+                    assert ": connect " in refused(node, one.id, value)
             if one.get_io_type() == "VAE":  # what the host's loader gives for a checkpoint without one
                 assert "Load VAE" in refused(node, one.id, SimpleNamespace(first_stage_model=None))

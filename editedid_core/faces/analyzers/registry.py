@@ -128,7 +128,8 @@ def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None,
     mesh = None if pack in _ONLY_WHEN_NAMED else mesh
     key = (backend, pack, str(packs.get(pack, "")), size, str(mesh or ""), second)
     with _lock:
-        if key not in _open:
+        # one that was opened with its own detector does not serve where the mesh is asked for
+        if key not in _open or (mesh is not None and mesh_needed and not isinstance(_open[key], ComposedAnalyzer)):
             row, geometry = BACKEND_ROWS[backend], _geometry(mesh, mesh_needed)
             opened = _started(backend, lambda: row.open(packs, pack, size, geometry is not None))
             _open[key] = (cast(FaceAnalyzer, opened) if geometry is None

@@ -181,6 +181,9 @@ def test_a_mesh_that_nobody_asked_for_and_that_does_not_open_leaves_the_backend(
     with caplog.at_level("WARNING"):
         assert registry.load_analyzer("auto", {}, mesh=mesh).name == "dlib"
     assert caplog.text.count("own detector is used instead") == 1
+    for backend in ("auto", "dlib"):  # who asks for the mesh is not given what was opened without it
+        with pytest.raises(AnalyzerError, match="is damaged"):
+            registry.load_analyzer(backend, {}, mesh=mesh, mesh_needed=True)
 
 
 def test_a_module_that_another_pack_left_half_made_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:

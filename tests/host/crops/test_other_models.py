@@ -38,7 +38,8 @@ def test_a_prompt_of_another_model_is_refused_before_anything_runs(
              face_mask=face, positive=other)
 
 
-@pytest.mark.parametrize("prompt", ["a face", [["a", {}]], [[None, {}]], [[torch.zeros(1, 7, 768)]], 7 * [3]])
+@pytest.mark.parametrize("prompt", ["a face", [["a", {}]], [[None, {}]], [[torch.zeros(1, 7, 768)]], 7 * [3],
+                                    [[torch.zeros(7, 768), {}]], [[torch.zeros(1, 0, 768), {}]]])
 def test_a_prompt_that_is_none_is_refused(
     call: Any, models: tuple[Any, Any], pictures: tuple[Tensor, Tensor], prompt: Any
 ) -> None:
@@ -100,6 +101,20 @@ def test_a_latent_of_odd_sides_is_taken_or_refused_in_words(call: Any, kind: str
             call("AdaptiveMixingSampler", **given)
     else:
         assert torch.isfinite(call("AdaptiveMixingSampler", **given)[0]["samples"]).all()
+
+
+@pytest.mark.parametrize("kind", ["hunyuan_video", "kandinsky5", "sd3", "sdxl"])
+def test_zeros_stand_for_a_pooled_text_that_the_text_encoder_does_not_give(call: Any, kind: str) -> None:
+    if not toys.exists(TOYS[kind]):
+        pytest.skip(f"this host has no {TOYS[kind].config}")
+    original, edited = ({"samples": latent} for latent in toys.latents(TOYS[kind], 4, 4))
+    (tokens, options), = toys.conditioning(TOYS[kind])
+    given = dict(model=toys.make(TOYS[kind]), original_latent=original, edited_latent=edited, steps=1, strength=1.0,
+                 face_mask=torch.ones(1, 32, 32))
+    zeros = torch.zeros_like(options.pop("pooled_output"))
+    made = [call("AdaptiveMixingSampler", **given, positive=[[tokens, {**options, **pooled}]])[0]["samples"]
+            for pooled in ({"pooled_output": zeros}, {}, {"pooled_output": None})]
+    assert torch.equal(made[0], made[1]) and torch.equal(made[0], made[2])
 
 
 @pytest.mark.parametrize("kind", sorted(TOYS))
