@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     weights = commands.add_parser("weights", help=text, description=text)
     weights.set_defaults(work=_weights)
     weights.add_argument("--comfyui", type=Path, metavar="PATH", help="the ComfyUI whose models folder takes them")
-    supply = command("supply", _supply, "run the core ring on the newest of everything, in fresh environments")
+    supply = command("supply", _supply, "run the pack's core tests on the newest of everything, in fresh environments")
     supply.add_argument("--python", choices=PYTHONS, action="append", help="only this Python (default: all at hand)")
     command("peers", _peers, "run the field's own checkers on the pack as it is published")
     return parser

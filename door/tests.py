@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +19,8 @@ from .paths import ROOT, RUN
 from .process import say
 
 RINGS = ("lint", "core", "host", "server")
-SIDE_BY_SIDE = {"lint": 2, "server": 2}
-"""By ring, how many of its parts run at once; the others' parts take all cores."""
+LANES = 2
+"""How many parts of one core each run side by side."""
 MOST_WORKERS = 4
 """Each worker of the host ring holds a host and its models: 1 to 2 GB."""
 
@@ -41,40 +41,38 @@ class Suite:
     def run(self, rings: Sequence[str]) -> int:
         """Run the rings in order, all of them even if one fails; returns 0 when every one passed."""
         summary: list[tuple[str, bool, float]] = []
-        for ring in rings:
-            parts = self._parts(ring)
-            if ring == "lint" and "core" in rings:  # mypy leaves cores idle: they make the bytecode of what comes next
-                parts.insert(0, ("collection", self._collection))
-            # a server and its browser mostly wait for each other, so all hosts' are tested side by side
-            with ThreadPoolExecutor(SIDE_BY_SIDE.get(ring, 1)) as pool:
+        for lanes, parts in self._waves(rings):
+            with ThreadPoolExecutor(lanes) as pool:
                 summary += pool.map(_timed, parts)
         say("")
         for title, passed, seconds in summary:
             say(f"{'passed' if passed else 'FAILED'}  {title} ({seconds:.0f} s)")
         return 0 if all(passed for _, passed, _ in summary) else 1
 
-    def _parts(self, ring: str) -> list[Part]:
-        if ring == "lint":
-            return [("ruff", self._ruff), ("mypy", self._mypy), ("imports", self._imports)]
-        if ring == "core":
+    def _waves(self, rings: Sequence[str]) -> Iterator[tuple[int, list[Part]]]:
+        """Parts that run side by side, and how many at once: one that takes all cores, or LANES that take one each."""
+        if "lint" in rings:
+            # mypy leaves cores idle: they make the bytecode of what comes next
+            first = [("collection", self._collection)] if "core" in rings else []
+            yield LANES, [*first, ("ruff", self._ruff), ("mypy", self._mypy), ("imports", self._imports)]
+        if "core" in rings:
             env = self._environment_without_host()
-            return [("core", partial(self._pytest, "core", env, self._workers()))]
-        return [
-            (
-                f"{ring}, ComfyUI {host.path.name}",
-                partial(self._pytest, ring, self._environment_with(host), self._arguments(ring, host)),
-            )
-            for host in self.hosts
-        ]
+            yield 1, [("core", partial(self._pytest, "core", env, self._workers()))]
+        if "host" in rings:
+            yield 1, [self._hosted("host", host, self._workers(), "at once") for host in self.hosts[:1]]
+        # a server and its browser mostly wait for each other, and what is the same on all hosts runs on the newest
+        newest = [self._hosted("server", host) for host in self.hosts[:1] if "server" in rings]
+        older = [self._hosted(ring, host, ("-m", "every_host")) for ring in ("host", "server") if ring in rings
+                 for host in self.hosts[1:]]
+        yield LANES, newest + older
 
-    def _arguments(self, ring: str, host: Host) -> list[str]:
-        workers = [] if ring == "server" else self._workers()  # one server and one browser for all of its tests
-        # what is the same on all hosts runs on the newest
-        return workers + ([] if host is self.hosts[0] else ["-m", "every_host"])
+    def _hosted(self, ring: str, host: Host, only: Sequence[str] = (), show: Show = "at end") -> Part:
+        title = f"{ring}, ComfyUI {host.path.name}"
+        return title, lambda: self._pytest(ring, self._environment_with(host, ring), only, show)
 
-    def _environment_with(self, host: Host) -> dict[str, str]:
-        """Environment of the tests with this host, over a new base directory."""
-        base = RUN / f"base-test-{host.path.name}"
+    def _environment_with(self, host: Host, ring: str) -> dict[str, str]:
+        """Environment of the ring's tests with this host, over a new base directory."""
+        base = RUN / f"base-{ring}-{host.path.name}"
         shutil.rmtree(base, ignore_errors=True)
         prepare_base(base)
         return child_environment(host, base)
@@ -84,7 +82,7 @@ class Suite:
         takes over from another, so that none waits for the longest file. Pytest arguments may say otherwise."""
         return ["-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), "--dist", "worksteal"]
 
-    def _pytest(self, ring: str, env: dict[str, str], only: Sequence[str] = ()) -> bool:
+    def _pytest(self, ring: str, env: dict[str, str], only: Sequence[str], show: Show = "at once") -> bool:
         arguments = [
             "-c",
             str(ROOT / "tests" / "pytest.ini"),
@@ -92,8 +90,7 @@ class Suite:
             *(self.pytest_arguments or ()),
             str(ROOT / "tests" / ring),
         ]
-        return self._python(["-m", "pytest", *arguments], _scratch(), one_thread(env),
-                            "at end" if ring == "server" else "at once")
+        return self._python(["-m", "pytest", *arguments], _scratch(), one_thread(env), show)
 
     def _collection(self) -> bool:
         command = ["-c", str(ROOT / "tests" / "pytest.ini"), "--collect-only", "-qq", str(ROOT / "tests" / "core")]

@@ -1,4 +1,4 @@
-"""Draw the pack's banner for the registry of ComfyUI: the title beside the photo and the edit of a drawn person.
+"""Draw the banner for the registry of ComfyUI: the title beside the photo and the restored edit of a rendered person.
 
     python -m lab.banner web/banner.png
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from lab.demo_pictures import triple_pictures
+from lab.templates.thumbnails import panels
 
 SIZE = (1260, 540)
 """21:9, as the registry shows it."""
@@ -23,7 +23,8 @@ def banner() -> Image.Image:
     """The banner, RGB."""
     canvas = Image.new("RGB", SIZE, GROUND)
     draw = ImageDraw.Draw(canvas)
-    for place, picture in enumerate(reversed(triple_pictures())):  # the edit at the right
+    photo, _, restored = panels(1)
+    for place, picture in enumerate((restored, photo)):  # from the right
         side = PICTURE if place == 0 else round(0.62 * PICTURE)
         small = picture.resize((side, side), Image.Resampling.LANCZOS)
         x = SIZE[0] - MARGIN - PICTURE - (0 if place == 0 else side + MARGIN // 2)

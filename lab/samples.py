@@ -17,9 +17,11 @@ from PIL import Image
 from torch import Tensor
 
 from lab.people3d import World
+from lab.people3d.edits import jittered, original_scenes
+from lab.people3d.expressions import expression
 from lab.people3d.people import people_of
-from lab.people3d.scenes import HATS, LIGHTS, Scenes, expression
-from lab.people3d.triples import drift, jittered, original_scenes
+from lab.people3d.scenes import HATS, LIGHTS, Scenes
+from lab.people3d.triples import drift
 
 FOLDER = Path(__file__).resolve().parents[1] / "samples"
 SIDE = 512

@@ -5,6 +5,7 @@
     pair = latents(toy, 8, 12)            # two random latents of that family
     prompt = conditioning(toy)            # what a text encoder would give
     clip = text_encoder()                 # a CLIP whose tokens the toys with text of TEXT numbers take
+    vae = video_vae()                     # a VAE of frames for the toys whose latents have a time axis
 
 Names and widths follow the host's classes; what a host does not have is told by `exists`.
 """
@@ -224,6 +225,18 @@ def text_encoder(width: int = TEXT, seed: int = 0) -> Any:
             if "_embedding." in name:
                 weights.mul_(0.015 * math.sqrt(width))
     return clip
+
+
+def video_vae(channels: int = 3, seed: int = 0) -> Any:
+    """A fresh VAE of frames as Wan and Qwen-Image have it, small, with random weights. `channels`: 4 with alpha."""
+    sizes: dict[str, Any] = dict(dim=8, z_dim=16, dim_mult=[1, 2, 4, 4], num_res_blocks=2, attn_scales=[],
+                                 temperal_downsample=[False, True, True], image_channels=channels, dropout=0.0)
+    network = importlib.import_module("comfy.ldm.wan.vae").WanVAE
+    if "conv_out_channels" in inspect.signature(network).parameters:
+        sizes["conv_out_channels"] = channels
+    made = network(**sizes)
+    fill(made, seed)
+    return importlib.import_module("comfy.sd").VAE(sd=made.state_dict())
 
 
 def weight_key(model: Any) -> str:

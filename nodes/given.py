@@ -15,8 +15,16 @@ from ..editedid_core.comfy.model_files import ModelFiles, files_before
 from ..editedid_core.pictures import VAE_REMEDY, require_finite
 
 PICTURES = {"IMAGE": "a picture", "MASK": "a mask"}
-REMEDIES = {"CLIP": " This checkpoint brings no text encoder: load one with Load CLIP, or work without a prompt."}
+REMEDIES = {"CLIP": " This checkpoint brings no text encoder: load one with Load CLIP, or work without a prompt.",
+            "VAE": " This checkpoint brings no VAE: load the model's with Load VAE."}
 """What to do about a socket that carries nothing, by type."""
+SOCKETS = {"MODEL": ("get_model_object", "a model"), "CLIP": ("tokenize", "a text encoder"), "VAE": ("encode", "a VAE"),
+           "EDITEDID_ANALYZER": ("find", "Load Face Analyzer"), "EDITEDID_FACES": ("in_frame", "Detect Faces"),
+           "EDITEDID_PAIRS": ("pairs", "Match Faces"), "EDITEDID_PASTE": ("crops", "Crop Face Pairs"),
+           "EDITEDID_IDENTITY": ("context", "Fit Identity")}
+"""By type, what a value of a socket has, and what to connect."""
+BRIGHT = 2.0
+"""Mean of a picture above which its values are no fractions but bytes; highlights beyond 1 are left alone."""
 
 GRAPH = [io.Hidden.prompt, io.Hidden.unique_id]
 """What a node's schema asks for to see the graph before it."""
@@ -32,7 +40,7 @@ def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutpu
     """A node's `execute` that first checks what it was given: choices, then numbers, switches and texts, then sockets.
 
     Choices must be among their options, numbers in the range of their widget; pictures, masks and latents must be
-    there, and pictures and masks must hold fractions alone. A choice or a text that the node's `validate_inputs` names
+    there, and pictures and masks must hold fractions. A choice or a text that the node's `validate_inputs` names
     is the node's own to check where a text comes, or a number beside choices that are numbers. Raises ValueError, one
     sentence that names the input, for anything else.
     """
@@ -78,9 +86,15 @@ def _checked(one: Any, value: Any) -> Any:
             value = value.float() if value.dtype == torch.bool else value
         if not value.is_floating_point():
             raise ValueError(f"{one.id} is {PICTURES[kind]} of whole numbers: connect one with values from 0 to 1.")
-        require_finite(value, one.id, VAE_REMEDY)
+        require_finite(value, one.id, VAE_REMEDY if kind == "IMAGE" else "connect another mask")
+        if kind == "IMAGE" and value.numel() and float(value.mean()) > BRIGHT:
+            raise ValueError(f"{one.id} is a picture with values up to {float(value.max()):g}: connect one with values "
+                             "from 0 to 1, as Load Image gives it.")
     if kind == "LATENT" and not (isinstance(value, Mapping) and isinstance(value.get("samples"), torch.Tensor)):
         raise ValueError(f"{one.id} is {shown(value)}: connect a latent, as VAE Encode gives it.")
-    if value is None:
+    if value is None or kind == "VAE" and getattr(value, "first_stage_model", value) is None:
         raise ValueError(f"{one.id} is empty: the node that is connected to it gives nothing." + REMEDIES.get(kind, ""))
+    has, words = SOCKETS.get(kind, ("", ""))
+    if has and (isinstance(value, str) or not hasattr(value, has)):
+        raise ValueError(f"{one.id} is {shown(value)}: connect {words}.")
     return value

@@ -13,6 +13,7 @@ import torch
 
 from ..editedid_core.comfy import vae as host_vae
 from ..editedid_core.comfy.crop_conditioning import crop_conditioning
+from ..editedid_core.comfy.crop_patches import crop_patches
 from ..editedid_core.comfy.empty_prompt import prompt_without_words
 from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
 from ..editedid_core.comfy.model_files import NO_FILES, ModelFiles, with_files
@@ -102,8 +103,9 @@ class _OnHost:
             cells = (edited.shape[-2], edited.shape[-1])
             positive, negative = (crop_conditioning(one, job.place, cells, job.bent)
                                   for one in (self.positive, self.negative))
-            done = sample_pair(self.model, positive, negative, original, edited, face_mask, element_mask, settings,
-                               others, without_face(self.model, self.vae, job), within(job.say, 0.1, 0.9))
+            model = crop_patches(self.model, job.place, job.bent)
+            done = sample_pair(model, positive, negative, original, edited, face_mask, element_mask, settings, others,
+                               without_face(model, self.vae, job), within(job.say, 0.1, 0.9))
             return Sampled(done.latent, done.evaluations, done.mode, done.notes)
 
         c = self.config
@@ -115,7 +117,7 @@ class _OnHost:
     def _super_resolution(self, job: FaceJob, encode: Callable[[torch.Tensor], torch.Tensor]) -> SuperResolutionEngine:
         def sample(task: RegionTask) -> tuple[torch.Tensor, int]:
             positive = crop_conditioning(self.positive, job.place, (task.start.shape[-2], task.start.shape[-1]))
-            return sample_regions(self.model, positive, task, within(job.say, 0.1, 0.9))
+            return sample_regions(crop_patches(self.model, job.place), positive, task, within(job.say, 0.1, 0.9))
 
         network = Network(encode, partial(host_vae.decode, self.vae), sample)
         return SuperResolutionEngine(self.config.super_resolution, network)

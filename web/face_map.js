@@ -29,6 +29,8 @@ function addMap(node) {
     getMaxHeight: () => map.height(),
   });
   widget.serialize = false; // the choice itself lives in `pairs`
+  const layout = widget.computeLayoutSize; // whoever has one shares a tall node's free room in Nodes 2.0
+  Object.defineProperty(widget, "computeLayoutSize", { get: () => (LiteGraph.vueNodesMode ? undefined : layout) });
   map.onResize = () => {
     const [width, height] = node.size;
     const needed = LiteGraph.vueNodesMode ? 0 : node.computeSize()[1]; // Nodes 2.0 grows by itself

@@ -1,8 +1,8 @@
 """A prompt told in the edit's own coordinates, brought to those of one face's crop.
 
-What ControlNets, areas and masks say about the whole picture is cut by the crop's own map, as the picture is, before
-the crop is sampled; hints and masks are bent, too, where the face was brought to the person's shape. What cannot be
-cut is left out, and said.
+What ControlNets, areas, masks and boxes say about the whole picture is cut by the crop's own map, as the picture is,
+before the crop is sampled; hints and masks are bent, too, where the face was brought to the person's shape. What
+cannot be cut is left out, and said.
 """
 
 from __future__ import annotations
@@ -21,11 +21,9 @@ from ..geometry.thin_plate import Bend
 from ..records import FaceCrop
 
 AREA_PIXELS = 8
-"""Pixels of one unit of an area: the host's nodes divide by this, whatever the VAE."""
+"""Pixels of one unit of an area or a box: the host's nodes divide by this, whatever the VAE."""
 
-_LEFT_OUT = {
-    "gligen": "GLIGEN boxes", "concat_latent_image": "an inpainting picture", "concat_mask": "an inpainting mask",
-}
+_LEFT_OUT = {"concat_latent_image": "an inpainting picture", "concat_mask": "an inpainting mask"}
 """Keys of the host's prompts that are told in the whole picture's latent pixels."""
 
 Conditioning = list[list[Any]]
@@ -41,7 +39,7 @@ def crop_conditioning(conditioning: Conditioning | None, place: FaceCrop | None,
     """
     if conditioning is None or place is None:
         return conditioning
-    crop = _Crop(place, cells, bent)
+    crop = CropMap(place, cells, bent)
     kept = [[tokens, options] for tokens, given in conditioning if (options := crop.options(given)) is not None]
     return _or_none(kept)
 
@@ -68,8 +66,8 @@ def _or_none(kept: Conditioning) -> Conditioning | None:
     return kept or None
 
 
-class _Crop:
-    """The way from the edit's coordinates to one crop's."""
+class CropMap:
+    """The way from the edit's coordinates to one crop's, as of `crop_conditioning`."""
 
     def __init__(self, place: FaceCrop, cells: tuple[int, int], bent: Bend | None) -> None:
         self._frame, self._size, self._to_image = place.frame, place.size, place.to_image
@@ -86,11 +84,15 @@ class _Crop:
                 logging.warning("EditedID: %s of the whole picture cannot be cut to a face and is left out.", what)
         if options.get("mask") is not None:
             mask = options["mask"]
-            options["mask"] = self._mask(mask[None] if mask.ndim == 2 else mask)
+            options["mask"] = self.mask(mask[None] if mask.ndim == 2 else mask)
             if not bool(options["mask"].any()):
                 return None
         if options.get("area") is not None and not self._area(options):
             return None
+        if options.get("gligen") is not None:
+            options["gligen"] = self._boxes(options["gligen"], given.get("area"), options.get("area"))
+            if options["gligen"] is None:
+                del options["gligen"]
         if options.get("control") is not None:
             options["control"] = self._control(options["control"])
             if options["control"] is None:
@@ -101,13 +103,10 @@ class _Crop:
         """Replace the area by its part of the crop; False where there is none. A turned crop gets a mask instead, for
         an area is level."""
         y, x, height, width = self._area_pixels(options.pop("area"))
-        left, top, right, bottom = x - 0.5, y - 0.5, x + width - 0.5, y + height - 0.5
-        corners = apply(inverse_affine(self._to_image), [[left, top], [right, top], [right, bottom], [left, bottom]])
-        per_cell = np.array([self._size / self._cells[1], self._size / self._cells[0]])
-        corners = (corners + 0.5) / per_cell
+        corners = self._corners(y, x, height, width)
         low, high = np.rint(corners[0]), np.rint(corners[2])
         if np.abs(corners[[1, 3]] - [[high[0], low[1]], [low[0], high[1]]]).max() > 0.5 + 1e-6:
-            return self._turned_area(options, (left, top, right, bottom))
+            return self._turned_area(options, (x - 0.5, y - 0.5, x + width - 0.5, y + height - 0.5))
         limits = np.array([self._cells[1], self._cells[0]])
         x0, y0 = (int(v) for v in np.clip(low, 0, limits))
         x1, y1 = (int(v) for v in np.clip(high, 0, limits))
@@ -135,6 +134,35 @@ class _Crop:
         unit_y, unit_x = self._edit if shares else (AREA_PIXELS, AREA_PIXELS)
         return y * unit_y, x * unit_x, height * unit_y, width * unit_x
 
+    def _corners(self, y: float, x: float, height: float, width: float) -> NDArray[np.float64]:
+        """The corners (4, 2) of a rectangle of the edit in cells of the crop, clockwise from the upper left."""
+        left, top, right, bottom = x - 0.5, y - 0.5, x + width - 0.5, y + height - 0.5
+        corners = apply(inverse_affine(self._to_image), [[left, top], [right, top], [right, bottom], [left, bottom]])
+        return (corners + 0.5) / np.array([self._size / self._cells[1], self._size / self._cells[0]])
+
+    def _boxes(self, gligen: Any, area: Any, cut_area: Any) -> Any:
+        """GLIGEN's boxes as far as they reach the crop, of a turned one what holds them; None where none does.
+
+        The host counts the boxes of a prompt that has an area, before and after it was cut, from the area's corner.
+        """
+        try:
+            kind, network, boxes = gligen
+            if kind != "position":
+                return gligen
+            top, left = (0.0, 0.0) if area is None else self._area_pixels(area)[:2]
+            height, width, y0, x0 = cut_area or (*self._cells, 0, 0)
+            kept = []
+            for text, *sides in boxes:
+                box_height, box_width, y, x = (AREA_PIXELS * float(side) for side in sides)
+                corners = self._corners(top + y, left + x, box_height, box_width) - [x0, y0]
+                low, high = (np.clip(at, 0, [width, height]).tolist() for at in (corners.min(0), corners.max(0)))
+                if min(high[0] - low[0], high[1] - low[1]) >= 1:  # less than a cell cannot be seen
+                    kept.append((text, high[1] - low[1], high[0] - low[0], low[1], low[0]))
+        except (TypeError, ValueError):  # another pack's
+            logging.warning("EditedID: boxes of the whole picture cannot be cut to a face and are left out.")
+            return None
+        return (kind, network, kept) if kept else None
+
     def _control(self, control: Any) -> Any:
         """A chain of the host's ControlNets, each with its hint cut; None where nothing is left of it."""
         before = getattr(control, "previous_controlnet", None)
@@ -145,19 +173,19 @@ class _Crop:
                             type(control).__name__)
             return before
         copy = control.copy()
-        copy.cond_hint_original = self._picture(hint)
-        copy.extra_concat_orig = [one if min(one.shape[-2:]) <= 1 else self._mask(one[:, 0])[:, None]
+        copy.cond_hint_original = self.picture(hint)
+        copy.extra_concat_orig = [one if min(one.shape[-2:]) <= 1 else self.mask(one[:, 0])[:, None]
                                   for one in getattr(control, "extra_concat_orig", ())]
         copy.set_previous_controlnet(before)
         return copy
 
-    def _picture(self, hint: Tensor) -> Tensor:
+    def picture(self, hint: Tensor) -> Tensor:
         """(B, C, H, W) to (1, C, S, S), as the edit itself is cut."""
         one = hint[self._frame % hint.shape[0]].movedim(0, -1).float().cpu()
         positions, step = self._positions(one.shape[:2], centred=True)
         return resample(one, positions, step).movedim(-1, 0)[None].to(hint.dtype)
 
-    def _mask(self, mask: Tensor) -> Tensor:
+    def mask(self, mask: Tensor) -> Tensor:
         """(B, H, W) to (1, S, S), nothing beyond the picture, as masks on the edit are cut."""
         one = mask[self._frame % mask.shape[0]][..., None].float().cpu()
         positions, step = self._positions(one.shape[:2], centred=False)

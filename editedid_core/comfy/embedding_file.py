@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -46,9 +47,11 @@ class EmbeddingFile:
         if not _NAME.fullmatch(name) or name.lower().endswith(_ENDINGS):
             raise ValueError(f"name is {name!r}: give letters, digits, _ and - alone, without a file's ending, such as "
                              "anna or people/anna.")
-        path = Path(folder_paths.get_folder_paths("embeddings")[0]) / f"{name}.safetensors"
+        path = Path(_folder()) / f"{name}.safetensors"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             with TemporaryFile(dir=path.parent):
                 pass
         except OSError as error:
@@ -98,6 +101,14 @@ class EmbeddingFile:
                         checked)
 
 
+def _folder() -> str:
+    """The host's first folder of embeddings; other packs may have taken its list away."""
+    try:
+        return next(iter(folder_paths.get_folder_paths("embeddings")))
+    except (KeyError, StopIteration, TypeError):
+        return os.path.join(folder_paths.models_dir, "embeddings")
+
+
 def digest(*parts: Any) -> str:
     """A short name of values and tensors: the same for the same."""
     found = hashlib.sha256()
@@ -140,13 +151,15 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write beside the file first, so that it is whole or as it was."""
+    """Write beside the file first, so that it is whole or as it was. Raises OSError."""
     beside = path.with_name(f"{path.name}.writing")
     plain = {name: rows.detach().to("cpu", torch.float32).contiguous().clone() for name, rows in tensors.items()}
     try:
         save_file(plain, str(beside), dict(metadata))
         os.replace(beside, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             beside.unlink()
+        if isinstance(error, SafetensorError):  # a full disk, in the words of the library
+            raise OSError(str(error)) from error
         raise

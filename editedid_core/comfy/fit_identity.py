@@ -37,7 +37,7 @@ class FitRequest:
 def fit_identity(model: Any, clip: Any, vae: Any, photos: Photos, file: EmbeddingFile, request: FitRequest,
                  say: Say) -> tuple[Identity, tuple[float, ...], str]:
     """Fit the person of the photos and write the file; returns the identity, the errors about the noise at each check,
-    and a sentence on how it went.
+    and sentences on how it went, one that the file could not be written among them.
 
     The vectors of a file of the same fit are taken as they are, and a file of the same photos is replaced. Raises
     ValueError where the file holds another person, and as `fit_tokens` does.
@@ -50,10 +50,9 @@ def fit_identity(model: Any, clip: Any, vae: Any, photos: Photos, file: Embeddin
     told_now = {f"editedid.{name}": text for name, text in request.told.items()}
     vectors, told = file.read()
     if told.get(KEY) == key:
-        if not told_now.items() <= told.items():
-            file.write(vectors, {**told, **told_now})
+        lost = "" if told_now.items() <= told.items() else _written(file, vectors, {**told, **told_now})
         return (Identity(file.name, vectors, encoded(model, slots, vectors)), tuple(json.loads(told[CHECKS])),
-                "These tokens were fitted before and are taken from the file.")
+                f"These tokens were fitted before and are taken from the file. {lost}".strip())
     begun = file.kept(key)
     start, sizes = slots.start(request.start, request.settings.tokens, request.settings.noise_seed)
 
@@ -64,13 +63,25 @@ def fit_identity(model: Any, clip: Any, vae: Any, photos: Photos, file: Embeddin
             logging.warning("EditedID: how far the fit is could not be kept (%s).", error)
 
     done = fit_tokens(model, slots, photos, request.settings, begun or FitState.new(start), sizes, say, keep)
-    file.write(done.vectors, {
+    lost = _written(file, done.vectors, {
         **told_now, PHOTOS: request.photos, KEY: key,
         "editedid.model": own, "editedid.tokens": str(request.settings.tokens), "editedid.prompt": request.prompt,
         "editedid.photo_count": str(len(photos.latents)), CHECKS: json.dumps(done.errors),
     })
-    note = f"Went on after update {begun.updates} of an interrupted run." if begun is not None else ""
-    return Identity(file.name, done.vectors, done.context), done.errors, note
+    note = f"Went on after update {begun.updates} of an interrupted run. " if begun is not None else ""
+    return Identity(file.name, done.vectors, done.context), done.errors, f"{note}{lost}".strip()
+
+
+def _written(file: EmbeddingFile, vectors: Mapping[str, torch.Tensor], told: Mapping[str, str]) -> str:
+    """Write the file; returns a sentence where it could not be written: what took hours is handed on all the same."""
+    try:
+        file.write(vectors, told)
+    except OSError as error:
+        lost = (f"The file could not be saved ({error}): the output person holds the tokens; make room, or let "
+                "ComfyUI's user write there, and run once more.")
+        logging.warning("Fit Identity: %s", lost)
+        return lost
+    return ""
 
 
 def with_identity(positive: list[list[Any]] | None, identity: Identity | None) -> list[list[Any]] | None:

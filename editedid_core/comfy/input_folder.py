@@ -23,8 +23,11 @@ def pictures_in(folder: str) -> list[Path]:
     try:
         found = sorted((file for file in (root / inside).iterdir() if file.suffix.lower() in ENDINGS),
                        key=lambda file: file.name.lower())
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"folder '{folder}' is not there: make it in ComfyUI's input folder ({root}).") from None
+    except (OSError, ValueError) as error:  # ValueError: no path at all
+        raise ValueError(f"folder '{folder}' cannot be read ({getattr(error, 'strerror', None) or error}): let "
+                         "ComfyUI's user read it, or give another one.") from None
     if not found:
         raise ValueError(f"folder '{folder}' holds no picture: put {', '.join(ENDINGS)} files into it.")
     return found

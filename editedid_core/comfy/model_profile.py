@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -165,6 +166,9 @@ def check_latent(model: Any, latent: Tensor, name: str) -> None:
         raise ValueError(f"{name}: this is a video latent of {latent.shape[2]} frames; encode single pictures.")
     if latent.ndim == 5 and fmt.latent_dimensions != 3:
         raise ValueError(f"{name}: this is a video latent, the model takes pictures; encode with the model's VAE.")
+    if latent.ndim == 4 and fmt.latent_dimensions == 3:
+        raise ValueError(f"{name}: this latent was made by a VAE of pictures, the model's own has a time axis; encode "
+                         "with the model's VAE.")
     network = network_of(model)
     family = find_family(network)
     patch = patch_size(family, network) if family is not None and family.whole else 1
@@ -201,7 +205,7 @@ def check_prompt(model: Any, prompt: Any, name: str) -> None:
 def _is_entry(entry: Any) -> bool:
     """Whether it is one of a conditioning: tokens and a dictionary of what belongs to them."""
     return (isinstance(entry, (list, tuple)) and len(entry) == 2 and isinstance(entry[0], Tensor)
-            and isinstance(entry[1], dict))
+            and entry[0].ndim >= 3 and entry[0].numel() > 0 and isinstance(entry[1], dict))
 
 
 def _other_model(name: str, what: str, found: int, wanted: int) -> str:
@@ -229,6 +233,29 @@ def _text_widths(model: Any) -> tuple[int, int] | None:
     return width, next((found for path in named if (found := width_of(path))), 0)
 
 
+def _pooled_width(model: Any) -> int:
+    """Width of the pooled text that a model reads, 0 for none."""
+    network, config = network_of(model), model.model.model_config.unet_config
+    family = find_family(network)
+    empty = family.empty if family is not None else None
+    if empty is None or empty.pooled_if and not (follow(config, empty.pooled_if) or follow(network, empty.pooled_if)):
+        return 0
+    found = (path if isinstance(path, int) else follow(config, path) or follow(network, path) for path in empty.pooled)
+    return next((int(width) for width in found if width), 0)
+
+
+def with_pooled(model: Any, prompt: Any) -> Any:
+    """A conditioning with the pooled text that the model reads in every entry: zeros, as in an empty prompt, where the
+    text encoder gave none."""
+    width = 0 if prompt is None else _pooled_width(model)
+    if not width or all(options.get("pooled_output") is not None for _, options in prompt):
+        return prompt
+    logging.warning("EditedID: the prompt brings no pooled text, which this model reads; zeros stand for it. Encode it "
+                    "with all text encoders of the model.")
+    return [[tokens, options if options.get("pooled_output") is not None else
+             {**options, "pooled_output": torch.zeros(1, width)}] for tokens, options in prompt]
+
+
 def empty_conditioning(model: Any) -> list[list[Any]]:
     """A conditioning of zeros in the model's own widths: no text encoder needed.
 
@@ -247,11 +274,8 @@ def empty_conditioning(model: Any) -> list[list[Any]]:
             "positive: this model needs a prompt; connect its text encoder to clip, or a CLIP Text Encode with an "
             "empty prompt to positive and negative."
         )
-    extra: dict[str, Any] = {}
-    if not empty.pooled_if or width_of(empty.pooled_if):
-        pooled = next((found for path in empty.pooled if (found := width_of(path))), 0)
-        if pooled:
-            extra["pooled_output"] = torch.zeros(1, pooled)
+    pooled = _pooled_width(model)
+    extra: dict[str, Any] = {"pooled_output": torch.zeros(1, pooled)} if pooled else {}
     if empty.counted:
         extra["num_tokens"] = empty.tokens
         extra["attention_mask"] = torch.ones(1, empty.tokens, dtype=torch.long)

@@ -17,7 +17,7 @@ from ..engines.super_resolution.engine import RegionTask
 from ..engines.super_resolution.regions import ColourProbe, TwoRegions
 from ..pictures import SAMPLE_REMEDY, require_finite
 from ..ticks import Say
-from .model_profile import empty_conditioning, noise_space, require_usable
+from .model_profile import empty_conditioning, noise_space, require_usable, with_pooled
 from .progress import step_callback
 
 
@@ -33,7 +33,7 @@ def sample_regions(model: Any, positive: Any, task: RegionTask, say: Say) -> tup
     grid = make_noise_grid(space, highest, s.steps, s.strength)
     sampler = _RegionSampler(task, space, grid)
     guider = comfy.samplers.CFGGuider(model)
-    positive = positive or empty_conditioning(model)
+    positive = with_pooled(model, positive) or empty_conditioning(model)
     guider.set_conds(positive, positive)  # without guidance nobody looks at the negative one
     guider.set_cfg(1.0)
     noise = torch.randn(task.start.shape, generator=torch.Generator().manual_seed(s.noise_seed))

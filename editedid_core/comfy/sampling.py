@@ -37,6 +37,7 @@ from .model_profile import (
     own_steps,
     preferred_mode,
     require_usable,
+    with_pooled,
 )
 from .paper_run import free_mask, run_paper
 from .progress import own_bar, step_callback
@@ -100,7 +101,8 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
             f"original_latent: its size {tuple(original.shape)} differs from edited_latent {tuple(edited.shape)}; "
             "encode both crops of Crop Face Pairs with the same VAE."
         )
-    positive, negative = (within(prompt, (edited.shape[-2], edited.shape[-1])) for prompt in (positive, negative))
+    cells = (edited.shape[-2], edited.shape[-1])
+    positive, negative = (within(with_pooled(model, prompt), cells) for prompt in (positive, negative))
     weight, support = _latent_masks(face_mask, element_mask, edited)
     if not settings.hold_surroundings:
         support = torch.ones_like(support)

@@ -31,8 +31,9 @@ def boxes_per_frame(boxes: Any, frames: int) -> list[list[Box]]:
     boxes: one box, a list of boxes for one picture, or a list of such lists, one per picture. A box is a dictionary
     with a corner and a size or with two corners, a dictionary or an object that holds it by a name such as "bbox", or
     four numbers x1, y1, x2, y2 with or without a score and a class; lists may be arrays or tensors, and a detector's
-    dictionary of "boxes" and "scores" is a list. Nothing, an empty list, or a box of zeros is no box in any of the
-    `frames` pictures. Raises BoxError, naming the layouts, for anything else, and for boxes that are not in pixels.
+    dictionary of "boxes" and "scores" is a list, and so is a pair of a picture's size and such objects. Nothing, an
+    empty list, or a box of zeros is no box in any of the `frames` pictures. Raises BoxError, naming the layouts, for
+    anything else, and for boxes that are not in pixels.
     """
     try:
         return _per_frame(boxes, frames)
@@ -43,7 +44,7 @@ def boxes_per_frame(boxes: Any, frames: int) -> list[list[Box]]:
 
 
 def _per_frame(boxes: Any, frames: int) -> list[list[Box]]:
-    plain = _plain(boxes)
+    plain = _found(_plain(boxes))
     if plain is None or (isinstance(plain, Sequence) and not len(plain)):
         return [[] for _ in range(frames)]
     if _is_box(plain):
@@ -57,7 +58,7 @@ def _per_frame(boxes: Any, frames: int) -> list[list[Box]]:
 
 def _items(one: Any) -> Sequence[Any]:
     """The boxes of one picture: none, one, or a list of them."""
-    one = _plain(one)
+    one = _found(_plain(one))
     if one is None:
         return ()
     if _is_box(one):
@@ -73,7 +74,21 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, Mapping):
         return _listed(value)
-    return {"bbox": value.bbox, "score": getattr(value, "score", None)} if hasattr(value, "bbox") else value
+    if hasattr(value, "bbox"):
+        return {"bbox": value.bbox, **{name: getattr(value, name) for name in _SCORES if hasattr(value, name)}}
+    return value
+
+
+def _found(value: Any) -> Any:
+    """The list of a detector's pair of a picture's size (height, width) and what was found there; another value
+    itself."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        return value
+    size, found = value
+    if isinstance(size, Sequence) and len(size) == 2 and all(isinstance(side, int) for side in size) and (
+            isinstance(found, Sequence) and all(hasattr(one, "bbox") for one in found)):
+        return found
+    return value
 
 
 def _listed(value: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import importlib
 import weakref
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,8 +117,10 @@ class Network:
         with torch.inference_mode(), Living(self.device) as living:
             model = self.subject.model.clone()
             model.model_options["transformer_options"]["optimized_attention_override"] = _fused
-            for rows in self._rows():
-                self.evaluate(model, len(rows.value), 1.0)
+            for rows, times in Counter(len(rows.value) for rows in self._rows()).items():
+                before = living.launches
+                self.evaluate(model, rows, 1.0)
+                living.launches += (times - 1) * (living.launches - before)  # the others are the same again
         return Count(living.most / MIB, living.launches)
 
     def ours(self, mode: str | None = None, **settings: Any) -> Count:

@@ -54,12 +54,13 @@ DIFFUSION: dict[str, float | Ours | None] = {
     "no_diffusion_face_shape_1": Ours({**COMPOSITE, **SHAPED}),
     "default_face_shape_1": Ours(SHAPED),
     "no_diffusion": Ours(COMPOSITE),
+    "no_model": Ours({**COMPOSITE, "crop.size": None}),
     "default": Ours(),
     "fast": Ours({"quality": "fast"}),
     "best": Ours({"quality": "best"}),
 }
 """Latent paste, image-to-image by strength, and the pack's configurations by name: the shipped defaults, and the same
-crops without diffusion."""
+crops without diffusion. "no_model" has crops of the size that is usual without a model."""
 
 HERE = {"find.no_face": "pass through", "match.min_similarity": -1.0}
 """Values that the lab sets in every run: each edited face is paired, however far it drifted, and none ends the run."""
@@ -70,10 +71,12 @@ class UnavailableError(RuntimeError):
 
 
 class DiffusionMethods:
-    """A host in this process with one of the lab's checkpoints; counts the model's sample-evaluations."""
+    """A host in this process with one of the lab's checkpoints; counts the model's sample-evaluations.
 
-    def __init__(self, family: str, models: Path, host: Host | None = None,
-                 checkpoint: Checkpoint | None = None) -> None:
+    analyzer: finds the faces, the lab's face pack where None. prompt: CONDITIONING for every face; None is zeros."""
+
+    def __init__(self, family: str, models: Path, host: Host | None = None, checkpoint: Checkpoint | None = None,
+                 analyzer: Any = None, prompt: Any = None) -> None:
         checkpoint = checkpoint or of_the_lab(family)
         self.evaluations = 0
         self.crop_size = checkpoint.crop
@@ -82,6 +85,9 @@ class DiffusionMethods:
         self.model, _, self.vae = self.host.node("CheckpointLoaderSimple")().load_checkpoint(self.file)
         self.model.model.diffusion_model.register_forward_pre_hook(self.count)
         self.models = models
+        self.prompt = prompt
+        if analyzer is not None:
+            self.analyzer = analyzer
 
     def count(self, module: Any, arguments: tuple[Any, ...]) -> None:
         """Forward hook of the diffusion network."""
@@ -122,7 +128,7 @@ class DiffusionMethods:
     def _image_to_image(self, latent: torch.Tensor, mask: torch.Tensor, strength: float, seed: int) -> torch.Tensor:
         from editedid_core.comfy.model_profile import empty_conditioning
 
-        nothing = empty_conditioning(self.model)
+        nothing = self.prompt or empty_conditioning(self.model)
         masked = self.host.node("SetLatentNoiseMask")().set_mask({"samples": latent}, mask[None])[0]
         sampler = self.host.node("KSampler")()
         steps = max(1, round(STEPS * strength))
@@ -154,7 +160,8 @@ class DiffusionMethods:
         with torch.inference_mode():
             photos, picture = torch.from_numpy(np.stack(originals)), torch.from_numpy(np.ascontiguousarray(edited))
             done, _ = self.pack("nodes.run").run_restoration(
-                self.config(values), photos, picture[None], model or self.model, self.vae, analyzer or self.analyzer)
+                self.config(values), photos, picture[None], model or self.model, self.vae, analyzer or self.analyzer,
+                self.prompt)
         return done.image[0].float().numpy(), done.report()
 
     @cached_property

@@ -3,13 +3,16 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from ..checkpoints import Checkpoint
 from .diffusion import DIFFUSION, DiffusionMethods
 from .rivals import PIXEL_RIVALS, Case
 
@@ -29,11 +32,15 @@ class Outcome:
 
 @dataclass(eq=False)
 class Methods:
-    """Runs methods by name. The host and the models are opened when the first diffusion method asks for them."""
+    """Runs methods by name. The host and the models are opened when the first diffusion method asks for them.
+
+    checkpoint, analyzer, prompt: as of `DiffusionMethods`; the lab's own where None."""
 
     family: str
     models: Path
-    _diffusion: DiffusionMethods | None = field(default=None, init=False)
+    checkpoint: Checkpoint | None = None
+    analyzer: Any = None
+    prompt: Any = None
 
     def run(self, name: str, case: Case) -> Outcome:
         if name in PIXEL_RIVALS:
@@ -42,14 +49,18 @@ class Methods:
                 picture = PIXEL_RIVALS[name](case)
                 seconds = time.perf_counter() - started
             return Outcome(picture, 0, seconds, peak.megabytes)
-        if self._diffusion is None:
-            self._diffusion = DiffusionMethods(self.family, self.models)
-        self._diffusion.evaluations = 0
+        self.diffusion.evaluations = 0
         with _Peak() as peak:
             started = time.perf_counter()
-            picture = self._diffusion.run(name, case)
+            picture = self.diffusion.run(name, case)
             seconds = time.perf_counter() - started
-        return Outcome(picture, self._diffusion.evaluations, seconds, peak.megabytes)
+        return Outcome(picture, self.diffusion.evaluations, seconds, peak.megabytes)
+
+    @cached_property
+    def diffusion(self) -> DiffusionMethods:
+        """Those in the host."""
+        return DiffusionMethods(self.family, self.models, checkpoint=self.checkpoint, analyzer=self.analyzer,
+                                prompt=self.prompt)
 
 
 class _Peak:

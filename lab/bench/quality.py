@@ -19,16 +19,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import portraits
-from . import measures, sheet, table
-from .judges import Judges
+from . import measures, sheet, table, worlds
 from .methods import NAMES, Methods, Outcome
 from .rivals import Case
+from .worlds import Picture, Triple, Witness, World
 
 Array = NDArray[np.float32]
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
-SLOW = ("paper_50", "paper_official", "fast", "best")
+SLOW = ("paper_50", "paper_official", "fast", "best", "no_model")
 """Methods that run only when they are named, most because up to 400 network evaluations a face do not fit into ten
 minutes."""
 
@@ -40,15 +39,19 @@ SHOWN = 8
 class Truth:
     """What is known of a triple: the triple, the judges' figures of its three pictures, masks in the ideal picture."""
 
-    triple: portraits.Triple
+    triple: Triple
     original_identity: tuple[Array, Array]
     ideal_identity: tuple[float, float]
     drifted_identity: tuple[float, float]
     eyes: float
+    places: Array
 
     @classmethod
-    def of(cls, triple: portraits.Triple, judges: Judges) -> Truth:
-        original = judges.identity(triple.original.image, triple.original.landmarks)
+    def of(cls, triple: Triple, judges: Witness, photo: Picture | None = None, places: Array | None = None) -> Truth:
+        """photo: to which likeness is measured, the original where None. places: where the five points belong, the
+        ideal picture's landmarks where None."""
+        photo = triple.original if photo is None else photo
+        original = judges.identity(photo.image, photo.landmarks)
         points = triple.ideal.landmarks
         likeness = []
         for picture in (triple.ideal, triple.drifted):
@@ -56,10 +59,10 @@ class Truth:
             found = judges.identity(picture.image, picture.landmarks if seen is None else seen)
             likeness.append((measures.cosine(found[0], original[0]), measures.cosine(found[1], original[1])))
         eyes = float(np.linalg.norm(points[1] - points[0]))
-        return cls(triple, original, likeness[0], likeness[1], eyes)
+        return cls(triple, original, likeness[0], likeness[1], eyes, points if places is None else places)
 
 
-def judge(out: Array, truth: Truth, judges: Judges) -> dict[str, float]:
+def judge(out: Array, truth: Truth, judges: Witness) -> dict[str, float]:
     """All measures of one picture but the joint rate and the costs, by name.
 
     The recognisers and the critic see the face where the detector finds it in the picture itself, as recognisers are
@@ -80,7 +83,7 @@ def judge(out: Array, truth: Truth, judges: Judges) -> dict[str, float]:
         "face_psnr": measures.face_psnr(out, ideal.image, face),
         "face_ssim": measures.face_ssim(out, ideal.image, face),
         "face_perceptual": measures.face_perceptual(out, ideal.image, face),
-        "landmark_error": measures.landmark_error(points, ideal.landmarks),
+        "landmark_error": measures.landmark_error(points, truth.places),
         "light_error": measures.light_error(out, ideal.image, face, truth.eyes),
         "seam_error": measures.seam_error(out, ideal.image, face, truth.eyes),
         "realism_error": judges.damage(out, seen),
@@ -100,10 +103,11 @@ class TripleResult:
     pictures: dict[str, Array]
 
 
-def run_triple(seed: int, names: list[str], methods: Methods, judges: Judges, keep: bool) -> TripleResult:
+def run_triple(seed: int, names: list[str], methods: Methods, world: World, keep: bool) -> TripleResult:
     """Every method on one triple, judged."""
-    triple = portraits.make_triple(seed)
-    truth = Truth.of(triple, judges)
+    triple = world.triple(seed)
+    judges = world.witness(triple)
+    truth = Truth.of(triple, judges, world.photo(triple), world.places(triple))
     plain = judge(triple.drifted.image, truth, judges)
     points = [judges.points(picture.image) for picture in (triple.original, triple.drifted)]
     figures, pictures = {}, {"original": triple.original.image, "ideal": triple.ideal.image}
@@ -119,29 +123,39 @@ def run_triple(seed: int, names: list[str], methods: Methods, judges: Judges, ke
         figures[name] = found
         pictures[name] = outcome.picture
     title = f"{seed}  {triple.kind}, {triple.drift} drift" + ("" if triple.keeps_pose else ", pose changed")
-    groups = [f"kind {triple.kind}", f"drift {triple.drift}"]
-    if triple.kind == "expression" or not triple.keeps_pose:
-        groups.append("expression changed")
-    return TripleResult(seed, title, tuple(groups), figures, pictures if keep else {})
+    return TripleResult(seed, title, world.groups(triple), figures, pictures if keep else {})
 
 
-def _share(seeds: list[int], names: list[str], family: str, models: Path, keep: bool) -> list[TripleResult]:
+@dataclass(frozen=True)
+class Task:
+    """What is to be run, on which world, by how many processes of one thread each. keep: the pictures, for a sheet."""
+
+    world: str
+    names: list[str]
+    family: str
+    models: Path
+    workers: int
+    keep: bool
+
+
+def _share(seeds: list[int], task: Task) -> list[TripleResult]:
     """One worker's triples; every process opens its own judges and its own host."""
-    judges, methods = Judges.open(models), Methods(family, models)
+    world = worlds.open_world(task.world, task.models)
+    methods = world.methods(task.family)
     results = []
     for seed in seeds:
-        results.append(run_triple(seed, names, methods, judges, keep))
+        results.append(run_triple(seed, task.names, methods, world, task.keep))
         print(f"  {results[-1].title}", file=sys.stderr, flush=True)
     return results
 
 
-def run(seeds: list[int], names: list[str], family: str, models: Path, workers: int, keep: bool) -> list[TripleResult]:
-    """All triples, dealt out to ``workers`` processes of one thread each, returned in the order of the seeds."""
-    if workers <= 1:
-        return _share(seeds, names, family, models, keep)
-    shares = [seeds[first::workers] for first in range(workers)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_share, share, names, family, models, keep) for share in shares if share]
+def run(seeds: list[int], task: Task) -> list[TripleResult]:
+    """All triples, dealt out to the processes, returned in the order of the seeds."""
+    if task.workers <= 1:
+        return _share(seeds, task)
+    shares = [seeds[first::task.workers] for first in range(task.workers)]
+    with ProcessPoolExecutor(task.workers, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_share, share, task) for share in shares if share]
         results = [result for job in jobs for result in job.result()]
     return sorted(results, key=lambda result: seeds.index(result.seed))
 
@@ -169,6 +183,8 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="bench quality", description=__doc__)
     parser.add_argument("--task", choices=("restoration", "super-resolution"), default="restoration",
                         help="super-resolution has options of its own: see its --help")
+    parser.add_argument("--world", choices=worlds.NAMES, default="drawn", help="people3d: rendered people, half of the "
+                        "triples easy, half hard")
     parser.add_argument("--split", choices=("tune", "held-out"), default="tune")
     parser.add_argument("--methods", help="names with commas between, out of " + ", ".join(NAMES)
                         + "; default: all but " + ", ".join(SLOW))
@@ -185,8 +201,12 @@ def main(arguments: list[str]) -> None:
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         parser.error(f"unknown method {unknown[0]!r}: choose from {', '.join(NAMES)}")
-    seeds = portraits.triple_split(options.split, options.n)
-    results = run(seeds, names, options.family, options.models, options.workers, options.sheet is not None)
+    try:
+        seeds = worlds.seeds(options.world, options.split, options.n)
+    except ValueError as problem:
+        parser.error(str(problem))
+    results = run(seeds, Task(options.world, names, options.family, options.models, options.workers,
+                              options.sheet is not None))
     values = gather(results, names)
     print(table.text(values))
     print()
@@ -200,7 +220,7 @@ def main(arguments: list[str]) -> None:
         print(f"{name}: " + ", ".join(f"{one.upper()} {len(found)}{f' {found}' if len(found) <= SHOWN else ''}"
                                       for one, found in seeds_of.items()))
     if options.json:
-        content = {"split": options.split, "family": options.family, "n": len(results)}
+        content = {"world": options.world, "split": options.split, "family": options.family, "n": len(results)}
         content["methods"] = table.summary(values)
         content["further"] = lost
         content["groups"] = {group: table.summary(table.part(values, within)) for group, within in groups}

@@ -70,7 +70,7 @@ class Painter:
         """One chunk of people. samples: to a pixel and side. children: strands to a guide."""
         shape = self.body.shape(people, scenes)
         camera, marks = look(scenes, shape, self.body, self.landmarks, size)
-        strands = tuck(self.hair.all(people, scenes, shape, children), self.props, scenes, shape)
+        strands = tuck(self.hair.all(people, scenes, shape, children), self.props.hats, scenes, shape)
         mesh = self.anatomy.assemble(scenes, shape, self.props.all(scenes, shape))
         chunk = Chunk(people, scenes, shape, mesh, Lights.of(scenes, self.device))
         side = size * samples

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
+from .expressions import UNITS
 from .head import Head
 from .people import People
-from .scenes import UNITS, Scenes
+from .scenes import Scenes
 
 
 @dataclass(frozen=True, eq=False)

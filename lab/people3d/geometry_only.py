@@ -10,12 +10,14 @@ import scipy.sparse as sp
 import torch
 
 from .camera import Camera, crop_matrix, five_points
+from .edits import edited_scenes, jittered, original_scenes
+from .expressions import UNITS
 from .geometry import rotate, rotation_vector
 from .head import load_head
 from .people import People, people_of
-from .scenes import UNITS, Scenes
+from .scenes import Scenes
 from .surface import FrontView, Points
-from .triples import DRIFTS, SHARE, drift, edited_scenes, jittered, original_scenes
+from .triples import DRIFTS, SHARE, drift
 from .truth import SLIDE, Landmarks, outline_share
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from .head import load_head
-from .traits import FIRST_OF_SHAPE, SIZE, TRAITS, make_shape, make_traits
+from .shapes import make_shape
+from .traits import FIRST_OF_SHAPE, SIZE, TRAITS, make_traits
 
 SPLITS = {"train": (0, 10_000_000), "tune": (10_000_000, 20_000_000), "held-out": (20_000_000, 30_000_000)}
 """Seeds of people, as in the drawn world; splits never share one."""

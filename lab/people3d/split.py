@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .edits import original_scenes
 from .people import SPLITS, people_of
-from .triples import Triples, make_triples, original_scenes, split_seeds
+from .triples import Triples, make_triples, split_seeds
 from .world import World
 
 QUALITY = 88
@@ -71,6 +72,11 @@ def write_truth(triple: Triples, file: Path) -> None:
     part.replace(file)
 
 
+def is_whole(place: Path) -> bool:
+    """Whether a triple's folder holds its pictures and its truth."""
+    return all((place / file).is_file() for file in (*(f"{part}.jpg" for part in PARTS), TRUTH))
+
+
 def make_split(world: World, name: str, folder: Path, count: int, size: int = 256,
                numbers: Sequence[int] | None = None) -> None:
     """Draw `count` triples of the split `name`, easy ones first, or of these only some `numbers`. ValueError for an
@@ -84,7 +90,7 @@ def make_split(world: World, name: str, folder: Path, count: int, size: int = 25
         same = {**old, **line} == old
         if not same:
             shutil.rmtree(place, ignore_errors=True)
-        if not all((place / file).is_file() for file in (*(f"{part}.jpg" for part in PARTS), TRUTH)):
+        if not is_whole(place):
             old = line | draw(world, seeds[number], line["kind"] == "hard", size, place)
             print(f"{name} {line['triple']}", flush=True)
         lines[line["triple"]] = old

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import torch
 
+from .face_hair import hair_colour
 from .geometry import rotate
 from .light import Lights, ambient, dot, key_diffuse, normalise, surface_shine, window
 from .mesh import PROP, Anatomy
 from .samples import MASKS, Chunk, Shaded, Surface
 from .scenes import STYLES
 from .skin import cloth, iris, skin, smooth
-from .strands import Hair, hair_colour
+from .strands import Hair
 
 EYE_POINTS = 20 * 28
 """Vertices of one eyeball, see `Props.eyes`."""
 WORN = {1: "glasses", 3: "hat", 4: "clothes", 5: "clothes", 6: "neck_ears"}
-"""Kinds of props, see `props.KINDS`, and the mask they belong to."""
+"""Kinds of props, see `meshes.KINDS`, and the mask they belong to."""
 
 
 class Shader:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .expressions import EXPRESSIONS, UNITS
 from .people import People
-from .scenes import EXPRESSIONS, LIGHTS, STYLES, UNITS, Scenes
+from .scenes import LIGHTS, STYLES, Scenes
 
 LONG = ("bob", "bob side", "long", "ponytail", "curls")
 CURLY = ("afro", "curls")

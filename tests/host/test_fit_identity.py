@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -219,3 +220,33 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_fitted(fit: 
     with pytest.raises(ValueError, match="name: nothing can be written at editedid_tests/taken/anna"):
         fit(name="editedid_tests/taken/anna", references=torch.zeros(1, 8, 8, 3))
     (folder / "taken").unlink()
+    blocker = folder / "taken.safetensors"
+    blocker.mkdir()
+    with pytest.raises(ValueError, match="name: nothing can be written at editedid_tests/taken .*[Ii]s a directory"):
+        fit(name="editedid_tests/taken", references=torch.zeros(1, 8, 8, 3))
+    blocker.rmdir()
+
+
+def test_a_fit_that_cannot_be_stored_is_handed_on(host: Host, whole: Any, fit: Callable[..., Any], gone: None,
+                                                  folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk the library that writes the file raises an error of its own kind."""
+    node = host.node("EditedIDFitIdentity").__module__
+    files = sys.modules[node.replace(".nodes.fit", ".editedid_core.comfy.embedding_file")]
+
+    def full(*_: Any) -> None:
+        raise files.SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(files, "save_file", full)
+    person, _, text = fit(updates=1)
+    assert person.vectors["clip_l"].shape == (2, toys.TEXT) and not list(folder.iterdir())
+    assert "could not be saved" in text and "No space left" in text
+
+
+def test_without_a_list_of_folders_the_host_s_own_takes_the_file(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = host.node("EditedIDFitIdentity").__module__
+    files = sys.modules[node.replace(".nodes.fit", ".editedid_core.comfy.embedding_file")]
+    folder_paths = importlib.import_module("folder_paths")
+    for lists in ({}, {"embeddings": ([], set())}, {"embeddings": (None, set())}):
+        monkeypatch.setattr(folder_paths, "folder_names_and_paths", lists)
+        file = files.EmbeddingFile.of("editedid_tests/one")
+        assert file.path == Path(folder_paths.models_dir) / "embeddings" / "editedid_tests" / "one.safetensors"

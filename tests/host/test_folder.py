@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,10 @@ def test_each_picture_has_its_own_run_and_a_damaged_one_stops_no_other(host: Hos
     assert "no face" in json.dumps(good[4]["4"]).lower()
 
 
+def closed(_: Path) -> Iterator[Path]:
+    raise PermissionError(13, "Permission denied")
+
+
 def test_the_end_another_place_and_an_empty_folder_are_told(host: Host, folder: Path) -> None:
     node = host.node(NODE)
     assert node.validate_inputs("over night", 6) is True
@@ -73,6 +78,10 @@ def test_the_end_another_place_and_an_empty_folder_are_told(host: Host, folder: 
     for outside in ("../secrets", "/etc", "C:\\pictures"):
         assert "is not in ComfyUI" in node.validate_inputs(outside, 1)
     assert "is not there" in node.validate_inputs("no such folder", 1)
+    assert "cannot be read" in node.validate_inputs("nul\0", 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "iterdir", closed)
+        assert "cannot be read (Permission denied): let" in node.validate_inputs("over night", 1)
     (folder.parent / "empty").mkdir(exist_ok=True)
     with pytest.raises(ValueError, match="holds no picture"):
         node.execute("empty", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ from lab.inprocess import Host
 
 SOCKETS = {"IMAGE": torch.zeros(1, 4, 4, 3), "MASK": torch.zeros(1, 4, 4),
            "LATENT": {"samples": torch.zeros(1, 4, 4, 4)}}
+ANY = SimpleNamespace(get_model_object=None, tokenize=None, encode=None, find=None, in_frame=None, pairs=None,
+                      crops=None, context=None)
+"""What passes for any other socket."""
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +25,7 @@ def nodes(host: Host) -> list[Any]:
 
 def given(node: Any) -> dict[str, Any]:
     """Every required input, as it could be."""
-    return {i.id: SOCKETS.get(i.get_io_type(), object()) if getattr(i, "default", None) is None else i.default
+    return {i.id: SOCKETS.get(i.get_io_type(), ANY) if getattr(i, "default", None) is None else i.default
             for i in node.define_schema().inputs if not i.optional}
 
 
@@ -63,7 +67,14 @@ def test_every_switch_text_and_socket_is_one(nodes: list[Any]) -> None:
             elif one.get_io_type() in SOCKETS:
                 if one.get_io_type() != "LATENT":
                     refused(node, one.id, (SOCKETS[one.get_io_type()] * 255).byte())
+                if one.get_io_type() == "IMAGE":
+                    assert "values up to 120" in refused(node, one.id, SOCKETS["IMAGE"] + 120)
                 refused(node, one.id, {} if one.optional else None)
                 refused(node, one.id, "a word")
             elif not hasattr(one, "default") and not one.optional:
                 refused(node, one.id, None)
+            if one.get_io_type() in ("MODEL", "CLIP", "VAE") or one.get_io_type().startswith("EDITEDID_"):
+                for value in ("a word", 3, object()):
+                    assert ": connect " in refused(node, one.id, value)
+            if one.get_io_type() == "VAE":  # what the host's loader gives for a checkpoint without one
+                assert "Load VAE" in refused(node, one.id, SimpleNamespace(first_stage_model=None))

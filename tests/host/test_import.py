@@ -6,10 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-pytestmark = pytest.mark.every_host
-
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"onnxruntime", "insightface", "dlib", "cv2", "kornia", "skimage", "face_recognition_models"}
 SCRIPT = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import importlib
 import os
@@ -84,3 +85,18 @@ def test_nothing_on_the_disk_fails_a_schema(
     assert len(schemas) == len(ids)
     told = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
     assert told and len(told) == len(set(told))
+
+
+def test_a_second_copy_of_the_pack_is_told(
+    host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = host.node("EditedIDRestoreIdentity")
+    pack = sys.modules[known.__module__.removesuffix(".nodes.restore")]
+
+    def listed() -> list[Any]:
+        return asyncio.run(pack.EditedIDExtension().get_node_list())
+
+    assert known in listed() and not caplog.text  # the host reads its own again
+    monkeypatch.setattr(known, "RELATIVE_PYTHON_MODULE", "custom_nodes.editedid")
+    assert known in listed()
+    assert "installed twice, in the folders editedid and" in caplog.text

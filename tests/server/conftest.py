@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response, sync_playwright
 
-from door.paths import RESULTS
+from door.paths import PACK_NAME, RESULTS
 from door.server import Server, from_environment
 from lab.demo_pictures import write_pictures
 
@@ -93,6 +93,8 @@ def tab(server: Server, browser: BrowserContext) -> Iterator[FrontEnd]:
     """An empty page for the tests of a file."""
     shown = FrontEnd(browser.new_page(), server.url, [], [])
     shown.page.on("pageerror", lambda error: shown.mistakes.append(str(error)))
+    shown.page.on("console", lambda message: _note_error(message, shown.mistakes))
+    shown.page.on("response", lambda response: _note_missing(response, shown.mistakes))
     shown.page.on("request", lambda request: _note_outside(request.url, shown.outside))
     yield shown
     shown.page.close()
@@ -103,6 +105,17 @@ def front_end(tab: FrontEnd) -> FrontEnd:
     """A front end that the tests of a file use one after the other, as people do."""
     tab.load()
     return tab
+
+
+def _note_error(message: ConsoleMessage, mistakes: list[str]) -> None:
+    """What a script of the pack writes as an error; the host's own are the host's."""
+    if message.type == "error" and PACK_NAME in message.location["url"]:
+        mistakes.append(message.text)
+
+
+def _note_missing(response: Response, mistakes: list[str]) -> None:
+    if response.status >= 400 and PACK_NAME in unquote(response.url):
+        mistakes.append(f"{response.status} {response.url}")
 
 
 def _note_outside(url: str, outside: list[str]) -> None:

@@ -27,6 +27,9 @@ STANDS = """() => {
     return globalThis.editedidView === before;
 }"""
 """Whether the view is where it was when this was asked before."""
+BETWEEN = """() => document.querySelector(".editedid-result").getBoundingClientRect().top
+    - document.querySelector(".efm-content").getBoundingClientRect().bottom"""
+"""Pixels from the face map to the result below it."""
 CHOSEN = "(name) => app.graph.nodes.some((node) => node.widgets?.some((widget) => widget.value === name))"
 
 
@@ -78,5 +81,6 @@ def test_five_actions_end_in_a_result_that_explains_itself(tab: FrontEnd, server
     assert page.evaluate(LINES)[0].startswith("Face 1: 0.")
     page.evaluate(SHOW_ALL)
     page.wait_for_timeout(500)
+    assert page.evaluate(BETWEEN) < 40
     page.screenshot(path=results / f"five-actions-{'nodes2' if vue else 'classic'}.png")
     assert tab.mistakes == [] and tab.outside == []

@@ -22,7 +22,7 @@ from ...geometry.affine import apply, crop_frame, scale_of
 from ...geometry.landmarks import five_of_68
 from ...records import Face
 from .dlib_mean import MEAN_DESCRIPTOR
-from .faults import AnalyzerError, in_words, is_installed, is_memory, is_provider, require_readable
+from .faults import AnalyzerError, cause, in_words, is_installed, is_memory, is_provider, require_readable
 from .licences import DLIB_WEIGHTS
 from .search import Found, look_harder, strongest, upright_points
 
@@ -75,7 +75,7 @@ def open_network(dlib: Any, kind: str, name: str) -> Any:
         except RuntimeError as error:
             if is_memory(error) or is_provider(error):
                 raise
-            raise AnalyzerError(f"dlib's file {folder / name} is damaged: {again}. ({error})") from error
+            raise AnalyzerError(f"dlib's file {folder / name} is damaged: {again}. ({cause(error)})") from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,8 @@ _MEMORY = ("out of memory", "failed to allocate memory", "bad_alloc", "bad alloc
 _PROVIDER = ("executionprovider", "execution provider", "cuda_path", "libcudart", "libcublas", "libcudnn", "libcufft",
              "onnxruntime_providers", "cuda driver", "cuda failure", "no kernel image", "no cuda-capable",
              "cudnn_status_not_initialized", "cublas_status_not_initialized", "invalid device ordinal", "calling cuda")
+_SHOWN = 200
+"""Characters of what was raised in a sentence."""
 
 
 class AnalyzerError(RuntimeError):
@@ -56,7 +58,7 @@ def in_words(name: str, doing: Doing, device: str, elsewhere: str) -> Iterator[N
     except AnalyzerError:
         raise
     except Exception as error:
-        raise AnalyzerError(f"{name} {_told(error, doing, device)}{elsewhere}. ({_cause(error)})") from error
+        raise AnalyzerError(f"{name} {_told(error, doing, device)}{elsewhere}. ({cause(error)})") from error
 
 
 def is_memory(error: BaseException) -> bool:
@@ -77,7 +79,8 @@ def _told(error: BaseException, doing: Doing, device: str) -> str:
     return f"failed on {device} while {doing}: "
 
 
-def _cause(error: BaseException) -> str:
-    """The first line of what was raised, short."""
-    first = next(iter(str(error).strip().splitlines()), "")
-    return f"{type(error).__name__}: {first[:200]}" if first else type(error).__name__
+def cause(error: BaseException) -> str:
+    """What was raised, on one line, short: some packages raise a page of advice."""
+    words = " ".join(str(error).split())
+    shortened = words if len(words) <= _SHOWN else words[:_SHOWN] + "..."
+    return f"{type(error).__name__}: {shortened}" if words else type(error).__name__

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ...geometry.landmarks import MIRRORED
 from ...records import Face
-from .faults import AnalyzerError, in_words, is_installed, is_memory, is_provider, require_readable
+from .faults import AnalyzerError, cause, in_words, is_installed, is_memory, is_provider, require_readable
 from .licences import pack_licence
 from .search import Found, look_harder, upright_points
 
@@ -199,7 +199,7 @@ def _open(file: Path, chosen: list[str]) -> Any:
             if is_memory(error) or is_provider(error):
                 raise
             raise AnalyzerError(
-                f"The model file {file} is damaged or not a face model: download its pack again. ({error})"
+                f"The model file {file} is damaged or not a face model: download its pack again. ({cause(error)})"
             ) from error
 
 

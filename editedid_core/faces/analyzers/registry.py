@@ -17,7 +17,7 @@ from .composed import ComposedAnalyzer, FaceRecogniser
 from .dlib_backend import INSTALL as INSTALL_DLIB
 from .dlib_backend import DlibAnalyzer, dlib_available
 from .dlib_recogniser import DlibRecogniser
-from .faults import AnalyzerError
+from .faults import AnalyzerError, cause
 from .insightface_backend import INSTALL as INSTALL_INSIGHTFACE
 from .insightface_backend import InsightFaceAnalyzer, insightface_available
 from .mesh_backend import MeshAnalyzer
@@ -128,30 +128,36 @@ def _opened(backend: str, packs: Packs, pack: str, size: int, mesh: Path | None,
     mesh = None if pack in _ONLY_WHEN_NAMED else mesh
     key = (backend, pack, str(packs.get(pack, "")), size, str(mesh or ""), second)
     with _lock:
-        if key not in _open:
+        # one that was opened with its own detector does not serve where the mesh is asked for
+        if key not in _open or (mesh is not None and mesh_needed and not isinstance(_open[key], ComposedAnalyzer)):
             row, geometry = BACKEND_ROWS[backend], _geometry(mesh, mesh_needed)
-            try:
-                opened = row.open(packs, pack, size, geometry is not None)
-            except AnalyzerError:
-                raise
-            except (Exception, SystemExit) as error:
-                # installed, and it cannot be imported: a missing system library, another numpy, a broken wheel
-                raise AnalyzerError(
-                    f"The face analyzer {backend} is installed but does not start ({error}): run `{row.install} "
-                    "--force-reinstall` in ComfyUI's Python, or choose another backend."
-                ) from error
+            opened = _started(backend, lambda: row.open(packs, pack, size, geometry is not None))
             _open[key] = (cast(FaceAnalyzer, opened) if geometry is None
                           else ComposedAnalyzer(geometry, cast(FaceRecogniser, opened), _second_opinion() if second
                                                 else None))
         return _open[key]
 
 
+def _started(backend: str, opens: Callable[[], Opened]) -> Opened:
+    """What `opens` gives. Raises AnalyzerError for a backend that is installed and cannot be imported: a missing system
+    library, another numpy, a broken wheel."""
+    try:
+        return opens()
+    except AnalyzerError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise AnalyzerError(
+            f"The face analyzer {backend} is installed but does not start ({cause(error)}): run "
+            f"`{BACKEND_ROWS[backend].install} --force-reinstall` in ComfyUI's Python, or choose another backend."
+        ) from error
+
+
 def _second_opinion() -> FaceRecogniser | None:
     """dlib's recogniser, or None where it does not start: nobody asked for it."""
     try:
-        return DlibRecogniser()
-    except (AnalyzerError, ImportError, OSError, RuntimeError, ValueError) as error:
-        _warn_once(f"dlib does not start, so that the guard has no second opinion ({error}).")
+        return cast(FaceRecogniser, _started("dlib", DlibRecogniser))
+    except AnalyzerError as error:
+        _warn_once(f"The guard has no second opinion. {error}")
         return None
 
 

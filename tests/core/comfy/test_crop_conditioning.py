@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from editedid_core.comfy.crop_conditioning import crop_conditioning, within
+from editedid_core.comfy.crop_patches import crop_patches
 from editedid_core.crops.cut import cut_crops
 from editedid_core.geometry.thin_plate import Bend
 from editedid_core.records import Face, FaceCrop, FacePair, PasteRecord
@@ -78,11 +80,11 @@ def test_a_hint_of_another_size_and_a_batch_s_own_frame(place: Callable[..., Fac
 def test_a_control_whose_hint_cannot_be_cut_is_left_out_and_said(
     place: Callable[..., FaceCrop], caplog: pytest.LogCaptureFixture
 ) -> None:
-    done = options(place(), control=Control(None, Control(torch.zeros(1, 3, *EDIT))), gligen=("position", None, []),
+    done = options(place(), control=Control(None, Control(torch.zeros(1, 3, *EDIT))), gligen="another pack's",
                    concat_mask=torch.zeros(1, 1, 4, 4))
     assert done is not None and set(done) == {"control"}
     assert done["control"].cond_hint_original.shape == (1, 3, SIDE, SIDE)
-    for words in ("Control", "GLIGEN boxes", "inpainting mask"):
+    for words in ("Control", "boxes of the whole picture", "inpainting mask"):
         assert words in caplog.text
 
 
@@ -109,6 +111,26 @@ def test_an_area_beyond_the_crop_leaves_its_prompt_out(
     assert kept is not None and len(kept) == 1 and bool((kept[0][0] == 1).all())
 
 
+def test_boxes_are_cut_as_cropping_first_would_cut_them(place: Callable[..., FaceCrop]) -> None:
+    """Text, height, width, y and x of each; the crop shows x 32 to 96 and y 16 to 80."""
+    inside, beyond, rim = ("a", 2, 3, 4, 6), ("b", 2, 2, 0, 15), ("c", 4, 4, 0, 2)
+
+    def cut(crop: FaceCrop, *boxes: Any, **given: Any) -> Any:
+        done = options(crop, gligen=("position", "net", list(boxes)), **given)
+        assert done is not None
+        return done.get("gligen")
+
+    assert cut(place(), inside, beyond, rim) == ("position", "net", [("a", 2, 3, 2, 2), ("c", 2, 2, 0, 0)])
+    assert cut(place(), beyond) is None
+    _, _, ((_, height, width, y, x),) = cut(place(scale=0.5), inside)  # half the part of the picture, twice as large
+    assert (height, width, y, x) == (4, 4, 4, 4)
+    _, _, ((_, height, width, y, x),) = cut(place(90.0, corner=(96, 16)), inside)
+    assert np.allclose((height, width, y, x), (3, 2, 3, 2))
+    # from the corner of the area, of which the crop shows the lower right part
+    assert cut(place(), ("a", 2, 2, 1, 3), area=(6, 6, 1, 3)) == ("position", "net", [("a", 2, 2, 0, 2)])
+    assert options(place(), gligen=("empty", "net", []))["gligen"][0] == "empty"  # type: ignore[index]
+
+
 def test_an_area_under_a_turned_crop_becomes_a_mask(place: Callable[..., FaceCrop]) -> None:
     crop = place(30.0, corner=(70, 10))
     done = options(crop, area=(12, 9, 0, 0))  # the picture's left half
@@ -133,6 +155,46 @@ def test_a_mask_is_cut_as_the_picture_is(place: Callable[..., FaceCrop], turn: f
     assert options(crop, mask=torch.zeros(1, *EDIT)) is None
     small = torch.nn.functional.interpolate(mask[None], scale_factor=0.5, mode="area")[0]
     assert float((options(crop, mask=small)["mask"] - expected).abs().mean()) < 0.05  # type: ignore[index]
+
+
+class ZImageControlPatch:
+    """As the host's: pictures that are encoded, and a mask of five axes."""
+
+    def __init__(self, **values: Any) -> None:
+        vars(self).update(values)
+
+
+class Model:
+    """A MODEL with patches."""
+
+    def __init__(self, patches: dict[str, list[Any]]) -> None:
+        self.model_options = {"transformer_options": {"patches": patches}}
+
+    def clone(self) -> Model:
+        own = self.model_options["transformer_options"]["patches"]
+        return Model({name: list(listed) for name, listed in own.items()})
+
+
+def test_the_pictures_of_a_model_s_own_controls_are_cut_as_the_edit_is(place: Callable[..., FaceCrop]) -> None:
+    crop, generator = place(17.0, scale=1.2), torch.Generator().manual_seed(2)
+    picture, inpaint, mask = (torch.rand(1, *EDIT, n, generator=generator) for n in (3, 3, 1))
+    control = ZImageControlPatch(image=picture, inpaint_image=inpaint, mask=mask.movedim(-1, 1)[:, :, None],
+                                 encoded_image="encoded", encoded_image_size=EDIT, strength=0.5)
+    reader = SimpleNamespace(patch=control)
+    other = SimpleNamespace(image=picture)  # a picture that is no map of the edit: another pack's
+    model = Model({"double_block": [other, control], "attn1_patch": [reader]})
+    done = crop_patches(model, crop).model_options["transformer_options"]["patches"]
+    record = PasteRecord((crop,), torch.ones(1, SIDE, SIDE), EDIT, 1)
+    first, made = done["double_block"]
+    assert first is other and done["attn1_patch"][0].patch is made
+    assert torch.equal(made.image, cut_crops(picture, record)) and torch.equal(made.inpaint_image,
+                                                                              cut_crops(inpaint, record))
+    assert made.mask.shape == (1, 1, 1, SIDE, SIDE) and made.strength == 0.5
+    assert made.encoded_image_size == (0, 0)  # the host encodes anew what has another size
+    assert control.image is picture and reader.patch is control
+    assert crop_patches(model, None) is model
+    plain = Model({"double_block": [other]})
+    assert crop_patches(plain, crop) is plain
 
 
 def test_without_a_place_or_a_prompt_nothing_changes(place: Callable[..., FaceCrop]) -> None:

@@ -181,6 +181,9 @@ def test_a_mesh_that_nobody_asked_for_and_that_does_not_open_leaves_the_backend(
     with caplog.at_level("WARNING"):
         assert registry.load_analyzer("auto", {}, mesh=mesh).name == "dlib"
     assert caplog.text.count("own detector is used instead") == 1
+    for backend in ("auto", "dlib"):  # who asks for the mesh is not given what was opened without it
+        with pytest.raises(AnalyzerError, match="is damaged"):
+            registry.load_analyzer(backend, {}, mesh=mesh, mesh_needed=True)
 
 
 def test_a_module_that_another_pack_left_half_made_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,18 +204,34 @@ def test_a_face_of_values_that_are_no_numbers_is_refused(make_face: Callable[...
 @pytest.mark.parametrize("broken", [RuntimeError("module compiled against ABI version 0x1000009"),
                                     AttributeError("module 'numpy' has no attribute 'bool'"),
                                     OSError("libcudnn.so.9: cannot open shared object file"),
-                                    SystemError("initialization failed"), KeyError("numpy"), SystemExit(1)])
+                                    SystemError("initialization failed"), KeyError("numpy"), SystemExit(1),
+                                    MemoryError(), ImportError("\n\nIMPORTANT: READ THIS!\n\n- numpy\n")])
 def test_whatever_an_import_raises_is_told_in_words(
     broken: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     row = replace(registry.BACKEND_ROWS["insightface"], open=raises(broken))
     monkeypatch.setattr(registry, "BACKEND_ROWS", {**registry.BACKEND_ROWS, "insightface": row})
     monkeypatch.setattr(registry, "insightface_available", lambda: True)
-    with pytest.raises(RuntimeError, match="installed but does not start.*force-reinstall"):
+    with pytest.raises(RuntimeError, match="installed but does not start.*force-reinstall") as told:
         registry.load_analyzer("insightface", {"buffalo_l": tmp_path})
+    assert "\n" not in str(told.value) and f"({type(broken).__name__}" in str(told.value)
     with caplog.at_level("WARNING"):
         assert registry.load_analyzer("auto", {"buffalo_l": tmp_path}).name == "dlib"
     assert caplog.text.count("does not start") == 1
+
+
+@pytest.mark.parametrize("broken", [SystemError("initialization failed"), AttributeError("dlib"), SystemExit(1)])
+def test_a_second_opinion_that_does_not_start_stops_nothing(
+    broken: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = replace(registry.BACKEND_ROWS["insightface"], open=lambda *_: SimpleNamespace(name="arc", licence="none"))
+    monkeypatch.setattr(registry, "BACKEND_ROWS", {**registry.BACKEND_ROWS, "insightface": row})
+    monkeypatch.setattr(registry, "insightface_available", lambda: True)
+    monkeypatch.setattr(registry, "MeshAnalyzer", lambda _: SimpleNamespace(name="mesh", licence="none"))
+    monkeypatch.setattr(registry, "DlibRecogniser", raises(broken))
+    with caplog.at_level("WARNING"):
+        assert registry.load_analyzer("auto", {"mine": tmp_path}, mesh=tmp_path / "mesh").name == "mesh + arc"
+    assert caplog.text.count("The guard has no second opinion") == 1
 
 
 def test_notes_of_another_system_are_no_networks(tmp_path: Path) -> None:
@@ -227,7 +246,8 @@ def test_a_pack_of_no_name_is_refused_with_the_choices(tmp_path: Path) -> None:
         registry.load_analyzer("auto", {"mine": tmp_path}, None)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("nothing", [[], [[]], (), np.zeros((0, 4)), torch.zeros(0, 5), [None], None])
+@pytest.mark.parametrize("nothing", [[], [[]], (), np.zeros((0, 4)), torch.zeros(0, 5), [None], None,
+                                     ((100, 200), []), [((100, 200), [])]])
 def test_no_boxes_are_no_faces(nothing: Any) -> None:
     found = faces_from_boxes(nothing, 1, SIZE)
     assert found.faces == () and found.frames == 1
@@ -250,6 +270,7 @@ def test_empty_lists_of_boxes_pass_through_for_a_batch() -> None:
     [[*BOX, 0.9, 0]], {"boxes": torch.tensor([BOX]), "scores": torch.tensor([0.9]), "labels": torch.tensor([1])},
     [{"boxes": np.array([BOX]), "scores": [0.9]}], [{"xyxy": np.array(BOX)}], {"bboxes": [BOX]},
     [SimpleNamespace(bbox=BOX, score=0.9)], [[SimpleNamespace(bbox=np.array(BOX))]],
+    ((100, 200), [SimpleNamespace(bbox=BOX, confidence=0.9)]), [((100, 200), [SimpleNamespace(bbox=BOX)])],
 ])
 def test_boxes_of_other_layouts_are_read(boxes: Any) -> None:
     (face,) = faces_from_boxes(boxes, 1, SIZE, threshold=0.5).faces

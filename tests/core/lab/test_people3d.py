@@ -13,13 +13,14 @@ from editedid_core.geometry.affine import crop_frame
 from editedid_core.geometry.affine import inverse_affine as invert_map
 from lab.people3d import SPLITS, People, World, crop, split
 from lab.people3d.camera import crop_matrix, five_points
+from lab.people3d.edits import edited_scenes, hard_scenes, original_scenes
 from lab.people3d.geometry_only import LandmarkModel
 from lab.people3d.head import load_head
 from lab.people3d.native import Raster, noise
 from lab.people3d.people import people_of
 from lab.people3d.split import PARTS, make_split
 from lab.people3d.subdivide import catmull_clark
-from lab.people3d.triples import drift, edited_scenes, hard_scenes, original_scenes
+from lab.people3d.triples import drift
 from lab.people3d.words import words
 from lab.photos import folder
 from lab.samples import FOLDER, SAMPLES, pair

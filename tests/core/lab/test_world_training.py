@@ -116,7 +116,7 @@ def test_the_transformer_sees_text_guidance_and_references() -> None:
 
 @pytest.fixture(scope="module")
 def bank() -> Bank:
-    bank = Bank(Noise("cpu", 64, 0), 64, 8, "cpu", 0)
+    bank = Bank(Noise("cpu", 64, 0), 32, 8, "cpu", 0)
     bank.draw()
     for channels in CHANNELS.values():
         bank.latents[channels] = torch.randn(bank.capacity, 2, channels, 8, 8).half()

@@ -163,9 +163,9 @@ Work = tuple[np.ndarray, int]
 
 
 @pytest.fixture(scope="module")
-def work(methods: DiffusionMethods, pictures: tuple[np.ndarray, np.ndarray]) -> Callable[..., Work]:
+def work(host: Host, pictures: tuple[np.ndarray, np.ndarray]) -> Callable[..., Work]:
     """The picture of a short run and the evaluations that it took; of a plain run, those of the first one."""
-    plain: dict[tuple[bool, float], Work] = {}
+    methods, plain = DiffusionMethods("dit", MODELS, host), dict[tuple[bool, float], Work]()
 
     def run(values: dict[str, Any], blurred: bool, cfg: float, half: bool = False) -> Work:
         if not values and not half and (blurred, cfg) in plain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -37,7 +38,8 @@ def test_a_prompt_of_another_model_is_refused_before_anything_runs(
              face_mask=face, positive=other)
 
 
-@pytest.mark.parametrize("prompt", ["a face", [["a", {}]], [[None, {}]], [[torch.zeros(1, 7, 768)]], 7 * [3]])
+@pytest.mark.parametrize("prompt", ["a face", [["a", {}]], [[None, {}]], [[torch.zeros(1, 7, 768)]], 7 * [3],
+                                    [[torch.zeros(7, 768), {}]], [[torch.zeros(1, 0, 768), {}]]])
 def test_a_prompt_that_is_none_is_refused(
     call: Any, models: tuple[Any, Any], pictures: tuple[Tensor, Tensor], prompt: Any
 ) -> None:
@@ -69,6 +71,23 @@ def test_a_vae_of_another_model_is_named(
              edited_latent=latents[1], vae=models[1], face_mask=face, element_mask=element)
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_family_of_videos_restores_one_frame_with_its_own_vae(
+    call: Any, analyzer: Any, pictures: tuple[Tensor, Tensor], channels: int
+) -> None:
+    """The host's own VAE, whose latents have a time axis, and which may give alpha, too."""
+    model, vae = toys.make(TOYS["wan"]), toys.video_vae(channels)
+    with torch.inference_mode():
+        latent = vae.encode(pictures[0][:, :64, :64])
+        assert latent.shape == (1, 16, 1, 8, 8) and vae.decode(latent).shape == (1, 1, 64, 64, channels)
+    image, mask, _, _, report = call("RestoreIdentity", model=model, vae=vae, original=pictures[0], edited=pictures[1],
+                                   analyzer=analyzer, crop_size=64, steps=2, guard=False)[:5]
+    told = json.loads(report)
+    assert told["network_evaluations"] > 0 and told["outside_pixels_changed"] == 0
+    assert image.shape == pictures[1].shape and torch.isfinite(image).all()
+    assert float((image - pictures[1])[mask > 0.5].abs().mean()) > 0.02
+
+
 @pytest.mark.parametrize("kind", ["flux", "hunyuan_video", "kandinsky5", "sd15", "wan"])
 def test_a_latent_of_odd_sides_is_taken_or_refused_in_words(call: Any, kind: str) -> None:
     if not toys.exists(TOYS[kind]):
@@ -82,6 +101,20 @@ def test_a_latent_of_odd_sides_is_taken_or_refused_in_words(call: Any, kind: str
             call("AdaptiveMixingSampler", **given)
     else:
         assert torch.isfinite(call("AdaptiveMixingSampler", **given)[0]["samples"]).all()
+
+
+@pytest.mark.parametrize("kind", ["hunyuan_video", "kandinsky5", "sd3", "sdxl"])
+def test_zeros_stand_for_a_pooled_text_that_the_text_encoder_does_not_give(call: Any, kind: str) -> None:
+    if not toys.exists(TOYS[kind]):
+        pytest.skip(f"this host has no {TOYS[kind].config}")
+    original, edited = ({"samples": latent} for latent in toys.latents(TOYS[kind], 4, 4))
+    (tokens, options), = toys.conditioning(TOYS[kind])
+    given = dict(model=toys.make(TOYS[kind]), original_latent=original, edited_latent=edited, steps=1, strength=1.0,
+                 face_mask=torch.ones(1, 32, 32))
+    zeros = torch.zeros_like(options.pop("pooled_output"))
+    made = [call("AdaptiveMixingSampler", **given, positive=[[tokens, {**options, **pooled}]])[0]["samples"]
+            for pooled in ({"pooled_output": zeros}, {}, {"pooled_output": None})]
+    assert torch.equal(made[0], made[1]) and torch.equal(made[0], made[2])
 
 
 @pytest.mark.parametrize("kind", sorted(TOYS))

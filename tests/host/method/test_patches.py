@@ -188,6 +188,8 @@ def test_wrong_latents_are_named(tiny_model: Any, core: Any, latents: Any) -> No
         sample(original[..., :4], edited)
     with pytest.raises(ValueError, match="empty"):
         sample(original[:0], edited)
+    with pytest.raises(ValueError, match="original_latent.*time axis"):
+        core.sample_pair(tiny_model("wan"), None, None, *latents("sd3"), *masks, core.SampleSettings())
 
 
 def test_block_lists_are_checked_on_the_node(tiny_model: Any, patched: Any) -> None:

@@ -1,0 +1,55 @@
+"""The quality benchmark on rendered people: the same stages, judged by what knows photographs."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lab.bench import quality, rendered, table, worlds
+from lab.bench.methods import Methods
+from lab.bench.quality import Truth, judge
+from lab.people3d import split
+from lab.people3d.people import SPLITS
+from lab.photos.ghost import LIMIT
+
+FIRST = SPLITS["tune"][0]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> rendered.Rendered:
+    return rendered.Rendered(quality.MODELS, tmp_path_factory.mktemp("cache"))
+
+
+def test_half_of_the_triples_are_of_the_hard_half() -> None:
+    assert worlds.seeds("people3d", "tune", 3) == [FIRST, FIRST + 1, FIRST + 36]
+    with pytest.raises(ValueError, match="72 triples"):
+        worlds.seeds("people3d", "held-out", 73)
+
+
+def test_stored_truth_lies_on_the_face() -> None:
+    places = [rendered.STORED / "tune" / "triples" / f"{number:03d}" for number in range(rendered.COUNT)]
+    whole = [(number, place) for number, place in enumerate(places) if split.is_whole(place)]
+    assert {number for number, _ in whole} >= {*range(12), *range(36, 48)}
+    for number, place in whole:
+        triple = rendered.read(place, FIRST + number, hard=number >= 36)
+        assert triple.ideal.image.shape[:2] == triple.ideal.masks.face.shape == triple.drifted.elements.shape
+        x, y = triple.ideal.landmarks[2].round().astype(int)
+        assert 0.005 < triple.ideal.masks.face.mean() < 0.6 and triple.ideal.masks.face[y, x] == 1
+
+
+def test_rivals_are_judged_by_the_same_stages(world: rendered.Rendered) -> None:
+    names = ["drifted", "blend_60"]
+    result = quality.run_triple(FIRST + 4, names, Methods("dit", quality.MODELS), world, keep=True)
+    edit, blend = (result.figures[name] for name in names)
+    assert set(table.MEASURES) <= set(blend) and "half easy" in result.groups
+    assert edit["recovery_b"] == 0 and edit["joint_rate"] == 0 and edit["outside_changed"] == 0
+    assert blend["recovery_b"] > 0.3
+    assert blend["realism_error"] > edit["realism_error"] == LIMIT
+
+
+def test_the_truth_itself_is_whole(world: rendered.Rendered) -> None:
+    triple = world.triple(FIRST + 4)
+    judges = world.witness(triple)
+    truth = Truth.of(triple, judges, world.photo(triple), world.places(triple))
+    found = judge(triple.ideal.image, truth, judges)
+    assert found["landmark_error"] < 1e-6 and found["recovery_b"] == 1 and found["face_psnr"] == 60
+    assert np.isnan(found["element_error"]) or found["element_error"] == 0
