@@ -17,7 +17,14 @@ from ..editedid_core.comfy.crop_patches import crop_patches
 from ..editedid_core.comfy.empty_prompt import prompt_without_words
 from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
 from ..editedid_core.comfy.model_files import NO_FILES, ModelFiles, with_files
-from ..editedid_core.comfy.model_profile import check_latent, check_prompt, native_size, profile_of, unknown_file
+from ..editedid_core.comfy.model_profile import (
+    check_latent,
+    check_prompt,
+    gates_can_reach,
+    native_size,
+    profile_of,
+    unknown_file,
+)
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.region_sampling import sample_regions
 from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
@@ -43,6 +50,8 @@ FAR_OFF = 1.6
 """Ratio of a crop to the model's own size from which a warning is due."""
 NO_MODEL = ("model and vae are not both connected: the photo's face was put in without diffusion. Connect both to "
             "restore with the model.")
+UNGATED = ("The attention of this model cannot be reached, so that no gates act: faces are restored by mixing alone. A "
+           "loader whose model ComfyUI knows gives it gates.")
 
 
 def best_analyzer() -> FaceAnalyzer:
@@ -69,7 +78,8 @@ def make_engine(config: RestoreConfig, model: Any, vae: Any, positive: Any = Non
         return CompositeEngine()
     if config.engine == "super resolution" and (model is None or vae is None):
         return SuperResolutionEngine(config.super_resolution)
-    return _OnHost(with_gates(model, config), vae, positive, negative, config)
+    gated = with_gates(model, config) if gates_can_reach(model) else model
+    return _OnHost(gated, vae, positive, negative, config)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +173,7 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
             check_prompt(model, prompt, name)
         config, notes = fitting_crop(config, model, vae)
         notes += (note,) if (note := unknown_file(model)) else ()
+        notes += () if gates_can_reach(model) or config.engine == "super resolution" else (UNGATED,)
         if positive is None:
             positive, note = prompt_without_words(model, clip, config.prompt)
             notes += (note,) if note else ()

@@ -68,7 +68,7 @@ class Family:
 
 
 _DOUBLE_SINGLE = (Blocks("double_blocks", "double"), Blocks("single_blocks", "single"))
-_CLOSED = "its attention does not go through ComfyUI's hooks, so that no gate can reach it"
+CLOSED = "its attention does not go through ComfyUI's hooks, so that no gate can reach it"
 _VIDEO = "it makes video, not pictures"
 
 _ANY_POOLED = 768
@@ -224,9 +224,9 @@ FAMILIES: tuple[Family, ...] = (
     Family("Wan as one frame", "WanModel", (Blocks("blocks", "double", ("image", "other")),), image="first",
            unmapped=("reference_latent", "time_dim_concat"), empty=Empty(("text_dim",)),
            profiles=(Profile("Wan as one frame", 640, "arXiv 2503.20314: the area of 480p"),)),
-    Family("Hunyuan DiT", "HunYuanDiT", refusal=_CLOSED),
-    Family("PixArt", "PixArtMS", refusal=_CLOSED),
-    Family("ERNIE-Image", "ErnieImageModel", refusal=_CLOSED),
+    Family("Hunyuan DiT", "HunYuanDiT", refusal=CLOSED),
+    Family("PixArt", "PixArtMS", refusal=CLOSED),
+    Family("ERNIE-Image", "ErnieImageModel", refusal=CLOSED),
     Family("HiDream-O1", "HiDreamO1Transformer",
            refusal="it is a language model that keeps its prompt's keys between steps, which no source can share"),
     Family("Stable Cascade", "StageC", refusal="its latents are too coarse for a face and a second model draws it"),
@@ -264,7 +264,7 @@ def require_family(network: Any) -> Family:
     if family is None:
         raise ValueError(f"model: {type(network).__name__} has no attention blocks that this pack knows; {ungated}")
     if family.refusal:
-        instead = ungated if family.refusal == _CLOSED else "use another model."
+        instead = ungated if family.refusal == CLOSED else "use another model."
         raise ValueError(f"model: {family.name} cannot be gated, {family.refusal}; {instead}")
     return family
 

@@ -16,7 +16,7 @@ from ..choices import shown
 from ..engines.edited_id.attention.blocks import Available
 from ..engines.edited_id.noise_space import NoiseSpace
 from .family_profile import Profile, distilled_steps, file_words, holds
-from .model_families import DISTILLED, LAB, find_family, follow, patch_size, require_family
+from .model_families import CLOSED, DISTILLED, LAB, find_family, follow, patch_size, require_family
 from .model_files import files_of
 
 LCM_STEPS = 4
@@ -119,6 +119,12 @@ def preferred_mode(model: Any) -> str:
         return "lock-step"
     family = find_family(network_of(model))
     return family.auto if family is not None else "lock-step"
+
+
+def gates_can_reach(model: Any) -> bool:
+    """Whether the attention of a MODEL can be gated, or it is refused for another reason than that it cannot."""
+    family = find_family(network_of(model))
+    return family is not None and family.refusal != CLOSED
 
 
 def attention_blocks(model: Any) -> Available:

@@ -47,12 +47,12 @@ def expert(host: Host, model: Any, vae: Any, original: torch.Tensor, edited: tor
 def test_every_stage_as_a_node_gives_the_picture_of_the_one_node(host: Host, family: str) -> None:
     model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES[family])[:3]
     analyzer = host.node("EditedIDLoadFaceAnalyzer").execute("insightface", "lab", 320).result[0]
-    triple = default_triple()
+    triple, size = default_triple(), CROPS[family] // 2  # a quarter of the work, and no worse a proof
     original, edited = (torch.from_numpy(picture.image).float()[None] for picture in (triple.original, triple.drifted))
     with torch.inference_mode():
         whole = called(host, "EditedIDRestoreIdentity", model=model, vae=vae, original=original, edited=edited,
-                       crop_size=CROPS[family], analyzer=analyzer)
-        image, mask = expert(host, model, vae, original, edited, CROPS[family], analyzer)
+                       crop_size=size, analyzer=analyzer)
+        image, mask = expert(host, model, vae, original, edited, size, analyzer)
     assert not torch.equal(image, edited)
     assert torch.equal(image, whole[0])
     assert torch.equal(mask, whole[1])

@@ -15,8 +15,9 @@ from ..protocol import FaceJob, FaceResult
 from .noise_grid import strength_for_drift
 from .settings import SampleSettings
 
-TRIES = ((1.0, 0), (0.6, 0), (1.4, 0), (1.0, 1))
-"""Of each try at a face, the factor of its strength and how far its known noise is from the one that was set."""
+TRIES = ((1.0, 1.0, 0), (0.6, 0.0, 0), (1.4, 1.0, 0), (1.0, 2.0, 1))
+"""Of each try at a face, the factors of its strength and freedom, and how far its known noise is from the one that was
+set: as set, as near to the two pictures as a run can be, more of the run, freer and from another noise."""
 
 Encode = Callable[[Tensor], Tensor]
 """(1, S, S, 3) picture -> latent."""
@@ -61,8 +62,9 @@ class EditedIDEngine:
         latents = self._encoded(job.original), self._encoded(job.edited)
         others = torch.cat([self._encoded(photo[None]) for photo in job.others]) if len(job.others) else None
         strength = strength_for_drift(self.settings.strength, job.drift, self.strength_by_drift)
-        factor, pattern = TRIES[job.attempt % len(TRIES)]
+        factor, freer, pattern = TRIES[job.attempt % len(TRIES)]
         settings = replace(self.settings, pose=job.pose, strength=min(1.0, factor * strength),
+                           freedom=min(1.0, freer * self.settings.freedom),
                            noise_seed=self.settings.noise_seed + pattern)
         job.say("loading the model", 0.1)
         run = self.sample(*latents, job.face_mask, job.element_mask, settings, others)

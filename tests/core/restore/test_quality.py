@@ -52,17 +52,19 @@ def test_likeness_counts_less_what_moved_and_what_shows_at_the_rim() -> None:
 
 
 def test_each_try_is_another_run() -> None:
-    met: list[tuple[float, int]] = []
+    met: list[tuple[float, float, int]] = []
 
     def sample(original: Any, edited: Any, face: Any, element: Any, settings: SampleSettings, others: Any) -> Sampled:
-        met.append((settings.strength, settings.noise_seed))
+        met.append((settings.strength, settings.freedom, settings.noise_seed))
         return Sampled(edited, 15, "given")
 
-    engine = EditedIDEngine(lambda x: x, sample, lambda x: x, SampleSettings(strength=0.8, noise_seed=7),
+    engine = EditedIDEngine(lambda x: x, sample, lambda x: x, SampleSettings(strength=0.8, freedom=0.7, noise_seed=7),
                             detail=0.0)
     for attempt in range(len(TRIES)):
         engine.run(job(attempt=attempt))
-    assert met[0] == (0.8, 7) and len(set(met)) == len(TRIES) and all(0 < strength <= 1 for strength, _ in met)
+    assert met[0] == (0.8, 0.7, 7) and len(set(met)) == len(TRIES)
+    assert all(0 < strength <= 1 and 0 <= freedom <= 1 for strength, freedom, _ in met)
+    assert {freedom for _, freedom, _ in met} == {0.0, 0.7, 1.0}
 
 
 class Engine:

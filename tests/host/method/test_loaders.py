@@ -159,6 +159,30 @@ def test_a_loader_that_leaves_the_hooks_out_is_named_in_one_sentence(
     assert fine.notes == ()
 
 
+def test_a_network_that_the_host_does_not_know_is_run_without_gates(host: Host, core: Any, tiny_model: Any) -> None:
+    """As packs with kernels of their own load a model: Restore Identity works by mixing alone and says so."""
+    class Quantised(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner, self.dtype = inner, torch.float32
+
+        def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+            return self.inner(*args, **kwargs)
+
+    run = importlib.import_module(host.node("EditedIDRestoreIdentity").__module__.rsplit(".", 1)[0] + ".run")
+    model, kind = tiny_model("flux"), "flux"
+    gated = run.make_engine(run.RestoreConfig(), model, object()).model
+    model.model.diffusion_model = Quantised(model.model.diffusion_model)
+    free = run.make_engine(run.RestoreConfig(), model, object()).model
+    assert core.ENTANGLE_KEY in gated.model_options["transformer_options"]
+    assert core.ENTANGLE_KEY not in free.model_options["transformer_options"]
+    original, edited = toys.latents(TOYS[kind])
+    prompt, face = toys.conditioning(TOYS[kind]), torch.ones(64, 96)
+    with torch.inference_mode():
+        out = core.sample_pair(free, prompt, None, original, edited, face, 0 * face, core.SampleSettings(steps=2))
+    assert torch.isfinite(out.latent).all() and not torch.equal(out.latent, edited)
+
+
 @pytest.mark.every_host
 def test_a_packs_loader_and_a_lora_are_known_by_the_files_that_the_graph_names(
         host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

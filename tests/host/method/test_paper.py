@@ -14,7 +14,7 @@ import torch
 from editedid_core.engines.edited_id.mixing import Mixing
 from lab.inprocess import Host
 
-KINDS = ["sd15", "sdxl", "sd3", "sd35m", "flux", "qwen", "zimage"]
+KINDS = ["sd15", "sd3", "sd35m", "flux", "qwen", "zimage"]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_null_text_brings_the_sources_back_more_exactly_and_leaves_the_model_as_
         frozen: Any, run: Any, kind: str) -> None:
     model = frozen(kind)
     before = state(model)
-    clearly = kind in ("sd15", "sdxl")
+    clearly = kind == "sd15"
     errors = [run(model, kind, null_text=n).source_error for n in (1, 12 if clearly else 3)]
     assert errors[1] < errors[0] * (0.97 if clearly else 1)
     assert run(model, kind, null_text=0).source_error < 1e-4  # the recorded states themselves
