@@ -220,7 +220,8 @@ def main(arguments: list[str]) -> None:
         print(f"{name}: " + ", ".join(f"{one.upper()} {len(found)}{f' {found}' if len(found) <= SHOWN else ''}"
                                       for one, found in seeds_of.items()))
     if options.json:
-        content = {"world": options.world, "split": options.split, "family": options.family, "n": len(results)}
+        content = {"world": options.world, "split": options.split, "n": len(results)}
+        content |= worlds.known(options.world, options.family)
         content["methods"] = table.summary(values)
         content["further"] = lost
         content["groups"] = {group: table.summary(table.part(values, within)) for group, within in groups}

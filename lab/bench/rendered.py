@@ -41,6 +41,8 @@ DRAWN_HERE = ROOT / ".run" / "people3d"
 COUNT = 72
 """Triples of a split, the easy half first."""
 SIZE = 256
+CENTRED = ("hse",)
+"""Recognisers that need the mean of all photos, and are left out."""
 MODEL = Checkpoint("people_kontext.safetensors", 256)
 """The lab's model of rendered people under a name that tells the pack that it reads reference pictures."""
 
@@ -114,6 +116,12 @@ def seeds(name: str, n: int) -> list[int]:
     return [start + number for number in (*range(easy), *range(COUNT // 2, COUNT // 2 + n // 2))]
 
 
+def deciding(cache: Path) -> dict[str, list[str]]:
+    """Names of the recogniser that the guard asks, "a", and of those whose mean likeness decides, "b"."""
+    usual = [name for name in opening.usual_judges(cache, "dlib")[0] if name not in CENTRED]
+    return {"a": ["dlib"], "b": usual[:DECIDING]}
+
+
 class Rendered:
     """See `worlds.World`. cache: where recognisers of photographs are installed (`bench photos --install-judges`)."""
 
@@ -121,10 +129,9 @@ class Rendered:
         self._models = models
         store = Store(cache)
         self.analyzer: FaceAnalyzer = KeptAnalyzer(open_analyzer("dlib"), store)
-        self.names, self.words = opening.usual_judges(cache, "dlib")
-        opened = [opening.open_judge(name, cache) for name in self.names]
-        self._others = tuple([judge for judge in opened if not judge.centred][:DECIDING])
-        self._first = opening.open_judge("dlib", cache)
+        named = deciding(cache)
+        self._first, *others = (opening.open_judge(name, cache) for name in (*named["a"], *named["b"]))
+        self._others = tuple(others)
         self._landmarks: Landmarks = landmarks_for(self.analyzer)
 
     def triple(self, seed: int) -> Triple:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import portraits
+from ..photos.store import DEFAULT
 from .judges import Judges
 from .methods import Methods
 
@@ -123,6 +124,15 @@ def seeds(world: str, split: str, n: int) -> list[int]:
     from . import rendered
 
     return rendered.seeds(split, n)
+
+
+def known(world: str, family: str) -> dict[str, Any]:
+    """What the figures of a world depend on beside its triples: the family of the model, and who judges."""
+    if world == "drawn":
+        return {"family": family}
+    from . import rendered
+
+    return {"family": rendered.MODEL.file, "judges": rendered.deciding(DEFAULT)}
 
 
 def open_world(name: str, models: Path) -> World:

@@ -122,7 +122,7 @@ def main(arguments: list[str]) -> None:
     told = {group: compare(groups[group], ["edit", *names]) for group in sorted(groups)}
     print(text(told, {group: len(members) for group, members in groups.items()}))
     if options.json:
-        content = {"world": "people3d", "split": "tune", "n": len(seeds), "groups": told,
-                   "counts": {group: len(members) for group, members in groups.items()}}
+        content = {"world": "people3d", "split": "tune", "n": len(seeds), **worlds.known("people3d", ""),
+                   "groups": told, "counts": {group: len(members) for group, members in groups.items()}}
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,6 +1,8 @@
 """The quality benchmark on rendered people: the same stages, judged by what knows photographs."""
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from lab.bench.methods import Methods
 from lab.bench.quality import Truth, judge
 from lab.people3d import split
 from lab.people3d.people import SPLITS
+from lab.photos import foreign_judges
 from lab.photos.ghost import LIMIT
 
 FIRST = SPLITS["tune"][0]
@@ -17,6 +20,15 @@ FIRST = SPLITS["tune"][0]
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> rendered.Rendered:
     return rendered.Rendered(quality.MODELS, tmp_path_factory.mktemp("cache"))
+
+
+def test_one_that_the_guard_does_not_ask_decides_where_it_is_installed(tmp_path: Path) -> None:
+    assert rendered.deciding(tmp_path)["b"] == ["dlib"]
+    (tmp_path / "judges").mkdir()
+    for source in foreign_judges.SOURCES.values():
+        for file in source.files:
+            (tmp_path / "judges" / Path(file).name).touch()
+    assert rendered.deciding(tmp_path) == {"a": ["dlib"], "b": ["fr", "mfn"]}
 
 
 def test_half_of_the_triples_are_of_the_hard_half() -> None:
