@@ -188,7 +188,7 @@ def test_a_prompt_of_the_whole_edit_equals_cropping_the_picture_first(
     first = call("PasteFaces", edited_image=pictures[1], crops=restored, paste=paste)[0]
     effect, off = (float((whole - other).abs().max()) for other in (plain, first))
     assert effect > 0.02
-    assert off < 0.1 * effect
+    assert off < 0.03 * effect  # the area's sides, which lie on no cell, as a mask
 
 
 def test_hints_are_bent_along_with_the_face(
