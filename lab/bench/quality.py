@@ -11,6 +11,7 @@ import json
 import math
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..photos.store import code
 from . import measures, sheet, table, worlds
 from .methods import NAMES, Methods, Outcome
 from .rivals import Case
@@ -26,6 +28,8 @@ from .worlds import Picture, Triple, Witness, World
 
 Array = NDArray[np.float32]
 MODELS = Path(__file__).resolve().parent.parent / "models"
+FINISHED = Path(__file__).resolve().parents[2] / ".run" / "results" / "quality"
+"""Where `--resume` keeps figures; safe to delete."""
 
 SLOW = ("paper_50", "paper_official", "fast", "best", "no_model")
 """Methods that run only when they are named, most because up to 400 network evaluations a face do not fit into ten
@@ -128,7 +132,8 @@ def run_triple(seed: int, names: list[str], methods: Methods, world: World, keep
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be run, on which world, by how many processes of one thread each. keep: the pictures, for a sheet."""
+    """What is to be run, on which world, by how many processes of one thread each. keep: the pictures, for a sheet.
+    finished: folder of figures that a broken-off run has left, and that this one goes on from, or None."""
 
     world: str
     names: list[str]
@@ -136,6 +141,13 @@ class Task:
     models: Path
     workers: int
     keep: bool
+    finished: Path | None = None
+
+    def file(self, seed: int) -> Path | None:
+        """Of a triple's finished figures; another one after any change of the code."""
+        if self.finished is None or self.keep:
+            return None
+        return self.finished / self.world / self.family / code("editedid_core", "nodes", "lab") / f"{seed}.json"
 
 
 def _share(seeds: list[int], task: Task) -> list[TripleResult]:
@@ -144,9 +156,28 @@ def _share(seeds: list[int], task: Task) -> list[TripleResult]:
     methods = world.methods(task.family)
     results = []
     for seed in seeds:
-        results.append(run_triple(seed, task.names, methods, world, task.keep))
+        results.append(resumed(task.file(seed), task.names,
+                               lambda names, seed=seed: run_triple(seed, names, methods, world, task.keep)))
         print(f"  {results[-1].title}", file=sys.stderr, flush=True)
     return results
+
+
+def resumed(file: Path | None, names: list[str], run: Callable[[list[str]], TripleResult]) -> TripleResult:
+    """A triple's result: figures in the file are taken from there, and what `run` makes of the other names is added."""
+    if file is None:
+        return run(names)
+    told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"figures": {}}
+    missing = [name for name in names if name not in told["figures"]]
+    if missing:
+        made = run(missing)
+        told = {"seed": made.seed, "title": made.title, "groups": list(made.groups),
+                "figures": told["figures"] | made.figures}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(told), encoding="utf-8")
+        part.replace(file)
+    return TripleResult(told["seed"], told["title"], tuple(told["groups"]),
+                        {name: told["figures"][name] for name in names}, {})
 
 
 def run(seeds: list[int], task: Task) -> list[TripleResult]:
@@ -194,6 +225,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--sheet", type=Path, help="write the contact sheet here (PNG or JPEG)")
     parser.add_argument("--rows", type=int, default=24, help="triples on the contact sheet, best and worst first")
     parser.add_argument("--models", type=Path, default=MODELS, help="the lab's models")
+    parser.add_argument("--resume", action="store_true", help="keep each triple's figures, and go on from those of a "
+                        "broken-off run of the same code; seconds and megabytes are then of either run")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     options = parser.parse_args(arguments)
     os.environ.setdefault("TQDM_DISABLE", "1")  # the host's progress bars would bury the table
@@ -206,7 +239,7 @@ def main(arguments: list[str]) -> None:
     except ValueError as problem:
         parser.error(str(problem))
     results = run(seeds, Task(options.world, names, options.family, options.models, options.workers,
-                              options.sheet is not None))
+                              options.sheet is not None, FINISHED if options.resume else None))
     values = gather(results, names)
     print(table.text(values))
     print()

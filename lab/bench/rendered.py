@@ -40,6 +40,8 @@ STORED = ROOT / "lab" / "people3d" / "splits"
 DRAWN_HERE = ROOT / ".run" / "people3d"
 COUNT = 72
 """Triples of a split, the easy half first."""
+STRIDE = 7
+"""From one triple to the next one that is taken: neighbours have the same size of drift, every sixth the same kind."""
 SIZE = 256
 CENTRED = ("hse",)
 """Recognisers that need the mean of all photos, and are left out."""
@@ -109,11 +111,12 @@ class Witnesses:
 
 
 def seeds(name: str, n: int) -> list[int]:
-    """Seeds of `n` triples of a split, the first of both halves. ValueError where it has less."""
+    """Seeds of `n` triples of a split, half of them hard, of every kind and drift. ValueError where it has less."""
     if n > COUNT:
         raise ValueError(f"The rendered {name} split has {COUNT} triples, {n} were asked for: lower --n.")
-    start, easy = SPLITS[name][0], n - n // 2
-    return [start + number for number in (*range(easy), *range(COUNT // 2, COUNT // 2 + n // 2))]
+    start, half = SPLITS[name][0], COUNT // 2
+    order = [STRIDE * number % half for number in range(half)]
+    return [start + number for number in (*order[:n - n // 2], *(half + number for number in order[:n // 2]))]
 
 
 def deciding(cache: Path) -> dict[str, list[str]]:

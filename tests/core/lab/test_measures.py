@@ -1,13 +1,15 @@
 """Each measure of the quality benchmark: perfect for the truth, and moved the right way by one damage each."""
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from lab import portraits
 from lab.bench import measures, table
-from lab.bench.quality import TripleResult, further
+from lab.bench.quality import TripleResult, further, resumed
 
 SEED = 10_000_000  # an accessory triple of the tune split
 
@@ -151,3 +153,18 @@ def test_faces_further_from_the_person_are_listed_by_recogniser() -> None:
     results = [TripleResult(seed, "", (), {"default": {"gain_a": a, "gain_b": b}}, {})
                for seed, (a, b) in gains.items()]
     assert further(results, ["default"]) == {"default": {"a": [3, 4], "b": [1, 4]}}
+
+
+def test_a_broken_off_run_goes_on(tmp_path: Path) -> None:
+    asked: list[list[str]] = []
+
+    def run(names: list[str]) -> TripleResult:
+        asked.append(names)
+        return TripleResult(7, "7", ("kind light",), {name: {"recovery_b": float("nan")} for name in names}, {})
+
+    file = tmp_path / "here" / "7.json"
+    resumed(file, ["paste"], run)
+    again = resumed(file, ["poisson", "paste"], run)
+    assert asked == [["paste"], ["poisson"]]
+    assert list(again.figures) == ["poisson", "paste"] and np.isnan(again.figures["paste"]["recovery_b"])
+    assert (again.seed, again.groups) == (7, ("kind light",))

@@ -32,7 +32,8 @@ def test_one_that_the_guard_does_not_ask_decides_where_it_is_installed(tmp_path:
 
 
 def test_half_of_the_triples_are_of_the_hard_half() -> None:
-    assert worlds.seeds("people3d", "tune", 3) == [FIRST, FIRST + 1, FIRST + 36]
+    assert worlds.seeds("people3d", "tune", 3) == [FIRST, FIRST + 7, FIRST + 36]
+    assert sorted(worlds.seeds("people3d", "tune", 72)) == [*range(FIRST, FIRST + 72)]
     with pytest.raises(ValueError, match="72 triples"):
         worlds.seeds("people3d", "held-out", 73)
 
