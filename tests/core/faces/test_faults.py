@@ -84,6 +84,20 @@ def test_causes_of_a_failed_start_are_told_apart(
     assert words in caplog.text
 
 
+@pytest.mark.parametrize(("cause", "words"), [
+    ("CUDA failure 2: out of memory ; GPU=0", "ran out of memory on the graphics card"),
+    ("Failed to allocate memory for requested buffer", "ran out of memory on the graphics card"),
+    ("CUDNN_STATUS_NOT_INITIALIZED", "cannot use the graphics card"), ("Protobuf parsing failed.", "is damaged")])
+def test_onnxruntime_s_one_error_for_all_is_told_by_its_words(
+    cause: str, words: str, on_the_card: Callable[[BaseException], Path]
+) -> None:
+    """It raises the same class for a damaged file and for a full or missing graphics card."""
+    error = sys.modules["onnxruntime"].capi.onnxruntime_pybind11_state.Fail(f"[ONNXRuntimeError] : 1 : FAIL : {cause}")
+    with pytest.raises(AnalyzerError, match=words) as told:
+        registry.load_analyzer("insightface", {"buffalo_l": on_the_card(error)})
+    assert ("download" in str(told.value)) == ("damaged" in words)
+
+
 def test_a_file_that_may_not_be_read_is_no_damaged_one(on_the_card: Callable[[BaseException], Path]) -> None:
     packs = {"buffalo_l": on_the_card(PermissionError(13, "Permission denied"))}
     with pytest.raises(RuntimeError, match="cannot be read"):
