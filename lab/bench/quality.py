@@ -121,7 +121,7 @@ def run_triple(seed: int, names: list[str], methods: Methods, world: World, keep
         else:
             outcome = methods.run(name, Case(triple.original.image, triple.drifted.image, points[0], points[1], seed))
         found = judge(outcome.picture, truth, judges)
-        found["joint_rate"] = float(measures.restored_whole(found, plain))
+        found["joint_rate"] = world.whole(found, plain)
         found |= {f"gain_{one}": found[f"identity_{one}"] - plain[f"identity_{one}"] for one in "ab"}
         found |= {"evaluations": float(outcome.evaluations), "seconds": outcome.seconds, "peak_mb": outcome.peak_mb}
         figures[name] = found
@@ -271,5 +271,6 @@ def _marks(result: TripleResult) -> str:
     cells = []
     for name, found in result.figures.items():
         gained = found["recovery_b"]
-        cells.append(f"{name} {'-' if math.isnan(gained) else f'{gained:.2f}'}{'*' if found['joint_rate'] else ''}")
+        star = "*" if found["joint_rate"] == 1 else ""
+        cells.append(f"{name} {'-' if math.isnan(gained) else f'{gained:.2f}'}{star}")
     return "    " + "  ".join(cells)

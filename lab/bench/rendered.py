@@ -31,6 +31,7 @@ from ..photos.measures import Scene, cut, scene
 from ..photos.records import as_bytes, as_float, load
 from ..photos.store import DEFAULT, KeptAnalyzer, Store
 from ..photos.whole import DECIDING
+from . import measures
 from .methods import Methods
 from .worlds import kinds_of
 
@@ -177,6 +178,11 @@ class Rendered:
         nearest = min((face.points for face in faces), default=picture.landmarks,
                       key=lambda five: float(np.abs(five - picture.landmarks).mean()))
         return np.asarray(nearest, np.float64)
+
+    def whole(self, out: dict[str, float], drifted: dict[str, float]) -> float:
+        """NaN where the drift took no likeness to the held-out photo: there the edit itself would be whole."""
+        told = not np.isnan(drifted["recovery_b"])
+        return float(measures.restored_whole(out, drifted)) if told else float("nan")
 
     def groups(self, triple: Triple) -> tuple[str, ...]:
         return "half hard" if triple.hard else "half easy", *kinds_of(triple)

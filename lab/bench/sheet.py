@@ -14,7 +14,8 @@ LABEL = 14
 
 def order(joint: NDArray[np.float64], recovered: NDArray[np.float64], rows: int) -> list[int]:
     """Triples for the sheet: the best half first, then the worst, by the joint rate and then by recovery."""
-    ranked = sorted(range(len(joint)), key=lambda i: (-joint[i], -np.nan_to_num(recovered[i], nan=-9.0), i))
+    whole = np.nan_to_num(joint)
+    ranked = sorted(range(len(joint)), key=lambda i: (-whole[i], -np.nan_to_num(recovered[i], nan=-9.0), i))
     if len(ranked) <= rows:
         return ranked
     half = rows // 2

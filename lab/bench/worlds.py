@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .. import portraits
 from ..photos.store import DEFAULT
+from . import measures
 from .judges import Judges
 from .methods import Methods
 
@@ -78,6 +79,9 @@ class World(Protocol):
     def places(self, triple: Any) -> Array:
         """Where the five points belong, (5, 2), as the judges' detector sees them."""
 
+    def whole(self, out: dict[str, float], drifted: dict[str, float]) -> float:
+        """1 where the face is restored whole, 0 where not, NaN where the triple tells nothing. Measures by name."""
+
     def groups(self, triple: Any) -> tuple[str, ...]:
         """Names of the groups that the triple belongs to."""
 
@@ -103,6 +107,9 @@ class Drawn:
 
     def places(self, triple: portraits.Triple) -> Array:
         return triple.ideal.landmarks
+
+    def whole(self, out: dict[str, float], drifted: dict[str, float]) -> float:
+        return float(measures.restored_whole(out, drifted))
 
     def groups(self, triple: portraits.Triple) -> tuple[str, ...]:
         return kinds_of(triple)

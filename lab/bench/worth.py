@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import measures, table, worlds
+from . import table, worlds
 from .diffusion import COMPOSITE
 from .quality import MODELS, Truth, judge
 from .worlds import World
@@ -50,12 +50,13 @@ def measure(seed: int, world: World, methods: Any, folder: Path, names: Sequence
     triple = world.triple(seed)
     judges = world.witness(triple)
     truth = Truth.of(triple, judges, world.photo(triple), world.places(triple))
-    known["edit"] = judge(triple.drifted.image, truth, judges) | {"joint_rate": 0.0}
+    edit = judge(triple.drifted.image, truth, judges)
+    known["edit"] = edit | {"joint_rate": world.whole(edit, edit)}
     for name in missing:
         methods.diffusion.evaluations = 0
         picture, report = methods.diffusion.restore([triple.original.image], triple.drifted.image, variants()[name])
         found = judge(picture, truth, judges)
-        found["joint_rate"] = float(measures.restored_whole(found, known["edit"]))
+        found["joint_rate"] = world.whole(found, known["edit"])
         found["accepted"] = float(any(face["accepted"] for face in report["faces"]))
         found["evaluations"] = float(methods.diffusion.evaluations)
         known[name] = found
@@ -84,7 +85,8 @@ def text(groups: Mapping[str, dict[str, Any]], counts: Mapping[str, int]) -> str
     for group, methods in groups.items():
         for name, figures in methods.items():
             rate, more = figures["joint_rate"]["mean"][0], figures["recovery_b"]["difference"]
-            lines.append(f"| {group} | {counts[group]} | {name} | {rate:.2f} | {_signed(figures['joint_rate'])} | "
+            shown = "–" if rate is None else f"{rate:.2f}"
+            lines.append(f"| {group} | {counts[group]} | {name} | {shown} | {_signed(figures['joint_rate'])} | "
                          f"{_signed({'difference': more})} |")
     return "\n".join(lines)
 

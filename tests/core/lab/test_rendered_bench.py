@@ -59,6 +59,10 @@ def test_rivals_are_judged_by_the_same_stages(world: rendered.Rendered) -> None:
     assert blend["realism_error"] > edit["realism_error"] == LIMIT
 
 
+def test_a_triple_whose_drift_took_no_likeness_tells_nothing(world: rendered.Rendered) -> None:
+    assert np.isnan(world.whole({}, {"recovery_b": float("nan")}))
+
+
 def test_the_truth_itself_is_whole(world: rendered.Rendered) -> None:
     triple = world.triple(FIRST + 4)
     judges = world.witness(triple)
