@@ -284,7 +284,7 @@ def test_empty_lists_of_boxes_pass_through_for_a_batch() -> None:
     [[*BOX, 0.9, 0]], {"boxes": torch.tensor([BOX]), "scores": torch.tensor([0.9]), "labels": torch.tensor([1])},
     [{"boxes": np.array([BOX]), "scores": [0.9]}], [{"xyxy": np.array(BOX)}], {"bboxes": [BOX]},
     [SimpleNamespace(bbox=BOX, score=0.9)], [[SimpleNamespace(bbox=np.array(BOX))]],
-    ((100, 200), [SimpleNamespace(bbox=BOX, confidence=0.9)]), [((100, 200), [SimpleNamespace(bbox=BOX)])],
+    ((100, 200), [SimpleNamespace(bbox=BOX, confidence=np.array([0.9]))]), [((100, 200), [SimpleNamespace(bbox=BOX)])],
 ])
 def test_boxes_of_other_layouts_are_read(boxes: Any) -> None:
     (face,) = faces_from_boxes(boxes, 1, SIZE, threshold=0.5).faces
