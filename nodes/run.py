@@ -101,12 +101,13 @@ class _OnHost:
         def sample(original: torch.Tensor, edited: torch.Tensor, face_mask: torch.Tensor, element_mask: torch.Tensor,
                    settings: SampleSettings, others: torch.Tensor | None) -> Sampled:
             cells = (edited.shape[-2], edited.shape[-1])
-            positive, negative = (crop_conditioning(one, job.place, cells, job.bent)
+            said: list[str] = []
+            positive, negative = (crop_conditioning(one, job.place, cells, job.bent, said.append)
                                   for one in (self.positive, self.negative))
             model = crop_patches(self.model, job.place, job.bent)
             done = sample_pair(model, positive, negative, original, edited, face_mask, element_mask, settings, others,
                                without_face(model, self.vae, job), within(job.say, 0.1, 0.9))
-            return Sampled(done.latent, done.evaluations, done.mode, done.notes)
+            return Sampled(done.latent, done.evaluations, done.mode, (*done.notes, *dict.fromkeys(said)))
 
         c = self.config
         if c.engine == "super resolution":

@@ -8,6 +8,7 @@ cannot be cut is left out, and said.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,25 +24,33 @@ from ..records import FaceCrop
 AREA_PIXELS = 8
 """Pixels of one unit of an area or a box: the host's nodes divide by this, whatever the VAE."""
 
-_LEFT_OUT = {"concat_latent_image": "an inpainting picture", "concat_mask": "an inpainting mask"}
+_LEFT_OUT = {"concat_latent_image": "An inpainting picture", "concat_mask": "An inpainting mask"}
 """Keys of the host's prompts that are told in the whole picture's latent pixels."""
 
 Conditioning = list[list[Any]]
+Note = Callable[[str], None]
+"""Takes a sentence for the user."""
+
+
+def log(sentence: str) -> None:
+    """A note to the log alone."""
+    logging.warning("EditedID: %s", sentence)
 
 
 def crop_conditioning(conditioning: Conditioning | None, place: FaceCrop | None, cells: tuple[int, int],
-                      bent: Bend | None = None) -> Conditioning | None:
+                      bent: Bend | None = None, note: Note = log) -> Conditioning | None:
     """The host's conditioning of the whole edit as it is for one crop; the given one is left as it was.
 
     `place`: where the crop lies in the edit; None gives the conditioning back. `cells`: height and width of the crop's
-    latent. `bent`: the map by which the face was brought to the person's shape. Entries whose area or mask does not
-    reach the crop are left out; where none is left the result is None, an empty conditioning.
+    latent. `bent`: the map by which the face was brought to the person's shape. `note`: told what cannot be cut and is
+    left out. Entries whose area or mask does not reach the crop are left out; where none is left the result is None, an
+    empty conditioning.
     """
     if conditioning is None or place is None:
         return conditioning
-    crop = CropMap(place, cells, bent)
+    crop = CropMap(place, cells, bent, note)
     kept = [[tokens, options] for tokens, given in conditioning if (options := crop.options(given)) is not None]
-    return _or_none(kept)
+    return _or_none(kept, note)
 
 
 def within(conditioning: Conditioning | None, cells: tuple[int, int]) -> Conditioning | None:
@@ -50,7 +59,7 @@ def within(conditioning: Conditioning | None, cells: tuple[int, int]) -> Conditi
     if conditioning is None:
         return None
     kept = [entry for entry in conditioning if _begins_within(entry[1].get("area"), cells)]
-    return conditioning if len(kept) == len(conditioning) else _or_none(kept)
+    return conditioning if len(kept) == len(conditioning) else _or_none(kept, log)
 
 
 def _begins_within(area: Any, cells: tuple[int, int]) -> bool:
@@ -60,16 +69,17 @@ def _begins_within(area: Any, cells: tuple[int, int]) -> bool:
     return all((round(at * size) if shares else at) < size for at, size in zip(area[-2:], cells))
 
 
-def _or_none(kept: Conditioning) -> Conditioning | None:
+def _or_none(kept: Conditioning, note: Note) -> Conditioning | None:
     if not kept:
-        logging.warning("EditedID: no part of the prompt reaches this face; it is sampled without one.")
+        note("No part of the prompt reaches this face; it is sampled without one.")
     return kept or None
 
 
 class CropMap:
     """The way from the edit's coordinates to one crop's, as of `crop_conditioning`."""
 
-    def __init__(self, place: FaceCrop, cells: tuple[int, int], bent: Bend | None) -> None:
+    def __init__(self, place: FaceCrop, cells: tuple[int, int], bent: Bend | None, note: Note = log) -> None:
+        self._note = note
         self._frame, self._size, self._to_image = place.frame, place.size, place.to_image
         self._edit = place.pair.edited.image_size
         self._cells = cells
@@ -81,7 +91,7 @@ class CropMap:
         options = dict(given)
         for key, what in _LEFT_OUT.items():
             if options.pop(key, None) is not None:
-                logging.warning("EditedID: %s of the whole picture cannot be cut to a face and is left out.", what)
+                self._note(f"{what} of the whole picture cannot be cut to a face and is left out.")
         if options.get("mask") is not None:
             mask = options["mask"]
             options["mask"] = self.mask(mask[None] if mask.ndim == 2 else mask)
@@ -159,7 +169,7 @@ class CropMap:
                 if min(high[0] - low[0], high[1] - low[1]) >= 1:  # less than a cell cannot be seen
                     kept.append((text, high[1] - low[1], high[0] - low[0], low[1], low[0]))
         except (TypeError, ValueError):  # another pack's
-            logging.warning("EditedID: boxes of the whole picture cannot be cut to a face and are left out.")
+            self._note("Boxes of the whole picture cannot be cut to a face and are left out.")
             return None
         return (kind, network, kept) if kept else None
 
@@ -169,8 +179,7 @@ class CropMap:
         before = None if before is None else self._control(before)
         hint = getattr(control, "cond_hint_original", None)
         if not isinstance(hint, Tensor) or hint.ndim != 4:
-            logging.warning("EditedID: %s keeps its hint where it cannot be cut to a face, and is left out.",
-                            type(control).__name__)
+            self._note(f"{type(control).__name__} keeps its hint where it cannot be cut to a face, and is left out.")
             return before
         copy = control.copy()
         copy.cond_hint_original = self.picture(hint)

@@ -84,7 +84,7 @@ def test_a_control_whose_hint_cannot_be_cut_is_left_out_and_said(
                    concat_mask=torch.zeros(1, 1, 4, 4))
     assert done is not None and set(done) == {"control"}
     assert done["control"].cond_hint_original.shape == (1, 3, SIDE, SIDE)
-    for words in ("Control", "boxes of the whole picture", "inpainting mask"):
+    for words in ("Control", "Boxes of the whole picture", "inpainting mask"):
         assert words in caplog.text
 
 

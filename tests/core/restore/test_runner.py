@@ -25,6 +25,7 @@ from editedid_core.faces.detect import detect
 from editedid_core.faces.match import match_faces
 from editedid_core.faces.similarity import person_similarity
 from editedid_core.geometry.reshape import reshape_faces
+from editedid_core.pictures import to_bytes
 from editedid_core.records import CropResult, Face, FaceCrop, FacePairs
 from editedid_core.restore import runner, stages
 from editedid_core.restore.report import Decision, FaceReport, Restoration
@@ -296,13 +297,23 @@ def test_a_person_who_is_left_alone_is_reported_and_not_touched(analyzer: Insigh
 def test_what_is_judged_is_what_is_pasted(analyzer: InsightFaceAnalyzer) -> None:
     """The guard's picture of a face against the same face cut out of the finished picture."""
     photo, edit = pictures(SEEDS[0])
+    looked: list[np.ndarray] = []
+
+    class Watched:
+        name, licence = analyzer.name, analyzer.licence
+
+        def find(self, image: np.ndarray, threshold: float = 0.5) -> list[Face]:
+            looked.append(image)
+            return analyzer.find(image, threshold)
+
     config = RestoreConfig().changed({"crop.size": 128, "match.min_similarity": -1.0, "guard.enabled": False,
                                       "paste.feather": 0.2, "paste.colour": 1.0})
-    done = restore(photo, edit, analyzer, Given(cycle(["photo"])), config)
+    done = restore(photo, edit, Watched(), Given(cycle(["photo"])), config)
     pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0, 0.25)
     prepared = stages.shape_and_tone(photo, edit, pairs, [0.0], 0.0, None)
     crops = stages.cut(photo, prepared, config)
     seen = as_pasted(crops.edited[0], crops.original[0], crops.record.masks[0], 0.2, 1.0)
+    assert any(np.array_equal(image, to_bytes(seen)) for image in looked)
     again = cut_crops(done.image, crops.record)[0]
     inside = crops.face_mask[0] > 0.01
     hard = torch.lerp(crops.edited[0], crops.original[0], crops.record.masks[0][..., None])

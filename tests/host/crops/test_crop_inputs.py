@@ -55,15 +55,20 @@ def test_what_stands_in_the_way_is_said_on_the_node(
     call: Any, core: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor],
     monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A size that the VAE cannot take, and a wrapper that runs the network without the host's hooks."""
+    """A size that the VAE cannot take, a wrapper that runs the network without the host's hooks, and what of a prompt
+    cannot be cut to a face."""
+    (tokens, options), = core("comfy.model_profile").empty_conditioning(models[0])
+    positive = [[tokens, {**options, "concat_latent_image": torch.zeros(1, 4, 8, 8)}]]
     network = models[0].model.diffusion_model
     forward = network.forward
     monkeypatch.setattr(network, "forward", lambda *args, transformer_options=None, **more: forward(*args, **more))
     image, _, _, _, report, *_ = call("RestoreIdentity", model=models[0], vae=models[1], original=pictures[0],
-                                  edited=pictures[1], analyzer=analyzer, crop_size=99, steps=4)
+                                  edited=pictures[1], analyzer=analyzer, crop_size=99, steps=4,
+                                  positive=positive)
     told = json.loads(report)
     notes = " ".join(told["notes"])
     assert told["model"] == "the lab's UNet" and core("comfy.sampling").NO_GATE_SEEN in told["notes"]
+    assert notes.count("An inpainting picture of the whole picture cannot be cut to a face and is left out") == 1
     assert "crop_size 99 became" in notes and image.shape == pictures[1].shape
 
 
