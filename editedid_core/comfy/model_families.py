@@ -102,7 +102,6 @@ _STABLE_DIFFUSION = (
     Profile("SD 1.5", 512, "the model's card: 10 % of the captions were empty"),
 )
 _FLUXES = (
-    Profile("the lab's DiT", 256, LAB, named=("dit lab",), text="zeros", guidance=_UNGUIDED),
     Profile("the lab's people3d DiT", 256, LAB, named=("people dit",), guidance=_UNGUIDED, references=True),
     Profile("FLUX.2 Klein base", 1024, "the host's blueprint: 20 steps", config="Flux2", named=("klein base",),
             references=True),
@@ -136,7 +135,8 @@ FAMILIES: tuple[Family, ...] = (
     Family("SD3, SD3.5", "MMDiT", (Blocks("joint_blocks", "double", ("image", "image only")),),
            located="order", auto="replay", patch="patch_size",
            empty=Empty(("context_embedder.in_features",), pooled=("adm_in_channels",)),
-           profiles=(Profile("SD3, SD3.5", 1024, "arXiv 2403.03206: its text encoders were dropped to zeros",
+           profiles=(Profile("the lab's DiT", 256, LAB, named=("dit lab",), text="zeros"),
+                     Profile("SD3, SD3.5", 1024, "arXiv 2403.03206: its text encoders were dropped to zeros",
                              text="zeros"),)),
     Family("AuraFlow", "MMDiT", (Blocks("double_layers", "double"), Blocks("single_layers", "single")),
            located="order", empty=Empty(("cond_seq_linear.in_features",)),

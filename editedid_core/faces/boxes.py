@@ -125,7 +125,7 @@ def _read(value: Any) -> Box:
         raise _unknown(value)
     if not isinstance(value, Mapping):
         return np.array(value[:4], dtype=np.float32), float(value[4]) if len(value) > 4 else 1.0
-    score = next((float(value[name]) for name in _SCORES if value.get(name) is not None), 1.0)
+    score = next((_number(value[name]) for name in _SCORES if value.get(name) is not None), 1.0)
     for names in _CORNERS:
         if all(name in value for name in names):
             return np.array([value[name] for name in names], dtype=np.float32), score
@@ -139,6 +139,12 @@ def _read(value: Any) -> Box:
             corners, own = _read(inner)
             return corners, own if own != 1.0 else score
     raise _unknown(value)
+
+
+def _number(value: Any) -> float:
+    """A score, which may be an array of one. Raises TypeError or ValueError for anything else."""
+    plain = _plain(value)
+    return float(plain[0] if isinstance(plain, Sequence) and not isinstance(plain, str) and len(plain) == 1 else plain)
 
 
 def _unknown(value: Any) -> BoxError:

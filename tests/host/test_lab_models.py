@@ -1,6 +1,7 @@
 """The lab's checkpoints in a real host: detected as what they are, good at noise, and their samples show faces."""
 from __future__ import annotations
 
+import importlib
 import json
 from typing import Any
 
@@ -47,6 +48,8 @@ def test_the_host_sees_the_stock_families(loaded: dict[str, tuple[Any, Any]]) ->
     assert type(unet.model_config).__name__ == "SD15" and type(dit.model_config).__name__ == "SD3"
     assert {k: unet.model_config.unet_config[k] for k in UNET} == UNET
     assert dit.model_config.unet_config["depth"] == 4 and dit.model_config.unet_config["qk_norm"] == "rms"
+    sizes = importlib.import_module("editedid_core.comfy.model_profile").native_size
+    assert {family: sizes(model) for family, (model, _) in loaded.items()} == CROPS
 
 
 @pytest.mark.parametrize("family", FAMILIES)

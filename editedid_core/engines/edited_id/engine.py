@@ -15,9 +15,10 @@ from ..protocol import FaceJob, FaceResult
 from .noise_grid import strength_for_drift
 from .settings import SampleSettings
 
-TRIES = ((1.0, 1.0, 0), (0.6, 0.0, 0), (1.4, 1.0, 0), (1.0, 2.0, 1))
+TRIES = ((1.0, 1.0, 0), (0.6, 0.0, 0), (1.0, 2.0, 1), (1.4, 1.0, 0))
 """Of each try at a face, the factors of its strength and freedom, and how far its known noise is from the one that was
-set: as set, as near to the two pictures as a run can be, more of the run, freer and from another noise."""
+set: as set, as near to the two pictures as a run can be, freer and from another noise, more of the run. The dearest
+comes last, because what a try cost is taken for the price of the next."""
 
 Encode = Callable[[Tensor], Tensor]
 """(1, S, S, 3) picture -> latent."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -75,6 +75,18 @@ class Engine:
 
     def run(self, job: FaceJob) -> FaceResult:
         return FaceResult(job.edited + 0.01 * job.attempt, self.cost, "given")
+
+
+def test_the_default_budget_holds_all_tries() -> None:
+    class Priced(Engine):
+        def run(self, job: FaceJob) -> FaceResult:
+            return replace(super().run(job), evaluations=round(15 * TRIES[job.attempt][0]))
+
+    config, nothing = replace(RestoreConfig(), quality="best").resolved(), cast("Any", None)
+    run = Judged(nothing, nothing, nothing, nothing, Priced(0), config, None, lambda: None, nothing)
+    picture = torch.zeros(1, SIDE, SIDE, 3)
+    crops = CropResult(picture, picture, MASK[None], MASK[None], PasteRecord((), MASK[None], (SIDE, SIDE), 1))
+    assert run._best(job(), crops, 0, picture, None)[0].evaluations == config.most_evaluations == 60
 
 
 class Judged(_Run):
