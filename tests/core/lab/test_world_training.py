@@ -133,7 +133,7 @@ def test_the_bank_picks_references_of_the_same_person(bank: Bank) -> None:
     assert torch.equal(picked.pooled, pooled.expand_as(picked.pooled))
 
 
-@pytest.mark.parametrize("name", sorted(set(TINY.wishes) - {"draw"}))
+@pytest.mark.parametrize("name", sorted(set(TINY.wishes) - {"draw", "ae4"}))  # ae4 is ae16 with fewer channels
 def test_every_job_takes_a_step_and_leaves_what_can_be_installed(bank: Bank, name: str, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     job: Any = make_job(name, bank, TINY, compile_blocks=False)
