@@ -124,7 +124,7 @@ def test_a_model_of_a_few_hundred_faces_already_tells_the_person_from_the_pose(
     from editedid_core.geometry import face_model
 
     out = tmp_path / "model.safetensors"
-    monkeypatch.setattr(sys, "argv", ["shape_model", "--out", str(out), "--triples", "150", "--workers", "0"])
+    monkeypatch.setattr(sys, "argv", ["shape_model", "--out", str(out), "--triples", "100", "--workers", "0"])
     shape_model.main()
     assert str(out) in capsys.readouterr().out
     assert {name: value.shape for name, value in load_file(str(out)).items()} == {"mean": (68, 2), "person": (136, 136)}

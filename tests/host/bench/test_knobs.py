@@ -26,8 +26,8 @@ SOME: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "unet": {
         "EditedIDAttentionDisentangle": ("strength",),
-        "EditedIDEntanglement": ("structure", "detail", "donor", "structure_blocks", "agreement"),
-        "EditedIDAdaptiveMixingSampler": ("strength", "init_weight", "freedom", "cfg"),
+        "EditedIDEntanglement": ("structure", "detail", "structure_blocks"),
+        "EditedIDAdaptiveMixingSampler": ("strength", "freedom"),
     },
 }
 """Inputs that were found dead before, and their like; all of a node where none is named. The UNet, four times as slow,

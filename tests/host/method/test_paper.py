@@ -14,7 +14,7 @@ import torch
 from editedid_core.engines.edited_id.mixing import Mixing
 from lab.inprocess import Host
 
-KINDS = ["sd15", "sd3", "sd35m", "flux", "qwen", "zimage"]
+KINDS = ["sd15", "sd3", "flux", "zimage"]
 
 
 @pytest.fixture(scope="module")
