@@ -232,6 +232,8 @@ def main(arguments: list[str]) -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")  # the host's progress bars would bury the table
     names = options.methods.split(",") if options.methods else [name for name in NAMES if name not in SLOW]
     unknown = [name for name in names if name not in NAMES]
+    if options.resume and options.sheet:
+        parser.error("--resume keeps figures and no pictures for a sheet: leave one of the two out")
     if unknown:
         parser.error(f"unknown method {unknown[0]!r}: choose from {', '.join(NAMES)}")
     try:
