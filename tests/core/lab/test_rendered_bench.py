@@ -38,6 +38,12 @@ def test_half_of_the_triples_are_of_the_hard_half() -> None:
         worlds.seeds("people3d", "held-out", 73)
 
 
+def test_a_run_that_keeps_figures_makes_no_sheet(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        quality.main(["--resume", "--sheet", "sheet.jpg", "--n", "1"])
+    assert "--resume keeps figures and no pictures" in capsys.readouterr().err
+
+
 def test_stored_truth_lies_on_the_face() -> None:
     places = [rendered.STORED / "tune" / "triples" / f"{number:03d}" for number in range(rendered.COUNT)]
     whole = [(number, place) for number, place in enumerate(places) if split.is_whole(place)]
