@@ -15,6 +15,8 @@ from editedid_core.crops.paste import paste, paste_mask
 from editedid_core.crops.preview import crop_sheet
 from editedid_core.faces.analyzers import registry
 from editedid_core.faces.analyzers.composed import FaceRecogniser
+from editedid_core.faces.analyzers.dlib_backend import open_network, open_recogniser
+from editedid_core.faces.analyzers.dlib_network import SIDE
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
 from editedid_core.faces.analyzers.licences import pack_licence
 from editedid_core.faces.analyzers.protocol import FaceAnalyzer
@@ -31,6 +33,15 @@ from editedid_core.records import Face
 from editedid_core.restore.stages import match
 
 AsPictures = Callable[..., torch.Tensor]
+
+
+def test_dlib_s_recogniser_gives_dlib_s_own_numbers(photograph: np.ndarray) -> None:
+    dlib = pytest.importorskip("dlib")
+    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8)
+    faces = np.stack([np.asarray(Image.fromarray(photograph).resize((SIDE, SIDE))), noise])
+    own = open_network(dlib, "face_recognition_model_v1", "dlib_face_recognition_resnet_model_v1.dat")
+    expected = np.array([own.compute_face_descriptor(face) for face in faces])
+    assert np.allclose(open_recogniser().describe(faces), expected, atol=1e-5)
 
 
 def test_a_real_pair_is_found_aligned_and_pasted(real_pair, dlib_analyzer: FaceAnalyzer) -> None:
