@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from .. import toys
-from ..toys import TEXT
 from ..portraits import triple_split
 from ..portraits.small_faces import SmallFace, make_small_face
+from ..toys import TEXT
 from .knob_models import small_clip
 from .knob_world import LEFT_OUT, Seen, Subject, Trial, World, picture
 
