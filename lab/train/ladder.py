@@ -19,16 +19,13 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor, nn
 
 from . import world_export
-from .autoencoder import Decoder
 from .flux import FluxPlan
+from .ladder_measures import decibels, measured, sheet
 from .optim import Learner
 from .pair_bank import SHOTS, WORLDS, PairBank, shipped_autoencoder, write_block
 from .session import prepare, save_atomically
@@ -39,10 +36,6 @@ from .world_models import FluxJob, compiled
 SHIPPED = Path(__file__).resolve().parents[1] / "models" / "people3d" / "people_dit.safetensors"
 REFERENCES = (0.15, 0.2, 0.65)
 """How often a step has no, one, two references."""
-LEVELS = (0.2, 0.4, 0.6, 0.8, 0.95)
-"""Noise levels that the loss on people never seen is measured at."""
-SHOWN = 8
-"""People on the sheet."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +60,8 @@ class Effort:
     first: int = 6
     enough: int = 320
     drawn: float = 0.5
+    between: int = 10
+    """Steps between two looks at the clock and at new blocks."""
     decoder: float = 40.0
     """Seconds for the decoder, which sees at most DECODED blocks."""
 
@@ -74,7 +69,7 @@ class Effort:
 CUDA = Effort({"flux_128": Rung(FluxPlan(128, 2, 8), 96, 0.42), "flux_256": Rung(FluxPlan(256, 2, 8), 96, 0.66),
                "flux_384": Rung(FluxPlan(384, 2, 8), 96, 1.0)})
 TINY = Effort({"flux_128": Rung(FluxPlan(128, 1, 1), 4, 1.0)}, size=32, persons=4, unseen=2, drawers=1,
-              first=1, enough=2, decoder=1)
+              first=1, enough=2, between=1, decoder=1)
 """Runs on a CPU in seconds and learns nothing; for tests."""
 DECODED = 40
 DRAWER = 0.055
@@ -114,7 +109,7 @@ def train(options: argparse.Namespace, effort: Effort, name: str) -> None:
     begun, last = time.monotonic(), options.begun + rung.until * (options.wall - RESERVE)
     reported, kept, progress = begun, False, 0.0
     while progress < 1:
-        for _ in range(10):
+        for _ in range(effort.between):
             job.step(progress)
         wait(options)
         bank.refresh(4)
@@ -133,7 +128,7 @@ def train(options: argparse.Namespace, effort: Effort, name: str) -> None:
             "seconds": round(time.monotonic() - begun, 1), "told": job.told(), **found}
     (options.out / f"{name}.json").write_text(json.dumps(told, indent=1))
     say(options, json.dumps(told))
-    sheet(job, unseen, options)
+    sheet(job, unseen, options.start, options.out / f"{name}.jpg")
 
 
 def leave(job: FluxJob, name: str, options: argparse.Namespace) -> None:
@@ -153,44 +148,6 @@ def banks(options: argparse.Namespace, effort: Effort, pictures: bool = False) -
             raise SystemExit("no pictures were drawn")
     bank.refresh(effort.first)
     return bank, unseen
-
-
-@torch.no_grad()
-def measured(job: FluxJob, unseen: PairBank) -> dict[str, Any]:
-    """Mean squared error of the velocity on people never seen, without text: by references, then by noise level."""
-    truth, twin, other = unseen.shown(range(unseen.filled // SHOTS))
-    context, pooled = (part.expand(len(truth), *part.shape[1:]) for part in unseen.text(unseen.empty[None]))
-    noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(9)).to(truth.device)
-    found: dict[str, Any] = {}
-    with job.learner.averaged() as model, torch.compiler.set_stance("force_eager"):
-        for name, references in (("none", []), ("person", [other]), ("person and edit", [other, twin]),
-                                 ("edit twice", [twin, twin])):
-            losses = []
-            for level in LEVELS:
-                x, t = (1 - level) * truth + level * noise, torch.full((len(truth),), 1000 * level, device=truth.device)
-                with mixed(x):
-                    made = model(x, t, context, pooled, torch.ones_like(t), references).float()
-                losses.append(round(float((made - (noise - truth)).square().mean()), 4))
-            found[f"loss, {name}"] = losses
-    return found
-
-
-@torch.no_grad()
-def sheet(job: FluxJob, unseen: PairBank, options: argparse.Namespace) -> None:
-    """Rows: the person's photo, the edit, the truth; painted from noise with both, with the photo alone, with none."""
-    _, decoder = shipped_autoencoder(options.start, options.device)
-    truth, twin, other = unseen.shown(range(min(SHOWN, unseen.filled // SHOTS)))
-    context, pooled = (part.expand(len(truth), *part.shape[1:]) for part in unseen.text(unseen.empty[None]))
-    noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(3)).to(truth.device)
-    with job.learner.averaged() as model, torch.compiler.set_stance("force_eager"):
-        made = [world_export.flux_samples(model, noise, context, pooled, 1.0, references)
-                for references in ([other, twin], [other], [])]
-        latents = [other, twin, truth, *made]
-        with mixed(truth):
-            rows = torch.stack([decoder(row).float().clamp(0, 1) for row in latents])
-    grid = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-    Image.fromarray((grid.cpu().numpy() * 255 + 0.5).astype(np.uint8)).save(
-        options.out / f"{options.role}.jpg", quality=92)
 
 
 def refine(options: argparse.Namespace, effort: Effort) -> None:
@@ -227,19 +184,6 @@ def refine(options: argparse.Namespace, effort: Effort) -> None:
     save_atomically({"kind": "autoencoder", "channels": 16, "fixed": True, "decibels": found, "steps": learner.steps,
                      "state": state}, options.out / "ae16.pt")
     say(options, f"{learner.steps} steps, {found:.2f} dB on people never seen")
-
-
-@torch.no_grad()
-def decibels(encoder: nn.Module, decoder: Decoder, unseen: PairBank) -> float:
-    """Mean PSNR of the round trip in dB."""
-    values: list[Tensor] = []
-    with torch.compiler.set_stance("force_eager"):
-        for part in unseen.pictures.split(16):
-            x = unit(part)
-            with mixed(x):
-                made = decoder(encoder(x)).float().clamp(0, 1)
-            values.append(-10 * (made - x).square().mean((1, 2, 3)).log10())
-    return float(torch.cat(values).mean())
 
 
 def wait(options: argparse.Namespace) -> None:
