@@ -4,6 +4,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import "../face_map.js"; // first, so that the map stands above the result
+import { register } from "../register.js";
 import { say, told } from "../words.js";
 
 const NODES = ["EditedIDRestoreIdentity", "EditedIDSuperResolveFace"];
@@ -148,7 +149,7 @@ function results() {
   return [...everyNode(app.rootGraph ?? app.graph)].filter((node) => node.editedidResult);
 }
 
-app.registerExtension({
+register({
   name: "editedid.Result",
 
   setup() {
