@@ -74,7 +74,8 @@ WITHOUT_APPS = ("0.16.3",)
 OPENED = "() => app.extensionManager.workflow?.activeWorkflow && app.graph.nodes.length > 0"
 """Whether the front end has loaded what it opens by itself, which would come over ours."""
 TYPED = ("face", "restore face", "face swap", "faceid", "face id", "fix face", "keep face", "likeness", "same person",
-         "consistent character", "portrait", "person", "pulid", "instantid", "ipadapter", "editedid", "reactor")
+         "consistent character", "portrait", "person", "identity", "pulid", "instantid", "ipadapter", "editedid",
+         "reactor")
 
 
 def test_try_it_runs_as_a_graph_and_as_an_app(server, front_end, results):
@@ -114,9 +115,13 @@ def test_opens_in_the_front_end(server, front_end, name):
     assert len(sent) == sum(node["type"] != "MarkdownNote" for node in shipped["nodes"])
     wires = sum(isinstance(value, list) for node in sent.values() for value in node["inputs"].values())
     assert wires == len(shipped["links"])
+    kinds = server.get("/object_info")
+    for node in sent.values():
+        required = kinds[node["class_type"]]["input"].get("required", {})
+        assert {one for one, spec in required.items() if spec[0] != "COMFY_AUTOGROW_V3"} <= set(node["inputs"]), node
     assert front_end.mistakes == [] and front_end.outside == []
 
 
 def test_what_people_type_finds_restore_identity_first(front_end):
     found = front_end.page.evaluate(SEARCH, list(TYPED))
-    assert {word for word, name in found.items() if name != "EditedIDRestoreIdentity"} == set()
+    assert {word: name for word, name in found.items() if name != "EditedIDRestoreIdentity"} == {}
