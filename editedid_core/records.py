@@ -64,12 +64,14 @@ class Face:
 class Faces:
     """All faces of a batch of pictures, in the chosen order (frame by frame).
 
-    frames: number of pictures in the batch. image_size: (height, width) of each of them.
+    frames: number of pictures in the batch. image_size: (height, width) of each of them. notes: sentences on how they
+    were found.
     """
 
     faces: tuple[Face, ...]
     frames: int
     image_size: tuple[int, int]
+    notes: tuple[str, ...] = ()
 
     def in_frame(self, frame: int) -> tuple[Face, ...]:
         """The faces of one picture of the batch, in order."""

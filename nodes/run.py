@@ -106,7 +106,7 @@ class _OnHost:
             said: list[str] = []
             positive, negative = (crop_conditioning(one, job.place, cells, job.bent, said.append)
                                   for one in (self.positive, self.negative))
-            model = crop_patches(self.model, job.place, job.bent)
+            model = crop_patches(self.model, job.place, job.bent, said.append)
             done = sample_pair(model, positive, negative, original, edited, face_mask, element_mask, settings, others,
                                without_face(model, self.vae, job), within(job.say, 0.1, 0.9))
             return Sampled(done.latent, done.evaluations, done.mode, (*done.notes, *dict.fromkeys(said)))
@@ -121,7 +121,7 @@ class _OnHost:
         def sample(task: RegionTask) -> tuple[torch.Tensor, int, tuple[str, ...]]:
             cells, said = (task.start.shape[-2], task.start.shape[-1]), list[str]()
             positive = crop_conditioning(self.positive, job.place, cells, note=said.append)
-            model = crop_patches(self.model, job.place)
+            model = crop_patches(self.model, job.place, note=said.append)
             latent, evaluations = sample_regions(model, positive, task, within(job.say, 0.1, 0.9))
             return latent, evaluations, tuple(dict.fromkeys(said))
 
