@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 PARTS = {"sd15": 45, "sdxl": 55, "flux": 35, "extras": 45, "compile": 30}
-"""Parts in the order of their worth, and seconds after which each starts nothing new; what one leaves the next ones have."""
+"""Parts in the order of their worth, and seconds after which each starts nothing new; the next have what one leaves."""
 GRACE = 15
 """Seconds that a section under way has when the time is over."""
 LEAST = 20
@@ -49,7 +49,8 @@ def main(arguments: Sequence[str]) -> None:
         except subprocess.TimeoutExpired:
             ended = "stopped after its time"
         begun = [part for part in waiting if (options.out / f"{part}.json").exists()]
-        print(f"{', '.join(begun) or waiting[0]}: {ended}, {time.monotonic() - start:.0f} s since the start", flush=True)
+        names = ", ".join(begun) or waiting[0]
+        print(f"{names}: {ended}, {time.monotonic() - start:.0f} s since the start", flush=True)
         waiting = waiting[max(1, len(begun)):]
     found = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(options.out.glob("*.json"))
              if file.stem in PARTS}

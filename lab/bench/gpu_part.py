@@ -167,8 +167,8 @@ def parts(face: Face, device: torch.device) -> dict[str, Any]:
 def idle(subject: sizes.Subject, device: torch.device, repeats: int) -> dict[str, float]:
     """What a model with the gates takes in a stock sampler, to the plain one."""
     gated = runs.gated(subject.model)
-    times = in_turn({"patched": lambda: runs.stock(subject, gated), "plain": lambda: runs.stock(subject, subject.model)},
-                    repeats, device)
+    times = in_turn({"patched": lambda: runs.stock(subject, gated),
+                     "plain": lambda: runs.stock(subject, subject.model)}, repeats, device)
     return {"to_plain": ratio(times["patched"], times["plain"]), "seconds_plain": statistics.median(times["plain"])}
 
 
@@ -177,7 +177,8 @@ def published_pattern(subject: sizes.Subject, device: torch.device, steps: int) 
     gated = runs.gated(subject.model)
     theirs = seconds(lambda: published.run(subject, steps), device)
     ours = seconds(lambda: runs.ours(subject, gated), device)
-    return {"steps": steps, "seconds": theirs, "seconds_ours": ours, "speedup_vs_published_50": theirs / ours * 50 / steps}
+    return {"steps": steps, "seconds": theirs, "seconds_ours": ours,
+            "speedup_vs_published_50": theirs / ours * 50 / steps}
 
 
 def kernels(subject: sizes.Subject) -> dict[str, Any]:
