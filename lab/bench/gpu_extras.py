@@ -82,13 +82,18 @@ def attention_kernels(subject: sizes.Subject, device: torch.device, repeats: int
     """Seconds under each of PyTorch's fused attention kernels, and how far the results lie apart."""
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    gated = runs.gated(subject.model)
-    standard = runs.ours(subject, gated).latent
+    gated, ops = runs.gated(subject.model), importlib.import_module("comfy.ops")
+    standard, host = runs.ours(subject, gated).latent, ops.scaled_dot_product_attention
     found: dict[str, Any] = {}
     for back_end in (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION):
         def work(chosen: Any = back_end) -> torch.Tensor:
-            with sdpa_kernel([chosen, SDPBackend.MATH]):
-                return runs.ours(subject, gated).latent
+            # the host's sets an order of its own
+            ops.scaled_dot_product_attention = torch.nn.functional.scaled_dot_product_attention
+            try:
+                with sdpa_kernel([chosen, SDPBackend.MATH]):
+                    return runs.ours(subject, gated).latent
+            finally:
+                ops.scaled_dot_product_attention = host
 
         latent = work()
         found[back_end.name] = [statistics.median(seconds(work, device) for _ in range(repeats)),
@@ -160,8 +165,8 @@ def compiled(report: Report, unet: sizes.Size, transformer: sizes.Size) -> None:
     back_end = "inductor" if report.device.type == "cuda" else "eager"
     few = transformer.at(512).reduced(depth=1, depth_single_blocks=2)
     few = sizes.tiny(transformer) if report.tiny else few
-    report.section("small_unet", lambda: compiled_model(sizes.tiny(unet), report, back_end))
     report.section("transformer", lambda: compiled_model(few, report, back_end))
+    report.section("small_unet", lambda: compiled_model(sizes.tiny(unet), report, back_end))
 
 
 def compiled_model(size: sizes.Size, report: Report, back_end: str) -> dict[str, Any]:
