@@ -64,12 +64,14 @@ class Face:
 class Faces:
     """All faces of a batch of pictures, in the chosen order (frame by frame).
 
-    frames: number of pictures in the batch. image_size: (height, width) of each of them.
+    frames: number of pictures in the batch. image_size: (height, width) of each of them. notes: sentences on how they
+    were found.
     """
 
     faces: tuple[Face, ...]
     frames: int
     image_size: tuple[int, int]
+    notes: tuple[str, ...] = ()
 
     def in_frame(self, frame: int) -> tuple[Face, ...]:
         """The faces of one picture of the batch, in order."""
@@ -182,11 +184,13 @@ def _doubt(pair: FacePair, originals: Faces, edited: Faces) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Matching:
-    """Who is who, with all faces that were found."""
+    """Who is who, with all faces that were found. people: of frames of one sequence, the same with one face a person,
+    as if one picture held everybody; the faces have thumbnails."""
 
     originals: Faces
     edited: Faces
     pairs: FacePairs
+    people: Matching | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3")
 SEEDS = ("seed", "noise_seed")
 SKIPPED_MODES = (2, 4)
 """Modes of nodes that do not run: muted and bypassed."""
@@ -52,10 +52,18 @@ def _widget_values(node: Mapping[str, Any], definition: Mapping[str, Any]) -> It
     for name in widget_names(definition):
         kind, *options = given[name]
         settings = options[0] if options else {}
-        choices = (kind if isinstance(kind, list) else settings.get("options")) or [None]  # no file yet: none
-        yield name, next(values, settings.get("default", choices[0]))
+        yield name, next(values, default_of(given[name]))
         if name in SEEDS or settings.get("control_after_generate"):
             next(values, None)  # the front end's "fixed / randomize" beside a seed
+
+
+def default_of(spec: Sequence[Any]) -> Any:
+    """The value of a widget that nobody has touched; None for a list of files that is empty yet. spec: the host's."""
+    kind, *options = spec
+    settings = options[0] if options else {}
+    choices = (kind if isinstance(kind, list) else settings.get("options")) or [None]
+    first = choices[0]["key"] if kind == "COMFY_DYNAMICCOMBO_V3" else choices[0]
+    return settings.get("default", first)
 
 
 def nodes_of(prompt: Mapping[str, Any], kind: str) -> list[str]:

@@ -18,7 +18,7 @@ from .faces import pairs_input
 from .given import GRAPH, checked, files_of_input
 from .parts import parts_input
 from .run import run_restoration
-from .sampling import CATEGORY, clip_input, late_inputs, make_settings, mode_input, settings_inputs
+from .sampling import CATEGORY, clip_input, late_inputs, make_settings, mode_input, prompt_input, settings_inputs
 from .show import for_host, match_map, report_picture, result_view, swap_hint
 from .sizes import AUTO, chosen_size, size_fault, size_input
 from .types import Analyzer
@@ -99,9 +99,7 @@ class RestoreIdentity(io.ComfyNode):
                                "face. standard: what the other inputs say. best: up to four different runs, at most "
                                "60 evaluations; the one with the most likeness and the least change of place and rim "
                                "is taken."),
-                io.String.Input("prompt", default=DEFAULTS.prompt, optional=True, advanced=True, tooltip="Needs clip. "
-                                "A few words for every face, such as: a portrait photo. Empty is the model's own "
-                                "empty prompt, and the best start."),
+                prompt_input(DEFAULTS.prompt),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited picture with restored faces."),

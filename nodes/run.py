@@ -15,6 +15,7 @@ from ..editedid_core.comfy import vae as host_vae
 from ..editedid_core.comfy.crop_conditioning import crop_conditioning
 from ..editedid_core.comfy.crop_patches import crop_patches
 from ..editedid_core.comfy.empty_prompt import prompt_without_words
+from ..editedid_core.comfy.fit_identity import with_identity
 from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
 from ..editedid_core.comfy.model_files import NO_FILES, ModelFiles, with_files
 from ..editedid_core.comfy.model_profile import (
@@ -38,6 +39,7 @@ from ..editedid_core.engines.protocol import Engine, FaceJob, FaceResult
 from ..editedid_core.engines.super_resolution.engine import Network, RegionTask, SuperResolutionEngine
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import load_analyzer
+from ..editedid_core.records import Identity
 from ..editedid_core.restore.report import Restoration
 from ..editedid_core.restore.resume import FinishedFaces
 from ..editedid_core.restore.runner import restore
@@ -104,7 +106,7 @@ class _OnHost:
             said: list[str] = []
             positive, negative = (crop_conditioning(one, job.place, cells, job.bent, said.append)
                                   for one in (self.positive, self.negative))
-            model = crop_patches(self.model, job.place, job.bent)
+            model = crop_patches(self.model, job.place, job.bent, said.append)
             done = sample_pair(model, positive, negative, original, edited, face_mask, element_mask, settings, others,
                                without_face(model, self.vae, job), within(job.say, 0.1, 0.9))
             return Sampled(done.latent, done.evaluations, done.mode, (*done.notes, *dict.fromkeys(said)))
@@ -116,9 +118,12 @@ class _OnHost:
                               c.sampling, c.strength_by_drift, c.detail).run(job)
 
     def _super_resolution(self, job: FaceJob, encode: Callable[[torch.Tensor], torch.Tensor]) -> SuperResolutionEngine:
-        def sample(task: RegionTask) -> tuple[torch.Tensor, int]:
-            positive = crop_conditioning(self.positive, job.place, (task.start.shape[-2], task.start.shape[-1]))
-            return sample_regions(crop_patches(self.model, job.place), positive, task, within(job.say, 0.1, 0.9))
+        def sample(task: RegionTask) -> tuple[torch.Tensor, int, tuple[str, ...]]:
+            cells, said = (task.start.shape[-2], task.start.shape[-1]), list[str]()
+            positive = crop_conditioning(self.positive, job.place, cells, note=said.append)
+            model = crop_patches(self.model, job.place, note=said.append)
+            latent, evaluations = sample_regions(model, positive, task, within(job.say, 0.1, 0.9))
+            return latent, evaluations, tuple(dict.fromkeys(said))
 
         network = Network(encode, partial(host_vae.decode, self.vae), sample)
         return SuperResolutionEngine(self.config.super_resolution, network)
@@ -153,16 +158,17 @@ def fitting_crop(config: RestoreConfig, model: Any, vae: Any) -> tuple[RestoreCo
 def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch.Tensor, model: Any = None,
                     vae: Any = None, analyzer: FaceAnalyzer | None = None, positive: Any = None, negative: Any = None,
                     element_mask: torch.Tensor | None = None, clip: Any = None,
-                     say: Say = silent, box: Any = None,
-                    files: ModelFiles = NO_FILES) -> tuple[Restoration, float]:
+                     say: Say = silent, box: Any = None, files: ModelFiles = NO_FILES,
+                    person: Identity | None = None) -> tuple[Restoration, float]:
     """Run the runner on a node's inputs; returns the result and the seconds it took. `say`: told how far it is.
 
     `clip` encodes the prompts that are not given, once. Without a model or without a VAE the composite runs, and a
     super-resolution composes its bands alone, with a note in the report. `box`: as of `restore`. `files`: that the
-    model was read from, as far as the graph tells.
+    model was read from, as far as the graph tells. `person`: whose tokens stand behind the positive prompt, or in its
+    place where there are no words.
     """
     started = time.perf_counter()
-    given = (model, vae, positive, negative, clip)
+    given = (model, vae, positive, negative, clip, person)
     model = with_files(model, files)
     notes: tuple[str, ...] = ()
     if config.engine == "super resolution" and (model is None or vae is None):
@@ -170,14 +176,15 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
     elif config.engine != "composite" and (model is None or vae is None):
         config, notes = replace(config, engine="composite"), (NO_MODEL,)
     elif config.engine != "composite":
-        for prompt, name in ((positive, "positive"), (negative, "negative")):
+        for prompt, name in ((positive, "positive"), (negative, "negative"), (person and person.context, "person")):
             check_prompt(model, prompt, name)
         config, notes = fitting_crop(config, model, vae)
         notes += (note,) if (note := unknown_file(model)) else ()
         notes += () if gates_can_reach(model) or config.engine == "super resolution" else (UNGATED,)
-        if positive is None:
+        if positive is None and (person is None or config.prompt):
             positive, note = prompt_without_words(model, clip, config.prompt)
             notes += (note,) if note else ()
+        positive = with_identity(positive, person)
         if negative is None and config.sampling.cfg != 1.0:
             negative, _ = prompt_without_words(model, clip)
     engine = make_engine(config, model, vae, positive, negative)

@@ -82,6 +82,12 @@ def clip_input() -> io.Clip.Input:
                          "empty prompt, which most models were trained with. Without it zeros stand for that prompt.")
 
 
+def prompt_input(default: str) -> io.String.Input:
+    return io.String.Input("prompt", default=default, optional=True, advanced=True, tooltip="Needs clip. A few words "
+                           "for every face, such as: a portrait photo. Empty is the model's own empty prompt, and the "
+                           "best start.")
+
+
 def make_settings(mode: str, steps: int, strength: float, init_weight: float, final_steps: int, solver_start: float,
                   solver_end: float, cfg: float, noise_pattern: int, null_text: int = DEFAULTS.null_text,
                   freedom: float = DEFAULTS.freedom) -> SampleSettings:

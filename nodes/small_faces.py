@@ -11,7 +11,6 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..editedid_core.choices import one_of
-from ..editedid_core.comfy.fit_identity import with_identity
 from ..editedid_core.comfy.progress import RunProgress, stop_if_asked
 from ..editedid_core.config import SMALL_FACE
 from ..editedid_core.engines.super_resolution.settings import SURROUNDINGS
@@ -30,7 +29,8 @@ from . import types
 from .faces import CATEGORY
 from .given import GRAPH, checked, files_of_input
 from .run import best_analyzer, run_restoration
-from .show import for_host, preview
+from .sampling import clip_input, prompt_input
+from .show import for_host, preview, result_view
 from .sizes import AUTO, chosen_size, size_fault, size_input
 
 DEFAULTS = SMALL_FACE
@@ -110,6 +110,8 @@ class SuperResolveFace(io.ComfyNode):
                                       "one."),
                 types.Identity.Input("person", optional=True, tooltip="A person from Fit Identity, fitted on this very "
                                      "model. Their tokens tell the model whom to draw, beside the prompt."),
+                clip_input(),
+                prompt_input(DEFAULTS.prompt),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The picture with the person's face."),
@@ -127,20 +129,21 @@ class SuperResolveFace(io.ComfyNode):
     def execute(cls, image: torch.Tensor, references: torch.Tensor, crop_size: str | int, scale: str, trust: float,
                 identity: float, surroundings: str, noise_pattern: int, guard: bool, model: Any = None, vae: Any = None,
                 bounding_box: Any = None, analyzer: FaceAnalyzer | None = None,
-                positive: Any = None, person: Identity | None = None) -> io.NodeOutput:
+                positive: Any = None, person: Identity | None = None, clip: Any = None,
+                prompt: str = DEFAULTS.prompt) -> io.NodeOutput:
         config = DEFAULTS.changed({
             "crop.size": chosen_size(crop_size, "crop_size"), "guard.enabled": guard,
             "super_resolution.scale": scale_of_choice(scale),
             "super_resolution.trust": None if trust < 0 else trust, "super_resolution.identity": identity,
             "super_resolution.surroundings": one_of(surroundings, SURROUNDINGS, "surroundings"),
-            "super_resolution.noise_seed": noise_pattern,
+            "super_resolution.noise_seed": noise_pattern, "prompt": prompt,
         })
-        done, seconds = run_restoration(config, references, image, model, vae, analyzer,
-                                        with_identity(positive, person), say=RunProgress(), box=bounding_box,
-                                        files=files_of_input(cls))
+        done, seconds = run_restoration(config, references, image, model, vae, analyzer, positive, clip=clip,
+                                        say=RunProgress(), box=bounding_box, files=files_of_input(cls), person=person)
         result = for_host(done.image)
         report = {**done.report(), "warnings": done.warnings(), "seconds": round(seconds, 3)}
-        return io.NodeOutput(result, done.mask, json.dumps(report, indent=1), ui=preview(result, cls))
+        shown = result_view(image, result, done.lines(), done.cautions(), cls)
+        return io.NodeOutput(result, done.mask, json.dumps(report, indent=1), ui=shown)
 
 
 class PlaceFace(io.ComfyNode):

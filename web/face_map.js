@@ -2,6 +2,7 @@
 
 import { app } from "../../scripts/app.js";
 import { FaceMap } from "./face_map_view.js";
+import { register } from "./register.js";
 
 const NODES = ["EditedIDRestoreIdentity", "EditedIDMatchFaces"];
 const OUTPUT = "editedid_face_map";
@@ -51,7 +52,7 @@ function addMap(node) {
   map.empty(() => String(pairs.value ?? ""));
 }
 
-app.registerExtension({
+register({
   name: "editedid.FaceMap",
   nodeCreated(node) {
     if (NODES.includes(node.comfyClass)) addMap(node);

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..choices import shown
 
-Box = tuple[NDArray[np.float32], float]
-"""x1, y1, x2, y2 in pixels, (4,) float32; score, 0 to 1."""
+Corners = NDArray[np.float32]
+"""x1, y1, x2, y2 in pixels, (4,) float32."""
+
+
+class Box(NamedTuple):
+    """A box as its layout says. score: 0 to 1. sized: where four bare numbers may also be a corner and a size, that
+    box; None where names tell the layout."""
+
+    corners: Corners
+    score: float
+    sized: Corners | None = None
+
 
 _CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
 _SIZED = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("left", "top", "width", "height"))
@@ -30,10 +40,11 @@ def boxes_per_frame(boxes: Any, frames: int) -> list[list[Box]]:
 
     boxes: one box, a list of boxes for one picture, or a list of such lists, one per picture. A box is a dictionary
     with a corner and a size or with two corners, a dictionary or an object that holds it by a name such as "bbox", or
-    four numbers x1, y1, x2, y2 with or without a score and a class; lists may be arrays or tensors, and a detector's
-    dictionary of "boxes" and "scores" is a list, and so is a pair of a picture's size and such objects. Nothing, an
-    empty list, or a box of zeros is no box in any of the `frames` pictures. Raises BoxError, naming the layouts, for
-    anything else, and for boxes that are not in pixels.
+    four numbers with or without a score and a class; lists may be arrays or tensors, and a detector's dictionary of
+    "boxes" and "scores" is a list, and so is a pair of a picture's size and such objects. Four bare numbers are x1, y1,
+    x2, y2, and where they may be x, y, width, height, too, the box has both readings (`layouts.py` decides). Nothing,
+    an empty list, or a box of zeros is no box in any of the `frames` pictures. Raises BoxError, naming the layouts,
+    for anything else, and for boxes that are not in pixels.
     """
     try:
         return _per_frame(boxes, frames)
@@ -110,13 +121,17 @@ def _is_box(value: Any) -> bool:
 
 
 def _box(value: Any) -> Box:
-    corners, score = _read(value)
-    width, height = (corners[2:] - corners[:2]).tolist()
-    if not np.isfinite([*corners, score]).all() or width < 0 or height < 0:
+    box = _read(value)
+    if not np.isfinite([*box.corners, box.score]).all() or not (is_box(box.corners) or box.sized is not None):
         raise _unknown(value)
-    if corners.any() and corners.max() <= 1:
+    if box.corners.any() and box.corners.max() <= 1:
         raise BoxError(f"bounding_box holds {shown(value)}: give boxes in pixels, not in parts of the picture.")
-    return corners, score
+    return box
+
+
+def is_box(corners: Corners) -> bool:
+    """Whether the second corner lies below and to the right of the first, or on it."""
+    return bool((corners[2:] >= corners[:2]).all())
 
 
 def _read(value: Any) -> Box:
@@ -124,20 +139,22 @@ def _read(value: Any) -> Box:
     if not _is_box(value):
         raise _unknown(value)
     if not isinstance(value, Mapping):
-        return np.array(value[:4], dtype=np.float32), float(value[4]) if len(value) > 4 else 1.0
+        corners = np.array(value[:4], dtype=np.float32)
+        sized = np.concatenate([corners[:2], corners[:2] + corners[2:]]) if min(value[2:4]) > 0 else None
+        return Box(corners, float(value[4]) if len(value) > 4 else 1.0, sized)
     score = next((_number(value[name]) for name in _SCORES if value.get(name) is not None), 1.0)
     for names in _CORNERS:
         if all(name in value for name in names):
-            return np.array([value[name] for name in names], dtype=np.float32), score
+            return Box(np.array([value[name] for name in names], dtype=np.float32), score)
     for names in _SIZED:
         if all(name in value for name in names):
             x, y, width, height = (float(value[name]) for name in names)
-            return np.array([x, y, x + width, y + height], dtype=np.float32), score
+            return Box(np.array([x, y, x + width, y + height], dtype=np.float32), score)
     for name in _NESTED:
         inner = _plain(value.get(name))
         if inner is not None and _is_box(inner):
-            corners, own = _read(inner)
-            return corners, own if own != 1.0 else score
+            box = _read(inner)
+            return Box(box.corners, box.score if box.score != 1.0 else score, None if "xyxy" in name else box.sized)
     raise _unknown(value)
 
 
@@ -145,6 +162,11 @@ def _number(value: Any) -> float:
     """A score, which may be an array of one. Raises TypeError or ValueError for anything else."""
     plain = _plain(value)
     return float(plain[0] if isinstance(plain, Sequence) and not isinstance(plain, str) and len(plain) == 1 else plain)
+
+
+def unreadable(corners: Corners) -> BoxError:
+    """The error for a box that is none in any layout."""
+    return _unknown(corners.tolist())
 
 
 def _unknown(value: Any) -> BoxError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..geometry.mesh_points import EYES, LEFT_IRIS, POINTS, RIGHT_IRIS, SKIN
 from ..records import Face, Faces, FloatArray
 from .analyzers.search import box_overlap
 from .boxes import boxes_per_frame
+from .layouts import read_together
 
 # MediaPipe face mesh: tip of the nose; corners of the mouth
 _NOSE_AND_MOUTH = [1, 61, 291]
@@ -73,11 +74,13 @@ def _meshes(faces: Any) -> list[tuple[FloatArray, FloatArray, float, FloatArray]
     return found
 
 
-def faces_from_boxes(boxes: Any, frames: int, image_size: tuple[int, int], threshold: float = 0.0) -> Faces:
+def faces_from_boxes(boxes: Any, frames: int, image_size: tuple[int, int], threshold: float = 0.0,
+                     seen: Callable[[], Faces] | None = None) -> Faces:
     """Boxes of other nodes as faces, with the five points where an upright frontal face has them.
 
-    boxes: in any layout of `boxes_per_frame`. Raises ValueError when the number of lists is not the number of pictures,
-    or for a layout that is not known.
+    boxes: in any layout of `boxes_per_frame`. seen: finds faces in the same pictures, where bare numbers can be read in
+    two ways. Raises ValueError when the number of lists is not the number of pictures, or for a layout that is not
+    known.
     """
     per_frame = boxes_per_frame(boxes, frames)
     if len(per_frame) != frames:
@@ -85,15 +88,16 @@ def faces_from_boxes(boxes: Any, frames: int, image_size: tuple[int, int], thres
             f"bounding_box holds boxes for {len(per_frame)} pictures, image has {frames}: detect the boxes on the "
             "picture that is connected here."
         )
+    read, note = read_together(per_frame, image_size, seen)
     found = []
-    for frame, items in enumerate(per_frame):
-        for box, score in items:
+    for frame, items in enumerate(read):
+        for box, score, _ in items:
             size = box[2:] - box[:2]
             if score < threshold or size.min() < 1:
                 continue
             points = (box[:2] + _POINTS_IN_BOX * size).astype(np.float32)
             found.append(Face(box, points, score, None, None, frame, image_size))
-    return Faces(tuple(found), frames, image_size)
+    return Faces(tuple(found), frames, image_size, (note,) if note else ())
 
 
 def recognise(given: Faces, analysed: Faces, keep_points: bool) -> Faces:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -34,13 +36,16 @@ def find_faces(image: torch.Tensor, analyzer: FaceAnalyzer | None = None, landma
         assert analyzer is not None
         return detect(image, analyzer, threshold, min_size, order, reference, on_frame, name)
     frames, size = image.shape[0], (image.shape[1], image.shape[2])
+    seen = None if analyzer is None else cache(partial(detect, image, analyzer, threshold, on_frame=on_frame))
     if landmarks is not None:
         given = faces_from_landmarks(landmarks, frames, size, threshold)
     else:
-        given = faces_from_boxes(boxes, frames, size, threshold)
+        given = faces_from_boxes(boxes, frames, size, threshold, seen)
     given = replace(given, faces=tuple(face for face in given.faces if face.size >= min_size))
-    if analyzer is None:
+    if seen is None:
         on_frame()
     else:
-        given = recognise(given, detect(image, analyzer, threshold, on_frame=on_frame), landmarks is not None)
+        given = recognise(given, seen(), landmarks is not None)
+    for note in given.notes:
+        logging.warning("EditedID: %s", note)
     return sort_faces(given, order, reference)

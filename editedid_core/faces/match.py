@@ -81,7 +81,7 @@ def match_faces(originals: Faces, edited: Faces, min_similarity: float, position
         unmatched_edited=tuple(face for i, face in enumerate(edited.faces) if i not in matched),
         refused=tuple(refused),
         skipped=tuple(edited.faces[i] for i in sorted(chosen.photos) if not chosen.photos[i]),
-        notes=chosen.notes,
+        notes=(*originals.notes, *edited.notes, *chosen.notes),
     )
 
 

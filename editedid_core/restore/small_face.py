@@ -84,7 +84,7 @@ def pair_small(original: Tensor, image: Tensor, photos: Faces, faces: Faces, con
     """
     found = agreement(photos, config.match.same_person)
     recogniser = analyzer if isinstance(analyzer, FaceRecogniser) else None
-    pairs, left, notes = [], [], list(found.notes)
+    pairs, left, notes = [], [], [*faces.notes, *found.notes]
     others = [*found.others, *(face for one in found.candidates for face in one if found.tied)]
     for frame in range(faces.frames):
         tick()

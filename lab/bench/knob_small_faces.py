@@ -13,6 +13,8 @@ from torch import Tensor
 from .. import toys
 from ..portraits import triple_split
 from ..portraits.small_faces import SmallFace, make_small_face
+from ..toys import TEXT
+from .knob_models import small_clip
 from .knob_world import LEFT_OUT, Seen, Subject, Trial, World, picture
 
 SEEDS = triple_split("tune", 2)
@@ -43,7 +45,8 @@ def _shared(world: World) -> tuple[dict[str, Any], dict[str, Trial]]:
 
 def super_resolve_face(world: World) -> Subject:
     sockets, trials = _shared(world)
-    size = world.methods.crop_size
+    size, unet = world.methods.crop_size, world.unet
+    heard = {"model": unet.listening, "vae": unet.methods.vae, "crop_size": unet.methods.crop_size, "guard": False}
     return Subject(
         {**sockets, "crop_size": size, "model": world.model, "vae": world.methods.vae},
         lambda outputs: outputs[:2],
@@ -57,6 +60,8 @@ def super_resolve_face(world: World) -> Subject:
             "positive": Trial((LEFT_OUT, world.text(2)), {"model": world.listening, "positive": world.text(1)}),
             "person": Trial((world.methods.pack("editedid_core.records").Identity("anna", {}, world.text(1)),),
                             {"model": world.listening}),
+            "clip": Trial((small_clip(0, TEXT),), {**heard, "model": unet.other_model}),
+            "prompt": Trial(("a photo of a face",), {**heard, "clip": small_clip(0)}),
         },
     )
 

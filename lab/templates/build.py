@@ -1,6 +1,6 @@
-"""Write every template, its thumbnail, the subgraph blueprint and the API example; started through a host's server.
+"""Write every template, the subgraph blueprint and the API example, from what a host's server says of its nodes.
 
-    python -m lab.templates.build    # in the environment that run.py makes; some minutes on a CPU
+    python run.py bench templates --write
 """
 
 from __future__ import annotations
@@ -89,7 +89,3 @@ def main() -> None:
     for path, text in texts(definitions).items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

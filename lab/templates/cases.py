@@ -132,17 +132,15 @@ def small_face() -> Template:
             "from the photos: the result is a likely picture, not a record." + CONSENT)
     return Template("Small face - give a person back from a few pixels", (
         note(text), checkpoint(SD15), picture("small", "1 · The picture", (440, 250)),
-        Node("words", "CLIPTextEncode", (880, 600), (340, 150), "An empty prompt", {"clip": ("model", 1)},
-             {"text": ""}),
         picture("one", "2 · A photo", (440, 650)), picture("two", "2 · Another photo", (440, 1030)),
         Node("photos", "BatchImagesNode", (880, 900), (340, 110), "The photos",
              {"images.image0": ("one", 0), "images.image1": ("two", 0)}),
         Node("restore", "EditedIDSuperResolveFace", (1300, 40), (420, 820), "Super-Resolve Face",
              {"image": ("small", 0), "references": ("photos", 0), "model": ("model", 0), "vae": ("model", 2),
-              "positive": ("words", 0)}),
+              "clip": ("model", 1)}),
         saved((1840, 40)),
     ), (Group("Model", (420, -40, 380, 200), "#88A"), Group("Your pictures", (420, 180, 380, 1200), "#3f789e"),
-        Group("Empty prompt", (860, 520, 380, 250), "#88A"), Group("All photos", (860, 820, 380, 210), "#3f789e"),
+        Group("All photos", (860, 820, 380, 210), "#3f789e"),
         Group("Super-resolve", (1280, -40, 460, 920), "#8A8"), Group("Result", (1820, -40, 440, 520), "#A88")))
 
 

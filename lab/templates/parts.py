@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.workflow import widget_names
+from lab.workflow import default_of, widget_names
 
 from .wires import around
 
@@ -132,7 +132,7 @@ def _node(node: Node, number: int, links: list[list[Any]], places: Mapping[tuple
                                 "links": [link[0] for link in links if link[1:3] == [number, slot]] or None})
     if not node.absent:
         made["widgets_values"] = [value for name in widgets for value in (
-            node.values.get(name, _default(given[name])), *_after_a_run(given[name]))]
+            node.values.get(name, default_of(given[name])), *_after_a_run(given[name]))]
     return made
 
 
@@ -141,8 +141,3 @@ def _after_a_run(spec: Sequence[Any]) -> list[str]:
     control = spec[1].get("control_after_generate") if len(spec) > 1 else None
     return [control] if control else []
 
-
-def _default(spec: Sequence[Any]) -> Any:
-    settings = spec[1] if len(spec) > 1 else {}
-    choices = (spec[0] if isinstance(spec[0], list) else settings.get("options")) or [None]
-    return settings.get("default", choices[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -165,8 +166,28 @@ def test_a_person_tells_super_resolve_face_whom_to_draw(host: Host, whole: Any, 
     given = dict(image=torch.from_numpy(parts.face.small)[None], references=parts.photos[:1], analyzer=parts.analyzer,
                  model=parts.model, vae=parts.vae, crop_size=64, guard=False, scale="16")
     with torch.inference_mode():
-        plain, told = (node.execute(**{**values, **given, **more}).result[0] for more in ({}, {"person": whole[0]}))
-    assert not torch.equal(plain, told)
+        done = [node.execute(**{**values, **given, **more}) for more in (
+            {}, {"person": whole[0]}, {"clip": parts.clip, "prompt": "a face"},
+            {"person": whole[0], "clip": parts.clip, "prompt": "a face"})]
+    pictures = [one.result[0] for one in done]
+    assert not any(torch.equal(one, other) for one, other in itertools.combinations(pictures, 2))
+    assert ["No text encoder" in one.result[2] for one in done] == [True, False, False, False]
+    with pytest.raises(ValueError, match="prompt: words need a text encoder"):
+        node.execute(**{**values, **given, "prompt": "a face"})
+
+
+def test_what_super_resolve_face_leaves_out_stands_on_the_node_and_in_the_report(
+        host: Host, parts: SimpleNamespace) -> None:
+    node = host.node("EditedIDSuperResolveFace")
+    values = {i.id: i.default for i in node.define_schema().inputs if getattr(i, "default", None) is not None}
+    prompt = [[torch.zeros(1, 7, toys.TEXT), {"concat_mask": torch.zeros(1, 1, 4, 4)}]]
+    with torch.inference_mode():
+        done = node.execute(**{**values, **dict(
+            image=torch.from_numpy(parts.face.small)[None], references=parts.photos[:1], analyzer=parts.analyzer,
+            model=parts.model, vae=parts.vae, crop_size=64, guard=False, scale="16", positive=prompt)})
+    sentence = "An inpainting mask of the whole picture cannot be cut to a face and is left out."
+    assert sentence in json.loads(done.result[2])["notes"] and sentence in done.ui["editedid_cautions"]
+    assert done.ui["editedid_lines"][0].startswith("Face 1: ")
 
 
 def test_beside_a_prompt_the_persons_tokens_stand_behind_its_own(host: Host, whole: Any) -> None:

@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import subprocess
 import sys
 from urllib.parse import quote
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,6 +18,7 @@ from door.server import Rejected
 from lab.checkpoints import CROPS
 from lab.demo import restore
 from lab.demo_pictures import triple_pictures
+from lab.templates.run import VIDEO, with_the_labs, write_video
 from lab.workflow import nodes_of, to_api
 
 WORKFLOWS = sorted(file.stem for file in (ROOT / "example_workflows").glob("*.json"))
@@ -78,6 +81,23 @@ def test_the_python_example_restores_a_face(server, tmp_path):
     command[-2] = "another.safetensors"
     refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert refused.returncode == 1 and "another.safetensors" in refused.stderr
+
+
+def test_the_template_for_frames_makes_a_video(server):
+    name = next(one for one in WORKFLOWS if one.startswith("Frames"))
+    write_video(server.base / "input" / VIDEO, frames=2)
+    workflow = json.loads((ROOT / "example_workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    prompt = with_the_labs(name, to_api(workflow, server.get("/object_info")))
+    (restorer,) = nodes_of(prompt, "EditedIDRestoreIdentity")
+    for wire in ("model", "vae", "clip"):
+        del prompt[restorer]["inputs"][wire]
+    shown = server.run(prompt)
+    lines = shown[restorer]["editedid_lines"]
+    assert [line.split(":")[0] for line in lines] == ["Face 1 of picture 1", "Face 1 of picture 2"]
+    (save,) = nodes_of(prompt, "SaveVideo")
+    (file,) = shown[save]["images"]
+    with av.open(io.BytesIO(server.image(file))) as made:
+        assert sum(1 for _ in made.decode(video=0)) == 2
 
 
 def test_a_wrong_prompt_is_refused_with_the_input_named(server):

@@ -1,5 +1,6 @@
 // Advanced inputs of this pack are hidden in the classic renderer too. Nodes 2.0 hides them itself, and has its button.
 import { app } from "../../../scripts/app.js";
+import { register } from "../register.js";
 import { say } from "../words.js";
 
 const OURS = (node) => node.comfyClass?.startsWith("EditedID");
@@ -23,7 +24,7 @@ function toggle(node) {
   node.setDirtyCanvas?.(true, true);
 }
 
-app.registerExtension({
+register({
   name: "editedid.Advanced",
 
   setup() {

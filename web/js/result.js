@@ -1,13 +1,14 @@
-// Restore Identity: what is being done while it runs, before and after with a line a face when it is done. Super-Resolve Face:
-// what is being done.
+// Restore Identity and Super-Resolve Face: what is being done while they run, before and after with a line a face when they
+// are done. Fit Identity: what is being done.
 // Works in the classic renderer and in Nodes 2.0: a plain DOM widget, and nothing of it is stored in the workflow.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import "../face_map.js"; // first, so that the map stands above the result
+import { register } from "../register.js";
 import { say, told } from "../words.js";
 
-const NODE = "EditedIDRestoreIdentity";
-const SAYS_ONLY = ["EditedIDSuperResolveFace", "EditedIDFitIdentity"]; // the front end itself shows their results
+const NODES = ["EditedIDRestoreIdentity", "EditedIDSuperResolveFace"];
+const SAYS_ONLY = ["EditedIDFitIdentity"]; // the front end itself shows its result
 const STYLE = `
 .editedid-result { display: flex; flex-direction: column; gap: 6px; box-sizing: border-box; width: 100%; height: 100%;
   min-height: 24px; padding: 2px 4px; font: 12px/1.35 system-ui, sans-serif; color: var(--input-text, #ddd);
@@ -148,7 +149,7 @@ function results() {
   return [...everyNode(app.rootGraph ?? app.graph)].filter((node) => node.editedidResult);
 }
 
-app.registerExtension({
+register({
   name: "editedid.Result",
 
   setup() {
@@ -162,7 +163,7 @@ app.registerExtension({
 
   nodeCreated(node) {
     if (SAYS_ONLY.includes(node.comfyClass)) addStage(node);
-    if (node.comfyClass !== NODE) return;
+    if (!NODES.includes(node.comfyClass)) return;
     node.editedidResult = new Result(node);
     const before = node.onExecuted;
     node.onExecuted = function (output) {
@@ -172,7 +173,7 @@ app.registerExtension({
   },
 
   afterConfigureGraph() {
-    for (const node of results().filter((node) => node.comfyClass === NODE)) {
+    for (const node of results().filter((node) => NODES.includes(node.comfyClass))) {
       const output = app.nodeOutputs?.[node.id];
       if (output?.editedid_lines) node.editedidResult.show(output);
     }

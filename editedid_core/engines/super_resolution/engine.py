@@ -37,9 +37,9 @@ class RegionTask:
 
 
 class SampleRegions(Protocol):
-    """Runs the model. Returns the latent and its network evaluations."""
+    """Runs the model. Returns the latent, its network evaluations, and sentences about the run."""
 
-    def __call__(self, task: RegionTask) -> tuple[Tensor, int]: ...
+    def __call__(self, task: RegionTask) -> tuple[Tensor, int, tuple[str, ...]]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class SuperResolutionEngine:
         job.say("loading the model", 0.1)
         task = RegionTask(start, other, torch.cat([composed, photo]), job.edited, job.weight, job.true_pixels,
                           self.settings)
-        latent, evaluations = self.network.sample(task)
+        latent, evaluations, notes = self.network.sample(task)
         require_finite(latent, "sampling: the restored latent", SAMPLE_REMEDY)
         job.say("decoding", 0.9)
         drawn, before = (self._decoded(z).to(composed) for z in (latent, start))
@@ -77,7 +77,7 @@ class SuperResolutionEngine:
         # in the face only the change counts, so that nothing is lost in the autoencoder
         outside = drawn if self.settings.surroundings == "redraw" else job.edited
         crop = torch.lerp(outside, composed + drawn - before, face.expand_as(drawn))
-        return FaceResult(crop.clamp(0, 1), evaluations, "two regions", spread=spread)
+        return FaceResult(crop.clamp(0, 1), evaluations, "two regions", notes, spread=spread)
 
     def _encoded(self, picture: Tensor) -> Tensor:
         assert self.network is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,28 +10,14 @@ import pytest
 import torch
 
 from editedid_core.comfy.crop_conditioning import crop_conditioning, within
-from editedid_core.comfy.crop_patches import crop_patches
 from editedid_core.crops.cut import cut_crops
 from editedid_core.geometry.thin_plate import Bend
-from editedid_core.records import Face, FaceCrop, FacePair, PasteRecord
+from editedid_core.records import FaceCrop, PasteRecord
 
-EDIT = (96, 144)
-SIDE, CELLS = 64, (8, 8)
+from .conftest import EDIT, SIDE
+
+CELLS = (8, 8)
 TOKENS = torch.zeros(1, 7, 4)
-
-
-@pytest.fixture
-def place(make_face: Callable[..., Face]) -> Callable[..., FaceCrop]:
-    def make(turn: float = 0.0, corner: tuple[float, float] = (32.0, 16.0), scale: float = 1.0,
-             frame: int = 0) -> FaceCrop:
-        face = make_face(60, 40, image_size=EDIT, frame=frame)
-        a = np.deg2rad(turn)
-        linear = scale * np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
-        # the outer corner of the first pixel lies at `corner`
-        to_image = np.column_stack([linear, np.array(corner) - 0.5 + linear @ [0.5, 0.5]])
-        return FaceCrop(FacePair(face, face, 1.0, (face,)), to_image, to_image, SIDE, frame)
-
-    return make
 
 
 def options(place: FaceCrop, **given: Any) -> dict[str, Any] | None:
@@ -155,46 +140,6 @@ def test_a_mask_is_cut_as_the_picture_is(place: Callable[..., FaceCrop], turn: f
     assert options(crop, mask=torch.zeros(1, *EDIT)) is None
     small = torch.nn.functional.interpolate(mask[None], scale_factor=0.5, mode="area")[0]
     assert float((options(crop, mask=small)["mask"] - expected).abs().mean()) < 0.05  # type: ignore[index]
-
-
-class ZImageControlPatch:
-    """As the host's: pictures that are encoded, and a mask of five axes."""
-
-    def __init__(self, **values: Any) -> None:
-        vars(self).update(values)
-
-
-class Model:
-    """A MODEL with patches."""
-
-    def __init__(self, patches: dict[str, list[Any]]) -> None:
-        self.model_options = {"transformer_options": {"patches": patches}}
-
-    def clone(self) -> Model:
-        own = self.model_options["transformer_options"]["patches"]
-        return Model({name: list(listed) for name, listed in own.items()})
-
-
-def test_the_pictures_of_a_model_s_own_controls_are_cut_as_the_edit_is(place: Callable[..., FaceCrop]) -> None:
-    crop, generator = place(17.0, scale=1.2), torch.Generator().manual_seed(2)
-    picture, inpaint, mask = (torch.rand(1, *EDIT, n, generator=generator) for n in (3, 3, 1))
-    control = ZImageControlPatch(image=picture, inpaint_image=inpaint, mask=mask.movedim(-1, 1)[:, :, None],
-                                 encoded_image="encoded", encoded_image_size=EDIT, strength=0.5)
-    reader = SimpleNamespace(patch=control)
-    other = SimpleNamespace(image=picture)  # a picture that is no map of the edit: another pack's
-    model = Model({"double_block": [other, control], "attn1_patch": [reader]})
-    done = crop_patches(model, crop).model_options["transformer_options"]["patches"]
-    record = PasteRecord((crop,), torch.ones(1, SIDE, SIDE), EDIT, 1)
-    first, made = done["double_block"]
-    assert first is other and done["attn1_patch"][0].patch is made
-    assert torch.equal(made.image, cut_crops(picture, record)) and torch.equal(made.inpaint_image,
-                                                                              cut_crops(inpaint, record))
-    assert made.mask.shape == (1, 1, 1, SIDE, SIDE) and made.strength == 0.5
-    assert made.encoded_image_size == (0, 0)  # the host encodes anew what has another size
-    assert control.image is picture and reader.patch is control
-    assert crop_patches(model, None) is model
-    plain = Model({"double_block": [other]})
-    assert crop_patches(plain, crop) is plain
 
 
 def test_without_a_place_or_a_prompt_nothing_changes(place: Callable[..., FaceCrop]) -> None:

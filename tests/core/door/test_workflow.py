@@ -32,9 +32,10 @@ def test_widgets_and_links_find_their_inputs():
 
 def test_widgets_newer_than_the_workflow_have_their_defaults():
     newer = {"input": {"required": {"file": [["a", "b"], {}], "way": [["left", "right"], {}]},
-                       "optional": {"share": ["FLOAT", {"default": 0.5}], "mode": ["COMBO", {"options": ["x", "y"]}]}}}
+                       "optional": {"share": ["FLOAT", {"default": 0.5}], "mode": ["COMBO", {"options": ["x", "y"]}],
+                                    "codec": ["COMFY_DYNAMICCOMBO_V3", {"options": [{"key": "auto", "inputs": {}}]}]}}}
     prompt = to_api({"nodes": [LOAD], "links": []}, {"Load": newer})
-    assert prompt["1"]["inputs"] == {"file": "b", "way": "left", "share": 0.5, "mode": "x"}
+    assert prompt["1"]["inputs"] == {"file": "b", "way": "left", "share": 0.5, "mode": "x", "codec": "auto"}
 
 
 @pytest.mark.parametrize(("node", "sentence"), [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 
 from editedid_core.faces.external import faces_from_boxes, faces_from_landmarks
 from editedid_core.faces.find import find_faces
+from editedid_core.records import Faces
 from editedid_core.restore.stages import require_faces
 
 SIZE = (100, 200)
@@ -51,12 +54,35 @@ def test_boxes_of_other_layouts_are_read(boxes: Any) -> None:
 
 def test_boxes_of_an_unknown_layout_are_named() -> None:
     for boxes in ([{"centre": 3}], "face", 7, [[1, 2, 3]], [["a"]], [300.0, 200.0, 80.0, 90.0], [[0, 0, np.nan, 5]],
-                  [{"bbox": [5, 5, 4, 4]}], {"boxes": [BOX], "scores": 0.9}, SimpleNamespace(bbox=BOX, score="high"),
+                  [{"bbox": [5, 5, 4, -4]}], {"boxes": [BOX], "scores": 0.9}, SimpleNamespace(bbox=BOX, score="high"),
                   [{"bbox": BOX, "score": [1, 2]}], [10**400, 0, 60, 50], {"bbox": [object()] * 4}, 1j, b"box",
                   [[*BOX, np.nan]], {"x": torch.ones(2), "y": 0, "w": 9, "h": 9}):
         with pytest.raises(ValueError, match="bounding_box holds .*connect boxes as") as told:
             faces_from_boxes(boxes, 1, SIZE)
         assert "\n" not in str(told.value)
+
+
+def lists(*boxes: list[float], seen: Any = None) -> tuple[list[list[float]], bool]:
+    """How boxes of bare numbers are read in a picture of SIZE, and whether that is said to be unsure."""
+    found = faces_from_boxes([list(boxes)], 1, SIZE, seen=seen)
+    return [face.box.tolist() for face in found.faces], any("as well" in note for note in found.notes)
+
+
+def test_a_corner_and_a_size_are_told_from_two_corners() -> None:
+    corners = [120, 50, 150, 80]
+    assert lists([120, 60, 30, 30]) == ([[120, 60, 150, 90]], False)  # its second corner would lie before the first
+    assert lists([20, 10, 60, 50], [120, 60, 30, 30]) == ([[20, 10, 80, 60], [120, 60, 150, 90]], False)
+    assert lists([20, 10, 60, 50], corners) == ([[20, 10, 60, 50], corners], False)  # it would leave the picture
+    assert lists([20, 10, 30, 40]) == ([[20, 10, 50, 50]], False)  # as corners it would be a sliver
+    assert lists([20, 10, 60, 50]) == ([[20, 10, 60, 50]], True)
+    assert faces_from_boxes([{"xyxy": [20, 10, 30, 40]}], 1, SIZE).faces[0].box.tolist() == [20, 10, 30, 40]
+
+
+def test_the_faces_found_tell_how_lists_are_read(make_face: Any) -> None:
+    for expected in ([20, 10, 60, 50], [20, 10, 80, 60]):
+        there = replace(make_face(40, 30), box=np.array(expected, np.float32))
+        assert lists([20, 10, 60, 50], seen=partial(Faces, (there,), 1, SIZE)) == ([expected], False)
+    assert lists([20, 10, 60, 50], seen=partial(Faces, (), 1, SIZE)) == ([[20, 10, 60, 50]], True)
 
 
 def test_boxes_in_parts_of_the_picture_are_told_from_boxes_in_pixels() -> None:

@@ -122,15 +122,15 @@ def test_the_face_is_held_to_its_start_and_the_surroundings_to_the_small_picture
 def test_with_a_model_what_the_autoencoder_loses_in_the_face_is_not_lost() -> None:
     given = job(1.0)
 
-    def sample(task: RegionTask) -> tuple[torch.Tensor, int]:
+    def sample(task: RegionTask) -> tuple[torch.Tensor, int, tuple[str, ...]]:
         assert task.cells == 8.0 and task.pictures.shape[0] == 2
-        return task.start, 7
+        return task.start, 7, ("a part is left out",)
 
     rough = Network(lambda x: (x * 8).round() / 8, lambda z: z, sample)
     alone = SuperResolutionEngine(SuperResolution()).run(given).crop
     done = SuperResolutionEngine(SuperResolution(), rough).run(given)
     inside = given.face_mask > 0
     assert torch.allclose(done.crop[0][inside], alone[0][inside], atol=1e-5)
-    assert done.evaluations == 7 and done.mode == "two regions"
+    assert done.evaluations == 7 and done.mode == "two regions" and done.notes == ("a part is left out",)
     kept = SuperResolutionEngine(SuperResolution(surroundings="keep"), rough).run(given)
     assert torch.equal(kept.crop[0][~inside], given.edited[0][~inside])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lab import toys
+from lab.inprocess import Host
 from lab.toys import TOYS
 
 SIZE = 64
@@ -64,3 +66,20 @@ def test_its_picture_of_the_whole_edit_equals_cropping_first(
     effect, off = (float((whole - other).abs().max()) for other in (plain, first))
     assert effect > 0.02
     assert off < 0.01 * effect, (effect, off)
+
+
+def test_a_patch_of_the_host_s_that_cannot_be_cut_is_left_out_and_said_on_the_node(
+    host: Host, analyzer: Any, pictures: tuple[Tensor, Tensor], parts: tuple[Any, Any, Any]
+) -> None:
+    model, vae, _ = parts
+    height, width = pictures[1].shape[1:3]
+    hint = torch.zeros(1, 4, height // 8, width // 8)
+    model = model.clone()
+    importlib.import_module("comfy.ldm.supir.supir_patch").SUPIRPatch(None, [], hint, 1.0, 1.0).register(model)
+    node = host.node("EditedIDRestoreIdentity")
+    values = {i.id: i.default for i in node.define_schema().inputs if getattr(i, "default", None) is not None}
+    with torch.inference_mode():
+        done = node.execute(**{**values, "crop_size": SIZE, "guard": False, "steps": 1}, model=model, vae=vae,
+                            original=pictures[0], edited=pictures[1], analyzer=analyzer)
+    sentence = "SUPIRPatch on the MODEL keeps a picture that cannot be cut to a face, and is left out."
+    assert done.ui["editedid_cautions"].count(sentence) == 1 and sentence in json.loads(done.result[4])["notes"]
