@@ -28,7 +28,7 @@ Layer = tuple[torch.Tensor, torch.Tensor]
 
 
 class DlibNetwork:
-    """The recogniser of a file. Raises ValueError where the file holds no such network, OSError where it is not read."""
+    """The recogniser of a file. Raises ValueError where the file holds no such network."""
 
     def __init__(self, file: Path) -> None:
         written = file.read_bytes()
