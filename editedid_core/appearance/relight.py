@@ -13,8 +13,8 @@ from ..geometry.resample import blur
 _FLOOR = 0.01  # linear light; keeps the ratio finite in black
 _LARGEST_RATIO = 4.0
 _MEASURED, _SEEN = 512, 256
-"""Pixels a side in which light is measured, and in which it is low-passed: the finest low-pass is three of them wide. On
-a crop of 1024 pixels that is nearer to the low-pass of all pixels than a coarser copy for each low-pass was."""
+"""Pixels a side in which light is measured, and in which it is low-passed: the finest low-pass is three of them wide.
+On a crop of 1024 pixels that is nearer to the low-pass of all pixels than a coarser copy for each low-pass was."""
 
 
 def to_linear(srgb: torch.Tensor) -> torch.Tensor:
