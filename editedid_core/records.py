@@ -184,11 +184,13 @@ def _doubt(pair: FacePair, originals: Faces, edited: Faces) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Matching:
-    """Who is who, with all faces that were found."""
+    """Who is who, with all faces that were found. people: of frames of one sequence, the same with one face a person,
+    as if one picture held everybody; the faces have thumbnails."""
 
     originals: Faces
     edited: Faces
     pairs: FacePairs
+    people: Matching | None = None
 
 
 @dataclass(frozen=True, eq=False)

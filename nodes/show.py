@@ -77,9 +77,11 @@ def _file_name(prompt: dict[str, Any], link: Any) -> str:
 
 def match_map(found: Matching, config: MatchConfig, original: torch.Tensor | None = None,
               edited: torch.Tensor | None = None) -> dict[str, Any]:
-    """What web/face_map.js shows: who is who. `original`, `edited`: the pictures of the faces, where the faces bring
-    no thumbnails."""
+    """What web/face_map.js shows: who is who, in a sequence a face for each person. `original`, `edited`: the pictures
+    of the faces, where the faces bring no thumbnails."""
     of_edit, of_photos = (_own if image is None else partial(thumbnail, image) for image in (edited, original))
+    if found.people is not None:
+        found, of_edit = found.people, _own
     return {FACE_MAP: [face_map(found, config.pairs, config.same_person, of_edit, of_photos)]}
 
 

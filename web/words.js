@@ -4,7 +4,7 @@
 import { app } from "../../scripts/app.js";
 import { RESULTS, WORDS } from "./words_table.js";
 
-function language() {
+export function language() {
   return String(app.extensionManager?.setting?.get("Comfy.Locale") ?? "en");
 }
 

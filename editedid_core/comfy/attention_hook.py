@@ -3,12 +3,12 @@
 A keyed APPLY_MODEL wrapper makes a context for each forward and sets the attention override there,
 chaining whatever stands in that slot at that moment. Nothing outlives the forward.
 """
-
 from __future__ import annotations
 
 import math
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,8 +24,8 @@ from .model_families import Call, follow, patch_size, require_family
 
 KEY = "editedid"
 _OVERRIDE = "optimized_attention_override"
+_EAGER = ContextVar("eager", default=False)  # whether this thread samples with compiled graphs switched off
 _UNET_PARTS = {"input": "down", "middle": "mid", "output": "up"}
-
 
 CallSite = tuple[Layer, Call]
 _Place = tuple[Layer, tuple[int, int], int, int]
@@ -157,7 +157,6 @@ def install(model: Any, run: AttentionRun | None, counter: Callable[[int], None]
 
     `run` None only counts: `counter` gets the number of samples of each model evaluation.
     """
-
     token_map = _Map(model.get_model_object("diffusion_model")) if run is not None else None
 
     def apply_model(executor: Any, x: Tensor, t: Tensor, c_concat: Any, c_crossattn: Any, control: Any,
@@ -199,7 +198,11 @@ def _uncompiled(executor: Any, *args: Any, **kwargs: Any) -> Any:
     if set_stance is None or "torch._dynamo" not in sys.modules:  # nothing was compiled; importing it takes seconds
         return executor(*args, **kwargs)
     with set_stance("force_eager"):
-        return executor(*args, **kwargs)
+        before = _EAGER.set(True)
+        try:
+            return executor(*args, **kwargs)
+        finally:
+            _EAGER.reset(before)
 
 
 def _self_attention_begins(q: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any],
@@ -246,8 +249,6 @@ def _forward(token_map: _Map, x: Tensor, text: int, options: dict[str, Any], kwa
 
 
 def _override(run: AttentionRun, before: Any) -> Any:
-    # python state is read here: a compiled graph would bake in the first step's
-    @torch.compiler.disable
     def override(func: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None,
                  attn_precision: Any = None, skip_reshape: bool = False, skip_output_reshape: bool = False,
                  *more: Any, **kwargs: Any) -> Tensor:
@@ -272,7 +273,8 @@ def _override(run: AttentionRun, before: Any) -> Any:
         forward.projected = call if call.projection_follows else None
         return run.edit(call, attend, q, k, v)
 
-    return override
+    # python state is read here: a compiled graph would bake in the first step's. Its guard costs every call some time
+    return override if _EAGER.get() else torch.compiler.disable(override)
 
 
 def _plain(given: Any) -> Tensor:

@@ -6,25 +6,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from ..config import FramesConfig, RestoreConfig
+from ..faces.preview import thumbnail
 from ..faces.track import track_faces, tracked
-from ..records import CropResult, Face, FacePair, FacePairs, Faces
+from ..records import CropResult, Face, FacePair, Faces, Matching
 from ..ticks import Tick, nothing
 from .report import Decision
 from .stages import match
 
 
-def match_sequence(originals: Faces, edited: Faces, config: RestoreConfig,
-                   tick: Tick = nothing) -> tuple[Faces, FacePairs, tuple[int, ...]]:
-    """The faces of a sequence, their pairs, and the number of each pair's person.
+def match_sequence(image: Tensor, originals: Faces, edited: Faces, config: RestoreConfig,
+                   tick: Tick = nothing) -> tuple[Matching, tuple[int, ...]]:
+    """Who is who in a sequence, and the number of each pair's person.
 
-    Each person is matched once, by the mean of all frames, and has the same photos in each of them. `match.pairs` names
-    persons by these numbers.
+    image: (B, H, W, C), the frames. Each person is matched once, by the mean of all frames, and has the same photos in
+    each of them. `match.pairs` names persons by these numbers, and `Matching.people` shows them.
     """
     tracks = track_faces(edited, config.frames.smooth, config.frames.longest_gap)
     # one picture with everybody in it, each at the place of the middle of their track
-    first = Faces(tuple(replace(track.faces[len(track.faces) // 2], frame=0) for track in tracks), 1, edited.image_size)
+    middles = (track.faces[len(track.faces) // 2] for track in tracks)
+    first = Faces(tuple(replace(face, frame=0, thumbnail=thumbnail(image, face)) for face in middles), 1,
+                  edited.image_size)
     found = match(originals, first, config.match, tick)
     of = {id(face): track for face, track in zip(first.faces, tracks)}
     pairs = [_in_frame(pair, face) for pair in found.pairs for face in of[id(pair.edited)].faces]
@@ -39,7 +43,8 @@ def match_sequence(originals: Faces, edited: Faces, config: RestoreConfig,
         unmatched_edited=all_frames(found.unmatched_edited), skipped=all_frames(found.skipped),
         refused=tuple(_in_frame(pair, face) for pair in found.refused for face in of[id(pair.edited)].faces))
     number = {id(face): track.number for track in tracks for face in track.faces}
-    return everybody, result, tuple(number[id(pair.edited)] for pair in result.pairs)
+    people = Matching(originals, first, found)
+    return Matching(originals, everybody, result, people), tuple(number[id(pair.edited)] for pair in result.pairs)
 
 
 def steady_masks(crops: CropResult, persons: Sequence[int], config: FramesConfig) -> CropResult:

@@ -48,7 +48,8 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     """
     check_pictures(original, "original")
     check_pictures(edited, "edited")
-    photos, faces_of_edit, pairs, persons = _paired(original, edited, analyzer, config, tick, say, box)
+    matching, persons = _paired(original, edited, analyzer, config, tick, say, box)
+    photos, faces_of_edit, pairs = matching.originals, matching.edited, matching.pairs
     config = with_crop_size(config.resolved(), pairs)
     run = _Run(original, edited, pairs, analyzer, engine, config, element_mask, tick, say, persons)
     attempts = run.attempts()
@@ -61,7 +62,7 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
     return Restoration(
         image, mask, faces, left_alone(pairs, config.match, faces_of_edit), pictures, len(pairs.unmatched_original),
         _changed_outside(edited, image, mask), sum(attempt.evaluations for attempt in attempts),
-        attempts[0].mode if attempts else "none", Matching(photos, faces_of_edit, pairs),
+        attempts[0].mode if attempts else "none", matching,
         pairs.notes + tuple(dict.fromkeys(note for attempt in attempts for note in attempt.notes))
         + tuple(f"No face was found in photo {frame + 1} of original; it is not used."
                 for frame in range(photos.frames) if not photos.in_frame(frame)),
@@ -69,21 +70,21 @@ def restore(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, engine: En
 
 
 def _paired(original: Tensor, edited: Tensor, analyzer: FaceAnalyzer, config: RestoreConfig, tick: Tick, say: Say,
-            box: Any) -> tuple[Faces, Faces, FacePairs, tuple[int, ...]]:
-    """The faces of the photos, those of the edit, who they are, and in a film the person of each pair."""
+            box: Any) -> tuple[Matching, tuple[int, ...]]:
+    """Who is who, and in a film the person of each pair."""
     say("finding faces in the photos", FOUND[0])
     if config.engine == "super resolution":
         photos = find_person(original, analyzer, config.find, tick)
         say("finding faces in the edit", sum(FOUND) / 2)
         faces = find_small(edited, analyzer, config.find, box, tick)
-        return photos, faces, pair_small(original, edited, photos, faces, config, tick, analyzer), ()
+        return Matching(photos, faces, pair_small(original, edited, photos, faces, config, tick, analyzer)), ()
     photos = find(original, "original", analyzer, config.find, tick)
     say("finding faces in the edit", sum(FOUND) / 2)
     if config.frames.enabled:
         found = find_in_frames(edited, "edited", analyzer, config.find, tick)
-        return photos, *match_sequence(photos, found, config, tick)
+        return match_sequence(edited, photos, found, config, tick)
     faces = find(edited, "edited", analyzer, config.find, tick)
-    return photos, faces, match(photos, faces, config.match, tick), ()
+    return Matching(photos, faces, match(photos, faces, config.match, tick)), ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,11 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import statistics
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,40 +18,38 @@ from .timing import in_turn, ratio, seconds
 if TYPE_CHECKING:
     from .gpu_part import Report
 
-SOAK_SECONDS = 20.0
+SOAK_SECONDS = 8.0
 
 
 def extras(report: Report, size: sizes.Size, models: Path) -> None:
     """All but torch.compile."""
     size = sizes.tiny(size) if report.tiny else size
     subject = sizes.make(size, report.device, report.dtype)
-    repeats = 1 if report.tiny else 5
-    report.section("growth", lambda: growth(size, report, repeats))
-    report.section("offload", lambda: offload(subject, report.device, repeats), needs_card=True)
-    report.section("kernels", lambda: attention_kernels(subject, report.device, repeats), needs_card=True)
+    repeats = 1 if report.tiny else 3
     report.section("precision", lambda: precision(subject, size, report, repeats))
+    report.section("kernels", lambda: attention_kernels(subject, report.device, repeats), needs_card=True)
+    report.section("offload", lambda: offload(subject, report.device, repeats), needs_card=True)
     report.section("lab", lambda: lab(report, models, repeats))
     report.section("soak", lambda: soak(report, models))
+    report.section("growth", lambda: growth(subject, size, report))
 
 
-def growth(size: sizes.Size, report: Report, repeats: int) -> dict[str, Any]:
-    """Seconds by side, steps and faces."""
-    found: dict[str, Any] = {}
-    for side in (size.side // 2, size.side, size.side * 3 // 2, size.side * 2):
-        subject = sizes.make(size.at(side), report.device, report.dtype)
-        gated = runs.gated(subject.model)
-        same = runs.batches(subject, gated)
-        times = in_turn({"ours": lambda s=subject, g=gated: runs.ours(s, g),
-                         "plain": lambda s=subject, e=same: runs.plain(s, e)}, repeats, report.device)
-        found[f"side_{side}"] = [statistics.median(times["ours"]), ratio(times["ours"], times["plain"])]
-        if side == size.side:
-            for steps in (5, 10, 20, 40):
-                found[f"steps_{steps}"] = seconds(lambda n=steps, s=subject, g=gated: runs.ours(s, g, steps=n),
-                                                  report.device)
-            for faces in (1, 2, 4):
-                found[f"faces_{faces}"] = seconds(
-                    lambda n=faces, s=subject, g=gated: [runs.ours(s, g) for _ in range(n)], report.device)
+def growth(subject: sizes.Subject, size: sizes.Size, report: Report) -> dict[str, float]:
+    """Seconds by steps and side, one run each after one that does not count."""
+    found: dict[str, float] = {}
+    gated = runs.gated(subject.model)
+    for steps in (5, 10, 20):
+        found[f"steps_{steps}"] = after_one(lambda n=steps: runs.ours(subject, gated, steps=n), report.device)
+    for side in (size.side // 2, size.side * 3 // 2):
+        other = replace(sizes.subject(size.name, subject.model, size.channels, side, size.text), prompt=subject.prompt)
+        found[f"side_{side}"] = after_one(lambda s=other: runs.ours(s, gated), report.device)
     return found
+
+
+def after_one(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds of the second of two runs."""
+    work()
+    return seconds(work, device)
 
 
 def offload(subject: sizes.Subject, device: torch.device, repeats: int) -> dict[str, Any]:
@@ -81,13 +82,18 @@ def attention_kernels(subject: sizes.Subject, device: torch.device, repeats: int
     """Seconds under each of PyTorch's fused attention kernels, and how far the results lie apart."""
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    gated = runs.gated(subject.model)
-    standard = runs.ours(subject, gated).latent
+    gated, ops = runs.gated(subject.model), importlib.import_module("comfy.ops")
+    standard, host = runs.ours(subject, gated).latent, ops.scaled_dot_product_attention
     found: dict[str, Any] = {}
     for back_end in (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION):
         def work(chosen: Any = back_end) -> torch.Tensor:
-            with sdpa_kernel([chosen, SDPBackend.MATH]):
-                return runs.ours(subject, gated).latent
+            # the host's sets an order of its own
+            ops.scaled_dot_product_attention = torch.nn.functional.scaled_dot_product_attention
+            try:
+                with sdpa_kernel([chosen, SDPBackend.MATH]):
+                    return runs.ours(subject, gated).latent
+            finally:
+                ops.scaled_dot_product_attention = host
 
         latent = work()
         found[back_end.name] = [statistics.median(seconds(work, device) for _ in range(repeats)),
@@ -98,33 +104,36 @@ def attention_kernels(subject: sizes.Subject, device: torch.device, repeats: int
 
 
 def precision(subject: sizes.Subject, size: sizes.Size, report: Report, repeats: int) -> dict[str, Any]:
-    """Seconds in fp16, bf16 and fp32, and whether what comes back is finite."""
+    """Seconds by type of the computation and of the kept weights: ours, ours to the plain model's, and whether what
+    comes back is finite; or why one does not run."""
     found: dict[str, Any] = {}
-    for dtype in (torch.float16, torch.bfloat16, torch.float32):
-        if report.device.type != "cuda" and dtype is torch.float16:
-            continue
-        other = subject if dtype is report.dtype else sizes.make(size, report.device, dtype)
-        gated = runs.gated(other.model)
-        same = runs.batches(other, gated)
-        times = in_turn({"ours": lambda o=other, g=gated: runs.ours(o, g),
-                         "plain": lambda o=other, e=same: runs.plain(o, e)}, repeats, report.device)
-        finite = bool(torch.isfinite(runs.ours(other, gated).latent).all())
-        found[str(dtype)] = [statistics.median(times["ours"]), ratio(times["ours"], times["plain"]), finite]
+    wide = report.dtype
+    kinds: tuple[tuple[torch.dtype, sizes.Store], ...] = (
+        (wide, "as computed"), (torch.bfloat16, "as computed"), (wide, "fp8"), (wide, "scaled fp8"),
+        (wide, "fp8 matrices"), (torch.float32, "as computed"))
+    for dtype, store in dict.fromkeys(kinds):
+        name = f"{str(dtype).split('.')[1]}, weights {store}"
+        try:
+            other = subject if (dtype, store) == kinds[0] else sizes.make(size, report.device, dtype, store)
+            found[name] = timed(other, report.device, repeats)
+        except (RuntimeError, ValueError, TypeError, AttributeError, ImportError, LookupError) as error:
+            found[name] = f"failed: {type(error).__name__}: {error}"
     return found
+
+
+def timed(subject: sizes.Subject, device: torch.device, repeats: int) -> list[Any]:
+    """(seconds of ours, to the plain model's same evaluations, whether the latent is finite)."""
+    gated = runs.gated(subject.model)
+    same = runs.batches(subject, gated)
+    times = in_turn({"ours": lambda: runs.ours(subject, gated), "plain": lambda: runs.plain(subject, same)}, repeats,
+                    device)
+    finite = bool(torch.isfinite(runs.ours(subject, gated).latent).all())
+    return [statistics.median(times["ours"]), ratio(times["ours"], times["plain"]), finite]
 
 
 def lab(report: Report, models: Path, repeats: int) -> dict[str, Any]:
     """The lab's own models, in the host's choice of precision."""
-    found: dict[str, Any] = {}
-    for name in ("lab-unet", "lab-dit"):
-        subject = sizes.lab(name, models)
-        gated = runs.gated(subject.model)
-        same = runs.batches(subject, gated)
-        times = in_turn({"ours": lambda s=subject, g=gated: runs.ours(s, g),
-                         "plain": lambda s=subject, e=same: runs.plain(s, e)}, repeats, report.device)
-        found[name] = [statistics.median(times["ours"]), ratio(times["ours"], times["plain"]),
-                       sum(n for n, _ in same)]
-    return found
+    return {name: timed(sizes.lab(name, models), report.device, repeats) for name in ("lab-unet", "lab-dit")}
 
 
 def soak(report: Report, models: Path) -> dict[str, Any]:
@@ -176,7 +185,7 @@ def compiled_model(size: sizes.Size, report: Report, back_end: str) -> dict[str,
     flips = [runs.ours(subject, models[i]).latent for i in (0, 1, 0, 1)]
     took = time.monotonic() - start
     times = in_turn({"compiled": lambda: runs.ours(subject, models[0]),
-                     "eager": lambda: runs.ours(subject, gates_on)}, 1 if report.tiny else 5, report.device)
+                     "eager": lambda: runs.ours(subject, gates_on)}, 1 if report.tiny else 3, report.device)
     return {
         "compile_seconds": took, "to_eager": ratio(times["compiled"], times["eager"]),
         "difference": [float((z - eager[i % 2]).abs().mean()) for i, z in enumerate(flips)],

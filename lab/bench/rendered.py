@@ -5,6 +5,7 @@ The tune split lies in the repository; triples of other people are drawn when th
 """
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -46,8 +47,10 @@ STRIDE = 7
 SIZE = 256
 CENTRED = ("hse",)
 """Recognisers that need the mean of all photos, and are left out."""
-MODEL = Checkpoint("people_kontext.safetensors", 256)
-"""The lab's model of rendered people under a name that tells the pack that it reads reference pictures."""
+MODEL = "people_kontext"
+"""Begin of the name under which a model of rendered people is loaded; it tells the pack that it reads references."""
+SHIPPED = Path("people3d", "people_dit.safetensors")
+"""The lab's model of rendered people, in the folder of the lab's models."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,10 +130,11 @@ def deciding(cache: Path) -> dict[str, list[str]]:
 
 
 class Rendered:
-    """See `worlds.World`. cache: where recognisers of photographs are installed (`bench photos --install-judges`)."""
+    """See `worlds.World`. cache: where recognisers of photographs are installed (`bench photos --install-judges`).
+    packed: a model of rendered people instead of the shipped one."""
 
-    def __init__(self, models: Path, cache: Path = DEFAULT) -> None:
-        self._models = models
+    def __init__(self, models: Path, cache: Path = DEFAULT, packed: Path | None = None) -> None:
+        self._models, self._packed = models, packed or models / SHIPPED
         store = Store(cache)
         self.analyzer: FaceAnalyzer = KeptAnalyzer(open_analyzer("dlib"), store)
         named = deciding(cache)
@@ -191,14 +195,18 @@ class Rendered:
         """With the lab's model of rendered people, whatever the family, and its true empty prompt."""
         from ..train.text import TextEncoder
 
-        file = ROOT / ".run" / "models" / "checkpoints" / MODEL.file
-        packed = self._models / "people3d" / "people_dit.safetensors"
-        if not file.is_file() or file.stat().st_mtime < packed.stat().st_mtime:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            expand(packed, file)
+        checkpoint = Checkpoint(f"{MODEL}_{digest(self._packed)}.safetensors", SIZE)
+        file = ROOT / ".run" / "models" / "checkpoints" / checkpoint.file
+        if not file.is_file():
+            expand(self._packed, file)
         say = TextEncoder()
         context, pooled = say(torch.from_numpy(say.rows([])[None]))
-        return Methods(family, self._models, MODEL, self.analyzer, [[context, {"pooled_output": pooled}]])
+        return Methods(family, self._models, checkpoint, self.analyzer, [[context, {"pooled_output": pooled}]])
+
+
+def digest(packed: Path) -> str:
+    """Names the contents of a model's file."""
+    return hashlib.sha256(packed.read_bytes()).hexdigest()[:8]
 
 
 def read(place: Path, seed: int, hard: bool) -> Triple:

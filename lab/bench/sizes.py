@@ -6,7 +6,7 @@ import math
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -59,6 +59,11 @@ class Size:
         return replace(self, settings={**self.settings, **settings})
 
 
+Store = Literal["as computed", "fp8", "fp8 matrices", "scaled fp8"]
+"""How weights are kept: in the type that the model computes in; in fp8 and cast when used; the same, multiplied in
+fp8; with a scale for each linear layer, multiplied in fp8 where the card does that."""
+FP8 = torch.float8_e4m3fn
+
 SIZES = {
     size.name: size
     for size in (
@@ -90,9 +95,9 @@ class Subject:
     prompt: list[Any]
 
 
-def make(size: Size, device: torch.device, dtype: torch.dtype) -> Subject:
-    """The model with random weights made where they will be used, and a face crop."""
-    return subject(size.name, _patcher(size, device, dtype), size.channels, size.side, size.text, size.pooled)
+def make(size: Size, device: torch.device, dtype: torch.dtype, store: Store = "as computed") -> Subject:
+    """The model with random weights made where they will be used, and a face crop. `dtype`: what it computes in."""
+    return subject(size.name, _patcher(size, device, dtype, store), size.channels, size.side, size.text, size.pooled)
 
 
 def lab(name: str, models: Path, side: int = 128) -> Subject:
@@ -127,14 +132,36 @@ def masks(side: int) -> tuple[Tensor, Tensor]:
     return face, face * glasses
 
 
-def _patcher(size: Size, device: torch.device, dtype: torch.dtype) -> Any:
+def _patcher(size: Size, device: torch.device, dtype: torch.dtype, store: Store) -> Any:
     config = getattr(importlib.import_module("comfy.supported_models"), size.config)(dict(size.settings))
-    config.set_inference_dtype(dtype, None)
+    narrow = store in ("fp8", "fp8 matrices")
+    config.set_inference_dtype(FP8 if narrow else dtype, dtype if narrow else None)
+    config.optimizations["fp8"] = store == "fp8 matrices"
     model = config.get_model({}, "", device=device)
     if device.type != "meta":
         _fill(model.diffusion_model)
+    if store == "scaled fp8":
+        weights = scaled_fp8(model.diffusion_model)
+        config.quant_config = {"mixed_ops": True}
+        config.set_inference_dtype(dtype, dtype)
+        with torch.inference_mode():  # as the host loads
+            model = config.get_model({}, "", device=device)
+            model.diffusion_model.load_state_dict(weights)
     patcher = importlib.import_module("comfy.model_patcher").ModelPatcher
     return patcher(model, load_device=device, offload_device=torch.device("cpu") if device.type == "cpu" else device)
+
+
+def scaled_fp8(network: torch.nn.Module) -> dict[str, Tensor]:
+    """The network's weights, its linear layers' as scaled fp8 in the form in which the host keeps them in files."""
+    weights = network.state_dict()
+    told = torch.tensor(list(b'{"format": "float8_e4m3fn"}'), dtype=torch.uint8)
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.Linear):
+            full = weights[f"{name}.weight"].float()
+            scale = full.abs().max() / torch.finfo(FP8).max
+            weights[f"{name}.weight"] = (full / scale).to(FP8)
+            weights[f"{name}.weight_scale"], weights[f"{name}.comfy_quant"] = scale, told
+    return weights
 
 
 def _fill(network: torch.nn.Module) -> None:
@@ -142,6 +169,6 @@ def _fill(network: torch.nn.Module) -> None:
     with torch.no_grad():
         for name, weights in network.named_parameters():
             if weights.ndim >= 2:
-                weights.normal_().mul_(1 / math.sqrt(weights[0].numel()))
+                weights.copy_(torch.randn(weights.shape, device=weights.device).mul_(1 / math.sqrt(weights[0].numel())))
             else:
                 weights.fill_(0.0 if name.endswith("bias") else 1.0)

@@ -18,10 +18,11 @@ _AUTOENCODER = dict(double_z=True, resolution=256, in_channels=3, out_ch=3, ch=1
                     num_res_blocks=2, attn_resolutions=[], dropout=0.0)
 
 
-def autoencoder(channels: int) -> Any:
-    """The host's VAE at full size with random weights, for latents of 4 or 16 channels."""
-    network = importlib.import_module("comfy.ldm.models.autoencoder").AutoencoderKL(
-        ddconfig=dict(_AUTOENCODER, z_channels=channels), embed_dim=channels)
+def autoencoder(channels: int, device: torch.device) -> Any:
+    """The host's VAE at full size with random weights made on a device, for latents of 4 or 16 channels."""
+    with device:
+        network = importlib.import_module("comfy.ldm.models.autoencoder").AutoencoderKL(
+            ddconfig=dict(_AUTOENCODER, z_channels=channels), embed_dim=channels)
     with torch.no_grad():
         for name, weights in network.named_parameters():
             if weights.ndim >= 2:

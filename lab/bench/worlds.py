@@ -139,17 +139,20 @@ def known(world: str, family: str) -> dict[str, Any]:
         return {"family": family}
     from . import rendered
 
-    return {"family": rendered.MODEL.file, "judges": rendered.deciding(DEFAULT)}
+    return {"family": rendered.SHIPPED.stem, "judges": rendered.deciding(DEFAULT)}
 
 
-def open_world(name: str, models: Path) -> World:
-    """The world of a name in `NAMES`. ValueError for another one; RuntimeError where something is missing."""
+def open_world(name: str, models: Path, packed: Path | None = None) -> World:
+    """The world of a name in `NAMES`. packed: a model of rendered people instead of the shipped one.
+
+    ValueError for another name; RuntimeError where something is missing.
+    """
     if name == "drawn":
         return Drawn(models)
     if name == "people3d":
         from .rendered import Rendered
 
-        return Rendered(models)
+        return Rendered(models, packed=packed)
     raise ValueError(f"There is no world {name!r}; there are {', '.join(NAMES)}.")
 
 

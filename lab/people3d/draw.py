@@ -66,10 +66,23 @@ class Painter:
         self.props, self.anatomy = Props(self.body), Anatomy(self.body)
         self.shader = Shader(self.anatomy, self.hair)
 
-    def draw(self, people: People, scenes: Scenes, size: int, truth: bool, samples: int, children: int) -> Picture:
-        """One chunk of people. samples: to a pixel and side. children: strands to a guide."""
+    def draw(
+        self,
+        people: People,
+        scenes: Scenes,
+        size: int,
+        truth: bool,
+        samples: int,
+        children: int,
+        framed: tuple[People, Scenes] | None = None,
+    ) -> Picture:
+        """One chunk of people. samples: to a pixel and side. children: strands to a guide. framed: see `World.draw`."""
         shape = self.body.shape(people, scenes)
         camera, marks = look(scenes, shape, self.body, self.landmarks, size)
+        if framed:
+            others, there = framed
+            other = look(there, self.body.shape(others, there), self.body, self.landmarks, size)[0]
+            camera = Camera(camera.eye, camera.right, camera.up, camera.forward, other.frame)
         strands = tuck(self.hair.all(people, scenes, shape, children), self.props.hats, scenes, shape)
         mesh = self.anatomy.assemble(scenes, shape, self.props.all(scenes, shape))
         chunk = Chunk(people, scenes, shape, mesh, Lights.of(scenes, self.device))

@@ -56,15 +56,33 @@ class World:
 
     @torch.no_grad()
     def draw(
-        self, people: People, scenes: Scenes, size: int = 256, truth: bool = False, chunk: int | None = None
+        self,
+        people: People,
+        scenes: Scenes,
+        size: int = 256,
+        truth: bool = False,
+        chunk: int | None = None,
+        framed: tuple[People, Scenes] | None = None,
     ) -> Drawn:
-        """Draw people in scenes. Raises ValueError when their numbers differ."""
+        """Draw people in scenes. framed: the camera frames each picture as it would these people in these scenes.
+
+        Raises ValueError when their numbers differ.
+        """
         if len(people) != len(scenes):
             raise ValueError(f"{len(people)} people cannot be drawn in {len(scenes)} scenes.")
         step = chunk or max(1, round(CHUNK[self.device.type] * (256 / size) ** 2))
+        cuts = [slice(k, k + step) for k in range(0, len(people), step)]
         parts = [
-            self.painter.draw(people[k : k + step], scenes[k : k + step], size, truth, self.samples, self.children)
-            for k in range(0, len(people), step)
+            self.painter.draw(
+                people[cut],
+                scenes[cut],
+                size,
+                truth,
+                self.samples,
+                self.children,
+                framed and (framed[0][cut], framed[1][cut]),
+            )
+            for cut in cuts
         ]
         pictures, landmarks = torch.cat([p.pictures for p in parts]), torch.cat([p.landmarks for p in parts])
         if not truth:

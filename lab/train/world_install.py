@@ -30,9 +30,9 @@ from .world_export import write_results
 from .world_models import FLUX_PLAN, UNET_PLAN
 
 FLUX_SCALE, FLUX_SHIFT = 0.3611, 0.1159  # the host subtracts the shift from latents, then multiplies
-FILES = {"flux": ("people_dit.safetensors", "ae16", "vae."),
-         "unet": ("people_unet.safetensors", "ae4", "first_stage_model.")}
-"""By the run's file: the shipped one, its autoencoder, and where a host looks for that in it."""
+FILES = {"flux": ("people_dit", "ae16", "vae."), "unet": ("people_unet", "ae4", "first_stage_model.")}
+"""By the run's file: the shipped one, its autoencoder, and where a host looks for that in it. `flux_384` of a ladder
+becomes `people_dit_384`."""
 
 
 def autoencoder(saved: dict[str, Any]) -> tuple[Encoder, Decoder]:
@@ -53,15 +53,17 @@ def install_diffusion(run: Path, into: Path) -> list[Path]:
     """The checkpoints whose diffusion model and autoencoder the run both left; their paths."""
     made = []
     for kind, (file, pair, prefix) in FILES.items():
-        packed, saved = run / f"{kind}.safetensors", run / f"{pair}.pt"
-        if not (packed.is_file() and saved.is_file()):
-            print(f"{file}: not made, {packed.name} or {saved.name} is missing")
+        saved, trained = run / f"{pair}.pt", sorted(run.glob(f"{kind}*.safetensors"))
+        if not (trained and saved.is_file()):
+            print(f"{file}: not made, {kind}.safetensors or {saved.name} is missing")
             continue
         state = torch.load(saved, map_location="cpu", weights_only=True)
         vae = vae_tensors(*autoencoder(state), flux=kind == "flux")
         note = {"autoencoder": f"{state['steps']} steps, {state['decibels']:.2f} dB on tune people"}
-        models_io.extend(packed, {prefix + k: v.detach().numpy() for k, v in vae.items()}, into / file, note)
-        made.append(into / file)
+        for packed in trained:
+            out = into / f"{file}{packed.stem.removeprefix(kind)}.safetensors"
+            models_io.extend(packed, {prefix + k: v.detach().numpy() for k, v in vae.items()}, out, note)
+            made.append(out)
     return made
 
 

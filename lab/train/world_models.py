@@ -199,13 +199,14 @@ class FluxJob(DiffusionJob):
 
     family, channels = "flux", 16
 
-    def __init__(self, bank: Bank, batch: int, compile_blocks: bool, plan: FluxPlan) -> None:
+    def __init__(self, bank: Bank, batch: int, compile_blocks: bool, plan: FluxPlan,
+                 references: tuple[float, ...] = REFERENCES) -> None:
         super().__init__(Flux(plan), bank, batch, compile_blocks)
         self.noise = FlowNoise()
-        self.count = torch.Generator().manual_seed(0)
+        self.count, self.references = torch.Generator().manual_seed(0), torch.tensor(references)
 
     def loss(self) -> Tensor:
-        count = int(torch.multinomial(torch.tensor(REFERENCES), 1, generator=self.count))
+        count = int(torch.multinomial(self.references, 1, generator=self.count))
         return self.loss_with(count)
 
     def loss_with(self, references: int) -> Tensor:

@@ -47,9 +47,9 @@ def test_the_chinese_help_page_names_inputs_outputs_and_options(node: str) -> No
     assert all((ROOT / "web" / "docs" / link).exists() for link in links)  # as the front end reads them
 
 
-def table(name: str) -> Any:
-    """A table of web/words_table.js: it is written as JSON."""
-    text = (ROOT / "web" / "words_table.js").read_text(encoding="utf-8")
+def table(name: str, file: str = "words_table.js") -> Any:
+    """A table of the folder web: it is written as JSON."""
+    text = (ROOT / "web" / file).read_text(encoding="utf-8")
     return json.loads(text.split(f"export const {name} = ")[1].split(";\n")[0])
 
 
@@ -84,3 +84,15 @@ def test_the_line_of_every_face_is_told_in_chinese() -> None:
     assert told_in_chinese(lines[1]) == (
         "\u7b2c 2 \u5f20\u8138\uff1a0.29 \u2192 0.52\uff0c\u5df2\u8fd8\u539f"
         "\uff0c\u6765\u81ea\u7167\u7247 2\uff1b\u5176\u4e2d 14% \u4fdd\u7559\u7f16\u8f91\u56fe")
+
+
+def test_the_templates_say_nothing_that_has_no_chinese() -> None:
+    said = set()
+    for file in (ROOT / "example_workflows").glob("*.json"):
+        graph = json.loads(file.read_text(encoding="utf-8"))
+        said |= {group["title"] for group in graph["groups"]}
+        for node in graph["nodes"]:
+            said |= {node.get("title", "VAE"), *(one["label"] for one in node["inputs"] if "label" in one)}
+            said |= set(node["widgets_values"][0].split("\n\n")) if node["type"] == "MarkdownNote" else set()
+    chinese = table("TEMPLATES", "templates_table.js")["zh"]
+    assert said - {"VAE"} == set(chinese) and all(map(CHINESE.search, chinese.values()))

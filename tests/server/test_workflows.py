@@ -73,6 +73,12 @@ WITHOUT_APPS = ("0.16.3",)
 """Hosts whose own front end is too old for App mode."""
 OPENED = "() => app.extensionManager.workflow?.activeWorkflow && app.graph.nodes.length > 0"
 """Whether the front end has loaded what it opens by itself, which would come over ours."""
+CHINESE_NAME = """() => document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s.get("nodeDef")
+    .nodeDefsByName.EditedIDRestoreIdentity.display_name.includes("\\u4eba")"""
+"""Whether the front end has read its nodes anew, in Chinese."""
+SAID = """() => [app.graph.nodes.find((node) => node.type === "MarkdownNote").widgets[0].value.split("\\n")[0],
+    ...app.graph._groups.map((group) => group.title)]"""
+"""The first line of a template's note, and its frames."""
 TYPED = ("face", "restore face", "face swap", "faceid", "face id", "fix face", "keep face", "likeness", "same person",
          "consistent character", "portrait", "person", "identity", "pulid", "instantid", "ipadapter", "editedid",
          "reactor")
@@ -125,3 +131,19 @@ def test_opens_in_the_front_end(server, front_end, name):
 def test_what_people_type_finds_restore_identity_first(front_end):
     found = front_end.page.evaluate(SEARCH, list(TYPED))
     assert {word: name for word, name in found.items() if name != "EditedIDRestoreIdentity"} == {}
+
+
+def test_it_is_found_and_a_template_opens_in_chinese(server, front_end):
+    """The last test of the file, because the front end keeps the language."""
+    page = front_end.page
+    page.evaluate("() => app.extensionManager.setting.set('Comfy.Locale', 'zh')")
+    page.wait_for_function(CHINESE_NAME, timeout=30_000)
+    found = page.evaluate(SEARCH, [*TYPED, "\u6362\u8138", "\u4eba\u8138", "\u8eab\u4efd"])
+    address = f"{server.url}/api/workflow_templates/{PACK_NAME}/{quote(TRY_IT)}.json"
+    page.evaluate(OPEN, address)
+    said = page.evaluate(SAID)
+    page.evaluate("() => app.extensionManager.setting.set('Comfy.Locale', 'en')")
+    assert {word: name for word, name in found.items() if name != "EditedIDRestoreIdentity"} == {}
+    assert said == ["## \u8bd5\u4e00\u8bd5\uff1a\u65e0\u9700\u4e0b\u8f7d",
+                    "\u56fe\u7247", "\u8fd8\u539f", "\u7ed3\u679c"]
+    assert front_end.mistakes == [] and front_end.outside == []

@@ -1,7 +1,10 @@
 """The rendered world's training in small: the clock's shares, the text encoder, the bank, every job, its files."""
 from __future__ import annotations
 
+import argparse
+import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 import torch
 
 from lab import models_io
-from lab.train import text, world_export, world_install
+from lab.train import ladder, ladder_measures, text, world_export, world_install
 from lab.train.flux import Flux, FluxPlan
 from lab.train.shares import FAILURES, Shares
 from lab.train.unet import UNet, UNetPlan, stock_unet
@@ -157,3 +160,27 @@ def test_every_job_takes_a_step_and_leaves_what_can_be_installed(bank: Bank, nam
         assert np.abs(whole[key].astype(np.float32) - value.numpy()).max() < 0.02 * value.abs().max()
     elif not name.startswith("ae"):
         assert world_install.install_judges(tmp_path, tmp_path / "models")[0].stat().st_size > 10_000
+
+
+def test_a_ladder_learns_from_pairs_and_leaves_a_model_that_can_be_installed(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    effort = ladder.TINY
+    options = argparse.Namespace(out=tmp_path / "out", scratch=tmp_path / "blocks", device="cpu", world="noise",
+                                 wall=300.0, start=ladder.SHIPPED, compile=False, begun=time.monotonic(),
+                                 role="flux_128")
+    options.out.mkdir()
+    (options.scratch / "unseen").mkdir(parents=True)
+    ladder.draw(options, replace(effort, enough=1), 0)
+    bank, _ = ladder.banks(options, effort)
+    picked = bank.pick(64, 2, 16, kept=0.0)
+    own = (picked.references[0] == picked.latents).flatten(1).all(1)
+    true = (picked.references[1] == picked.latents).flatten(1).all(1)
+    assert own[true].any() and not own[~true].any() and (~true).sum() > 30
+    options.wall = time.monotonic() - options.begun + ladder.RESERVE + 1
+    ladder.train(options, effort, "flux_128")
+    told = json.loads((options.out / "flux_128.json").read_text())
+    assert told["steps"] >= 4 and len(told["loss, person and edit"]) == len(ladder_measures.LEVELS)
+    ladder.refine(options, replace(effort, decoder=0.1))
+    made = world_install.install_diffusion(options.out, tmp_path / "models")
+    assert [path.name for path in made] == ["people_dit_128.safetensors"]
+    assert "autoencoder" in models_io.read(made[0])[1]

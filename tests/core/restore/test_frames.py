@@ -15,6 +15,7 @@ from editedid_core.config import RestoreConfig
 from editedid_core.engines.composite import CompositeEngine
 from editedid_core.engines.protocol import FaceJob, FaceResult
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
+from editedid_core.faces.face_map import face_map
 from editedid_core.restore.frames import decided_together
 from editedid_core.restore.report import Decision, Restoration
 from editedid_core.restore.runner import restore
@@ -87,6 +88,19 @@ def test_the_person_keeps_a_number_and_one_decision(done: Restoration) -> None:
     assert [face.frame for face in done.faces] == list(range(8))
     assert len({face.accepted for face in done.faces}) == 1
     assert [one.found for one in done.pictures] == [1] * 8
+
+
+def test_a_choice_by_the_persons_number_counts_for_all_frames(
+    done: Restoration, sequence: Sequence, analyzer: InsightFaceAnalyzer
+) -> None:
+    assert done.matching.people is not None
+    shown = face_map(done.matching.people, "", 0.6, *(lambda face: face.thumbnail,) * 2)
+    assert shown["counts"] == [1, 1] and [face["name"] for face in shown["edited"]] == ["1"]
+    assert shown["edited"][0]["picture"].startswith("data:image/jpeg")
+    config = CONFIG.changed({"match.pairs": f"faces=1/1, 1=skip ({shown['edited'][0]['likest']:.2f})"})
+    again = restore(sequence.photo, sequence.edited[:3], analyzer, CompositeEngine(), config)
+    assert again.notes == () and again.faces == () and len(again.left_alone) == 3
+    assert all(one.chosen for one in again.left_alone)
 
 
 def test_the_restored_face_changes_as_the_true_one_does(done: Restoration, sequence: Sequence) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 Attend = Callable[..., Tensor]
@@ -13,6 +12,9 @@ Attend = Callable[..., Tensor]
 arguments `row` and `queries` say which, for the model's own attention mask."""
 Keys = tuple[Tensor, Tensor]
 """Keys and values of some tokens, both (1, ...) with the tokens on the same axis as the target's."""
+
+_SHORTEST = 1e-8
+"""Length below which a vector is taken for no shorter, so that its cosine is defined."""
 
 
 def along(weights: Tensor, axis: int, ndim: int) -> Tensor:
@@ -28,9 +30,14 @@ def agreement(target: Tensor, donor: Tensor, threshold: float, sharpness: float,
     Both tensors (1, ...) with the tokens on `axis`; heads are folded into the cosine. It closes where pose
     or occlusion differ so much that a transfer would be wrong.
     """
-    # half precision would overflow in the squares
-    a, b = (t.float().movedim(axis, 1).flatten(2)[0] for t in (target, donor))
-    return torch.sigmoid(sharpness * (F.cosine_similarity(a, b, dim=-1) - threshold))
+    tokens = target.shape[axis]
+    if axis != 1:
+        target, donor = (t.movedim(axis, 1) for t in (target, donor))
+    # both at once: on a fast card the time goes into starting operators; half precision would overflow in the squares
+    both = torch.cat([target, donor.to(target.dtype)]).reshape(2, tokens, -1).float()
+    both = both / torch.linalg.vector_norm(both, dim=-1, keepdim=True).clamp_min_(_SHORTEST)
+    cosine = (both[0] * both[1]).sum(-1)
+    return torch.sigmoid(sharpness * (cosine - threshold if threshold else cosine))
 
 
 def move_towards(target: Tensor, donor: Tensor, share: Tensor, axis: int) -> Tensor:

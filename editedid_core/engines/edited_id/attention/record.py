@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -35,12 +35,15 @@ class SourceFeatures:
 
     def tensors(self) -> list[Tensor]:
         """Those that are there."""
-        return [t for t in (getattr(self, f.name) for f in fields(self)) if t is not None]
+        return [t for t in self._all() if t is not None]
 
     def each(self, change: Callable[[Tensor], Tensor]) -> SourceFeatures:
         """The same features with every tensor changed."""
-        values = [getattr(self, f.name) for f in fields(self)]
-        return SourceFeatures(*(t if t is None else change(t) for t in values))
+        return SourceFeatures(*(t if t is None else change(t) for t in self._all()))
+
+    def _all(self) -> tuple[Tensor | None, ...]:
+        return (self.original_face, self.edited_face, self.edited_element, self.face_keys, self.face_values,
+                self.element_keys, self.element_values)
 
     def bytes(self) -> int:
         """Memory of the tensors."""

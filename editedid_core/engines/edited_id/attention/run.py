@@ -79,13 +79,14 @@ class AttentionRun:
             self._record(call, features, False)
             return out
         result = None
-        for target, sources in self._gated(call, features, False):
+        for row, sources in self._gated(call, features, False):
             result = out.clone() if result is None else result
+            changed, own = _row(result, row), _row(out, row)
             if gates[0]:
-                self._structure(call.out_axis, result[target], out[target], sources, tokens)
+                self._structure(call.out_axis, changed, own, sources, tokens)
             if gates[1]:
-                self._detail(call, partial(attend, row=target.start), result[target], out[target],
-                             (q[target], k[target], v[target]), sources, tokens)
+                target = _row(q, row), _row(k, row), _row(v, row)
+                self._detail(call, partial(attend, row=row), changed, own, target, sources, tokens)
         return out if result is None else result
 
     def edit_projected(self, call: AttentionCall, out: Tensor) -> Tensor:
@@ -100,9 +101,9 @@ class AttentionRun:
             self._record(call, features, True)
             return out
         result = None
-        for target, sources in self._gated(call, features, True):
+        for row, sources in self._gated(call, features, True):
             result = out.clone() if result is None else result
-            self._structure(1, result[target], out[target], sources, tokens)
+            self._structure(1, _row(result, row), _row(out, row), sources, tokens)
         return out if result is None else result
 
     def _at(self, gate: Gate, call: AttentionCall) -> bool:
@@ -120,7 +121,7 @@ class AttentionRun:
             self.record.put(self.step, call.layer, found.each(in_half_precision), projected)
 
     def _gated(self, call: AttentionCall, features: Callable[[int], SourceFeatures],
-               projected: bool) -> Iterator[tuple[slice, SourceFeatures]]:
+               projected: bool) -> Iterator[tuple[int, SourceFeatures]]:
         """Of each half in which gates act, the target's row and its sources, from the same batch or the record."""
         for chunk, half in enumerate(call.halves):
             if not self.plan.gates(half):
@@ -128,8 +129,7 @@ class AttentionRun:
             sources = (features(chunk) if "original" in self.rows
                        else self.record.get(self.step, call.layer, projected))
             if sources is not None:
-                row = chunk * call.rows + self.rows.index("target")
-                yield slice(row, row + 1), sources
+                yield chunk * call.rows + self.rows.index("target"), sources
 
     def _tokens_for(self, call: AttentionCall, device: torch.device) -> TokenSets | None:
         tokens = self._tokens(call, device)
@@ -151,7 +151,7 @@ class AttentionRun:
         def cut(wanted: bool, t: Tensor, source: int, positions: Tensor, axis: int) -> Tensor | None:
             row = chunk * call.rows + source
             there = wanted and len(positions) and source < call.rows
-            return t[row : row + 1].index_select(axis, positions) if there else None
+            return _row(t, row).index_select(axis, positions) if there else None
 
         return SourceFeatures(
             cut(from_original or compared, out, ORIGINAL, face.positions, call.out_axis),
@@ -218,6 +218,11 @@ class AttentionRun:
         if divide <= 0.0:
             return both
         return torch.lerp(both, shared_attention(attend, *target, allowed, queries, call.axis), divide)
+
+
+def _row(t: Tensor, row: int) -> Tensor:
+    """One row of a batch, (1, ...); a batch of one as it is."""
+    return t if t.shape[0] == 1 else t[row : row + 1]
 
 
 def _keys(keys: Tensor | None, values: Tensor | None) -> list[Keys]:
