@@ -25,8 +25,8 @@ PLACES = (
 READY = (
     "globalThis.app?.extensionManager && app.graph && !!LiteGraph.registered_node_types['EditedIDRestoreIdentity']"
 )
-# No process of the browser may reach anything but the server under test. There is no graphics card, and a copy of one in
-# software would take as long as all scripts together.
+# No process of the browser may reach anything but the server under test. There is no graphics card, and one in software
+# would take as long as all scripts together.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
