@@ -6,11 +6,15 @@ Mid and high frequencies, which carry identity, stay those of the first picture.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
 from ..geometry.resample import blur
 
 _FLOOR = 0.01  # linear light; keeps the ratio finite in black
 _LARGEST_RATIO = 4.0
+_MEASURED, _SEEN = 512, 256
+"""Pixels a side in which light is measured, and in which it is low-passed: the finest low-pass is three of them wide.
+On a crop of 1024 pixels that is nearer to the low-pass of all pixels than a coarser copy for each low-pass was."""
 
 
 def to_linear(srgb: torch.Tensor) -> torch.Tensor:
@@ -24,45 +28,64 @@ def to_srgb(linear: torch.Tensor) -> torch.Tensor:
 
 
 def relight(picture: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, strength: float = 1.0,
-            sigma: float = 0.07, linear: tuple[torch.Tensor, torch.Tensor] | None = None) -> torch.Tensor:
+            sigma: float = 0.07) -> torch.Tensor:
     """Multiply `picture` by the ratio of the low-passed pictures, so that its light and tone become the target's.
 
     picture, target: (S, S, 3) sRGB in [0, 1], aligned. weight: (S, S) in [0, 1], where the two show the same surface
     (skin): only there is light compared, by normalised convolution, so hair and background do not bleed in; away from
-    it the nearest known ratio holds. strength: 0 (unchanged) to 1. sigma: of the low-pass, in parts of S. linear: what
-    `linear_light` makes of both, where it is at hand.
+    it the nearest known ratio holds. strength: 0 (unchanged) to 1. sigma: of the low-pass, in parts of S.
     Returns (S, S, 3) in [0, 1]. With no weight anywhere the picture comes back unchanged.
     """
     if strength <= 0 or float(weight.max()) <= 0:
         return picture
-    size = picture.shape[0]
-    w = weight[None, None].to(picture.dtype)
-    a, b = linear or (linear_light(picture), linear_light(target))
-    low_a, low_b = _low(a, w, sigma * size), _low(b, w, sigma * size)
-    ratio = ((low_b + _FLOOR) / (low_a + _FLOOR)).clamp(1 / _LARGEST_RATIO, _LARGEST_RATIO)
-    return to_srgb((a * ratio**strength).clamp(0, 1))[0].permute(1, 2, 0)
+    ratio = light_ratio(linear_light(picture), linear_light(target), weight, sigma)
+    return in_light(picture, ratio if strength == 1 else ratio**strength)
 
 
 def linear_light(picture: torch.Tensor) -> torch.Tensor:
-    """A picture (S, S, 3) sRGB in linear light, (1, 3, S, S)."""
-    return to_linear(picture.clamp(0, 1)).permute(2, 0, 1)[None]
+    """A picture (S, S, 3) sRGB in linear light, (1, 3, s, s) with s at most `_MEASURED`."""
+    return to_linear(_reduced(picture.permute(2, 0, 1)[None].clamp(0, 1), _MEASURED))
+
+
+def light_ratio(light: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, sigma: float = 0.07
+                ) -> torch.Tensor:
+    """The ratio of a target's low-passed light to a picture's, (1, 3, z, z) with z at most `_SEEN`.
+
+    light, target: (1, 3, s, s), as `linear_light` gives them. weight, sigma: as of relight().
+    """
+    low_a, low_b = _lows(light, target, weight, sigma)
+    return ((low_b + _FLOOR) / (low_a + _FLOOR)).clamp(1 / _LARGEST_RATIO, _LARGEST_RATIO)
+
+
+def in_light(picture: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
+    """A picture (S, S, 3) in sRGB with its light multiplied by a ratio (1, 3, z, z)."""
+    full = F.interpolate(ratio, size=picture.shape[:2], mode="bilinear", align_corners=False)
+    light = to_linear(picture.clamp(0, 1)).permute(2, 0, 1)[None]
+    return to_srgb((light * full).clamp(0, 1))[0].permute(1, 2, 0)
 
 
 def light_spread(light: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, sigma: float = 0.06) -> float:
     """How differently two aligned pictures, as `linear_light` gives them, are lit: standard deviation, where `weight`
     (S, S) is more than a half, of the logarithm of their ratio of low-passed light. 0 for one light, also at another
     brightness."""
-    inside = weight > 0.5
-    if int(inside.sum()) < 16:
-        return 0.0
-    w = weight[None, None].to(light.dtype)
-    low = [_low(x, w, sigma * light.shape[-1]).mean(1)[0] + _FLOOR for x in (light, target)]
-    return float((low[0] / low[1]).log()[inside].std())
+    low_a, low_b = (low.mean(1)[0] + _FLOOR for low in _lows(light, target, weight, sigma))
+    inside = _reduced(weight[None, None], low_a.shape[-1])[0, 0] > 0.5
+    return float((low_a / low_b).log()[inside].std()) if int(inside.sum()) >= 16 else 0.0
 
 
-def _low(x: torch.Tensor, w: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Normalised convolution (Knutsson and Westin 1993): weighted local means, wider where nothing is known nearby."""
-    overall = (x * w).sum((2, 3), keepdim=True) / w.sum().clamp(min=1e-6)
-    wide_weight = blur(w, 4 * sigma)
-    wide = (blur(x * w, 4 * sigma) + 1e-3 * overall) / (wide_weight + 1e-3)
-    return (blur(x * w, sigma) + 0.02 * wide) / (blur(w, sigma) + 0.02)
+def _reduced(x: torch.Tensor, most: int) -> torch.Tensor:
+    """(1, C, S, S) with `most` pixels a side at most."""
+    return x if x.shape[-1] <= most else F.interpolate(x, size=(most, most), mode="area")
+
+
+def _lows(light: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, sigma: float
+          ) -> tuple[torch.Tensor, torch.Tensor]:
+    """The low-passed light of both, (1, 3, z, z): normalised convolution (Knutsson and Westin 1993), weighted local
+    means, wider where nothing is known nearby."""
+    w = _reduced(weight[None, None].to(light.dtype), light.shape[-1])
+    known = _reduced(torch.cat([light * w, target * w, w], 1), _SEEN)
+    overall = known[:, :-1].sum((2, 3), keepdim=True) / known[:, -1:].sum().clamp(min=1e-6)
+    far, near = (blur(known, width * sigma * known.shape[-1]) for width in (4, 1))
+    wide = (far[:, :-1] + 1e-3 * overall) / (far[:, -1:] + 1e-3)
+    low = (near[:, :-1] + 0.02 * wide) / (near[:, -1:] + 0.02)
+    return low[:, :3], low[:, 3:]

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 from ..choices import one_of
+from ..geometry.affine import Matrix, apply, inverse_affine, scale_of
 from ..pictures import check_pictures, to_bytes
-from ..records import Face, Faces
+from ..records import Face, Faces, FloatArray
 from ..ticks import Tick, nothing
+from .analyzers.composed import ComposedAnalyzer
 from .analyzers.protocol import FaceAnalyzer
 from .match import match_faces
 
@@ -59,6 +61,26 @@ def central_face(picture: torch.Tensor, analyzer: FaceAnalyzer, threshold: float
     """The face nearest to the middle of a crop (1, H, W, C), or None."""
     faces = detect(picture, analyzer, threshold, order="centre").faces
     return faces[0] if faces else None
+
+
+def found_again(crop: torch.Tensor, to_picture: Matrix, face: Face, analyzer: FaceAnalyzer,
+                threshold: float = 0.5) -> Face | None:
+    """A face of a picture as it is seen in a crop (1, H, W, C) of it, or None.
+
+    to_picture: (2, 3), crop pixels to picture pixels. Where the analyzer knows the face's mesh it only recognises it
+    anew; others search the crop.
+    """
+    if not isinstance(analyzer, ComposedAnalyzer) or face.mesh is None or face.dense is None:
+        return central_face(crop, analyzer, threshold)
+    to_crop = inverse_affine(to_picture)
+
+    def moved(points: FloatArray) -> FloatArray:
+        return apply(to_crop, points).astype(np.float32)
+
+    mesh = np.column_stack([moved(face.mesh[:, :2]), face.mesh[:, 2] * scale_of(to_crop)]).astype(np.float32)
+    here = replace(face, box=moved(face.box.reshape(2, 2)).ravel(), points=moved(face.points), mesh=mesh,
+                   dense=moved(face.dense), frame=0, image_size=(crop.shape[1], crop.shape[2]))
+    return _sound(analyzer.recognised(to_bytes(crop[0]), here), analyzer)
 
 
 def sort_faces(faces: Faces, order: Order, reference: Faces | None = None) -> Faces:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter
 
 from .affine import Matrix, apply, fit_similarity, grid_under
 from .frontal import frontal_grid, signed_areas
@@ -72,10 +74,10 @@ def lay(photo: NDArray[np.floating], edit: NDArray[np.floating], size: int, own:
     axis = (np.arange(_NODES + 1)) * step
     nodes = LinearNDInterpolator(places, moves, fill_value=0.0)(*np.meshgrid(axis, axis))
     nodes = gaussian_filter(nodes, (_SMOOTH * unit / step, _SMOOTH * unit / step, 0))
-    at = np.mgrid[:size, :size] / step
-    bent = np.stack([map_coordinates(nodes[..., k], at, order=1) for k in (0, 1)], -1)
+    between = F.interpolate(torch.from_numpy(nodes).permute(2, 0, 1)[None], size=(size + 1, size + 1), mode="bilinear",
+                            align_corners=True)[0, :, :size, :size].permute(1, 2, 0).numpy()
     turn = turned(head_pose(there), head_pose(np.asarray(edit, dtype=np.float64)))
-    return Laying(grid_under(to_original, size, size) + bent, to_original, mesh, turn)
+    return Laying(grid_under(to_original, size, size) + between, to_original, mesh, turn)
 
 
 def person_places(photo: Points, edit: Points, own: float = 1.0) -> Points:

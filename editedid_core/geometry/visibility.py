@@ -17,6 +17,7 @@ _SEEN, _HIDDEN = 0.5, 0.2
 # A point is behind another part of the face when that part is nearer by this much, in eye distances
 _BEHIND = 0.06
 _SPECK = 0.01  # of the face's area
+_DOT = 9  # grid pixels: on the line of a closed mouth the mesh folds by so much; teeth that are hidden are more
 _UPPER_LIP = 164
 
 
@@ -75,14 +76,17 @@ def shown_map(photo: NDArray[np.floating], edit: NDArray[np.floating]) -> NDArra
 
 def _without_specks(shown: NDArray[np.float64]) -> NDArray[np.float64]:
     """The map without small hidden places inside the face and above the mouth: single triangles at the wings of a nose,
-    which the mesh folds before the picture hides them. In a mouth they are teeth that the photo does not show."""
+    which the mesh folds before the picture hides them. In a mouth they are teeth that the photo does not show, but for
+    dots on the line of closed lips."""
     grid = frontal_grid()
     pieces, count = ndimage.label(shown < 1)
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
     lip = int(grid.at(mean_mesh().points[_UPPER_LIP, :2])[1])
-    held = np.unique(np.concatenate([pieces[grid.inside & ~ndimage.binary_erosion(grid.inside)], pieces[lip:].ravel()]))
+    border = np.unique(pieces[grid.inside & ~ndimage.binary_erosion(grid.inside)])
+    low = np.unique(pieces[lip:])
     speck = sizes < _SPECK * grid.inside.sum()
-    speck[0] = speck[held] = False
+    speck[low] &= sizes[low] <= _DOT
+    speck[0] = speck[border] = False
     return np.where(speck[pieces], 1.0, shown)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ..geometry.frontal import frontal_grid
@@ -20,7 +21,7 @@ from ..geometry.resample import blur
 from ..geometry.visibility import shown_map
 from .beard import beard_area, cheek_area
 from .elements import largest_around
-from .glasses_mask import glasses_masks
+from .glasses_mask import GlassesMasks, glasses_masks
 from .parts import FaceParts
 from .reading import FaceReading
 from .strands import strands
@@ -43,6 +44,10 @@ _CHEEK = 0.2  # eye distances that a beard reaches up the cheeks over its usual 
 _HIDDEN = 0.35  # share of a part that the photo does not show, above which all of it is the edit's
 
 
+Worn = tuple[GlassesMasks | None, GlassesMasks | None]
+"""The glasses of the photo and of the edit."""
+
+
 @dataclass(frozen=True, eq=False)
 class Decision:
     """(S, S) float32 in [0, 1] each. edit: what stays the edit's in any case. person: what is the person's however much
@@ -60,6 +65,13 @@ class Decision:
     glasses: bool = False
     read: bool = True
 
+    def at(self, size: int) -> Decision:
+        """The same masks at another size, (size, size)."""
+        masks = torch.stack([self.edit, self.person, self.hair, self.bent, self.things, self.shaved])[None]
+        larger = F.interpolate(masks, size=(size, size), mode="bilinear", align_corners=False)[0]
+        edit, person, hair, bent, things, shaved = larger
+        return Decision(edit, person, hair, bent, things, shaved, self.glasses, self.read)
+
 
 def undecided(bent: torch.Tensor) -> Decision:
     """Of faces without a mesh: nothing is anybody's beforehand."""
@@ -71,10 +83,11 @@ def decide(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], par
     """laid: (478, 3), where the photo's points lie in the crop. edit: read in the crop."""
     size = parts.nose.shape[0]
     unit = eye_distance(edit.mesh[:, :2])
-    things, person = _glasses(photo, edit, laid, size)
+    worn = (_worn(photo), _worn(edit))
+    things, person = _glasses(photo, edit, worn, laid, size)
     eyes, mouth = _states(photo, edit)
     unseen = 1 - _in_crop(shown_map(photo.mesh, edit.mesh), edit.mesh, size, 1.0)
-    photos, edits = _hair(photo, edit, laid, size)
+    photos, edits = _hair(photo, edit, worn, laid, size)
     unseen, things = torch.maximum(unseen, photos), torch.maximum(things, edits)
     person = person * (1 - edits)
     stays = torch.maximum(things, unseen)
@@ -103,11 +116,16 @@ def decide(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], par
                     edit.glasses)
 
 
-def _hair(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], size: int
+def _worn(reading: FaceReading) -> GlassesMasks | None:
+    """Where a face's glasses lie, if it wears some."""
+    return glasses_masks(reading.face) if reading.glasses else None
+
+
+def _hair(photo: FaceReading, edit: FaceReading, worn: Worn, laid: NDArray[np.float64], size: int
           ) -> tuple[torch.Tensor, torch.Tensor]:
     """Strands of hair that hang over the photo's face alone, and over the edit's alone."""
-    worn = [glasses_masks(reading.face) for reading in (photo, edit) if reading.glasses]
-    rims = np.max([np.maximum(one.frame, one.lenses) for one in worn], axis=0) if worn else None
+    covers = [np.maximum(one.frame, one.lenses) for one in worn if one is not None]
+    rims = np.max(covers, axis=0) if covers else None
     pair = ((photo.face, edit.face, laid), (edit.face, photo.face, edit.mesh))
     found = [(strands(face, other, rims), mesh) for face, other, mesh in pair]
     photos, edits = (_in_crop(hair, mesh, size) if hair.any() else torch.zeros(size, size) for hair, mesh in found)
@@ -131,26 +149,27 @@ def _laughs(photo: FaceReading, edit: FaceReading) -> float:
     return float(np.clip((more - _SOBER) / (_LAUGHING - _SOBER), 0, 1))
 
 
-def _glasses(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], size: int
+def _glasses(photo: FaceReading, edit: FaceReading, worn: Worn, laid: NDArray[np.float64], size: int
              ) -> tuple[torch.Tensor, torch.Tensor]:
     """What of glasses and eyes stays the edit's, and where the person's eyes lie behind the edit's lenses."""
     stays, person = torch.zeros(size, size), torch.zeros(size, size)
-    if edit.glasses:
-        frame, lenses = (_tensor(m) for m in glasses_masks(edit.face).in_picture(edit.face, edit.mesh, size, size))
-        opaque = _darkness(edit) > _OPAQUE
+    of_photo, of_edit = worn
+    if of_edit is not None:
+        frame, lenses = (_tensor(m) for m in of_edit.in_picture(edit.face, edit.mesh, size, size))
+        opaque = _darkness(edit, of_edit) > _OPAQUE
         stays = torch.maximum(frame, lenses) if opaque else frame
         person = torch.zeros_like(lenses) if opaque else lenses * (1 - frame)
-    if photo.glasses:
-        frame, lenses = (_tensor(m) for m in glasses_masks(photo.face).in_picture(photo.face, laid, size, size))
-        crossed = edit.glasses and _share(frame, person) < _CROSSED and _darkness(photo) <= _OPAQUE
+    if of_photo is not None:
+        frame, lenses = (_tensor(m) for m in of_photo.in_picture(photo.face, laid, size, size))
+        crossed = edit.glasses and _share(frame, person) < _CROSSED and _darkness(photo, of_photo) <= _OPAQUE
         kept = frame if crossed else torch.maximum(frame, lenses)
         stays, person = torch.maximum(stays, kept), person * (1 - kept)
     return stays, person
 
 
-def _darkness(reading: FaceReading) -> float:
+def _darkness(reading: FaceReading, worn: GlassesMasks) -> float:
     """Log of how much darker the lenses are than the cheeks."""
-    lenses = glasses_masks(reading.face).lenses > 0.5
+    lenses = worn.lenses > 0.5
     cheeks = [reading.face.place(50, 205), reading.face.place(280, 425)]
     light = [reading.face.light[int(y) - 4:int(y) + 5, int(x) - 4:int(x) + 5] for x, y in cheeks]
     return float(np.median(light) - np.median(reading.face.light[lenses])) if lenses.any() else 0.0

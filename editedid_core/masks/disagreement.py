@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from ..geometry.resample import blur
-from .elements import LARGEST, resized
+from .elements import LARGEST, resized, smaller
 from .part_weights import part_regions
 from .parts import FaceParts
 
@@ -53,7 +53,7 @@ def unlike_skin(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor
     """
     size, places = edited.shape[0], np.asarray(points, dtype=np.float64)
     if size > LARGEST:
-        small = [resized(x, LARGEST) for x in (original, edited, face[..., None])]
+        small = [smaller(x) for x in (original, edited, face[..., None])]
         found = unlike_skin(small[0], small[1], small[2][..., 0], (places + 0.5) * (LARGEST / size) - 0.5)
         return resized(found[..., None], size)[..., 0]
     regions = part_regions(places, face)

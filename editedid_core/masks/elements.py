@@ -39,14 +39,10 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
     disagreement of this pair: pictures that agree give exactly 0. Connected pieces that are short, or that lie in the
     face's own features, are dropped. A difference that crosses the bridge of the nose from eye to eye counts as a pair
     of glasses, and both eyes are then taken whole.
+    S is best LARGEST at most: of larger pictures the time is wasted, see `smaller`.
     Returns (S, S) float32 in [0, 1], within the face and a little around it.
     """
     size, places = edited.shape[0], np.asarray(points, dtype=np.float64)
-    if size > LARGEST:
-        small = [resized(x, LARGEST) for x in (original, edited, face[..., None])]
-        places = (places + 0.5) * (LARGEST / size) - 0.5
-        found = automatic_elements(small[0], small[1], small[2][..., 0], places, strength, glasses)
-        return resized(found[..., None], size)[..., 0]
     features = features_mask(places, size)
     skin = (face > 0.5) & (features < 0.3)
     if strength <= 0 or int(skin.sum()) < 16:
@@ -76,6 +72,11 @@ def resized(x: torch.Tensor, size: int) -> torch.Tensor:
     """(S, S, C) to (size, size, C), without aliasing."""
     y = x.permute(2, 0, 1)[None]
     return F.interpolate(y, size=(size, size), mode="bilinear", antialias=True)[0].permute(1, 2, 0)
+
+
+def smaller(x: torch.Tensor) -> torch.Tensor:
+    """(S, S, C) with LARGEST pixels a side at most."""
+    return x if x.shape[0] <= LARGEST else resized(x, LARGEST)
 
 
 def _details(picture: torch.Tensor, face: torch.Tensor) -> torch.Tensor:

@@ -34,11 +34,11 @@ def best_path(lines: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
     Returns its strength (A,) and its row (A,) in each column; neighbouring rows differ by one at most.
     """
     rows, columns = lines.shape
-    total = lines[:, 0].copy()
+    total = lines[:, 0]
     came = np.zeros((rows, columns), dtype=np.int64)
+    choices = np.full((3, rows), -np.inf)  # from the row above, the same row, the row below
     for column in range(1, columns):
-        padded = np.pad(total, 1, constant_values=-np.inf)
-        choices = np.stack([padded[:-2] - _JUMP, padded[1:-1], padded[2:] - _JUMP])
+        choices[0, 1:], choices[1], choices[2, :-1] = total[:-1] - _JUMP, total, total[1:] - _JUMP
         came[:, column] = choices.argmax(0) - 1
         total = choices.max(0) + lines[:, column]
     row = int(total.argmax())

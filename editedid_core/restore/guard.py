@@ -11,7 +11,7 @@ from torch import Tensor
 from ..config import GuardConfig, PasteConfig
 from ..crops.paste import as_pasted
 from ..faces.analyzers.protocol import FaceAnalyzer
-from ..faces.detect import central_face
+from ..faces.detect import central_face, found_again
 from ..faces.similarity import person_similarity, second_similarity
 from ..geometry.affine import scale_of
 from ..records import Face, FaceCrop, FacePair
@@ -39,7 +39,7 @@ def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, resto
     guard itself compares crop with crop.
     """
     pair, found = crop.pair, crop.pair.as_found
-    before = central_face(as_edited, analyzer, threshold)
+    before = found_again(as_edited, crop.to_image, found, analyzer, threshold)
     after = central_face(as_pasted(edited[0], restored[0], mask, paste.feather, paste.colour)[None], analyzer,
                          threshold)
     seen = before or found

@@ -75,10 +75,11 @@ def group_workflow() -> dict[str, Any]:
 
 
 def shown(front_end: FrontEnd, workflow: dict[str, Any], vue: bool) -> Page:
-    """A freshly loaded front end with the workflow after a run, the map in sight."""
+    """The front end with the workflow opened afresh, after a run, the map in sight. The classic one is loaded anew."""
     page = front_end.page
-    front_end.load()
-    page.wait_for_function(OPENED, timeout=30_000)
+    if not vue or page.url == "about:blank":
+        front_end.load()
+        page.wait_for_function(OPENED, timeout=30_000)
     page.evaluate(SHOW, [workflow, vue])
     assert page.evaluate(RUN) == "success"
     page.locator(FACES).first.wait_for(timeout=30_000)

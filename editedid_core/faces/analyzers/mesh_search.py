@@ -68,11 +68,10 @@ def find_meshes(pyramid: Pyramid, detector: FaceDetector, mesh: FaceMesh) -> lis
 
 def _fitted(pyramid: Pyramid, mesh: FaceMesh, seen: list[Detection]) -> list[FoundMesh]:
     """The detections on which the mesh settles on a face, each face once, the strongest detection of it."""
-    found = []
-    for detection in strongest_detections(seen):
-        fit = mesh.fit(pyramid, detection.window())
-        if fit.presence > _PRESENCE and fit.move < _MOVE:
-            found.append(FoundMesh(detection, fit))
+    detections = strongest_detections(seen)
+    fits = mesh.fit(pyramid, [detection.window() for detection in detections])
+    found = [FoundMesh(detection, fit) for detection, fit in zip(detections, fits)
+             if fit.presence > _PRESENCE and fit.move < _MOVE]
     kept = strongest([box_of(one.fit.points) for one in found], [one.detection.score for one in found], _OVERLAP)
     return [found[index] for index in kept]
 

@@ -14,13 +14,15 @@ from editedid_core.crops.cut import crop_pairs
 from editedid_core.crops.paste import paste, paste_mask
 from editedid_core.crops.preview import crop_sheet
 from editedid_core.faces.analyzers import registry
-from editedid_core.faces.analyzers.composed import FaceRecogniser
+from editedid_core.faces.analyzers.composed import ComposedAnalyzer, FaceRecogniser
+from editedid_core.faces.analyzers.dlib_backend import open_network, open_recogniser
+from editedid_core.faces.analyzers.dlib_network import SIDE
 from editedid_core.faces.analyzers.insightface_backend import InsightFaceAnalyzer
 from editedid_core.faces.analyzers.licences import pack_licence
 from editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from editedid_core.faces.analyzers.search import look_harder, turned
 from editedid_core.faces.compare import compare
-from editedid_core.faces.detect import detect
+from editedid_core.faces.detect import detect, found_again
 from editedid_core.faces.external import faces_from_boxes, faces_from_landmarks
 from editedid_core.faces.find import find_faces
 from editedid_core.faces.preview import numbered_boxes, side_by_side
@@ -31,6 +33,15 @@ from editedid_core.records import Face
 from editedid_core.restore.stages import match
 
 AsPictures = Callable[..., torch.Tensor]
+
+
+def test_dlib_s_recogniser_gives_dlib_s_own_numbers(photograph: np.ndarray) -> None:
+    dlib = pytest.importorskip("dlib")
+    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8)
+    faces = np.stack([np.asarray(Image.fromarray(photograph).resize((SIDE, SIDE))), noise])
+    own = open_network(dlib, "face_recognition_model_v1", "dlib_face_recognition_resnet_model_v1.dat")
+    expected = np.array([own.compute_face_descriptor(face) for face in faces])
+    assert np.allclose(open_recogniser().describe(faces), expected, atol=1e-5)
 
 
 def test_a_real_pair_is_found_aligned_and_pasted(real_pair, dlib_analyzer: FaceAnalyzer) -> None:
@@ -246,3 +257,26 @@ def test_a_backend_that_does_not_start_is_passed_over_by_auto_and_named_otherwis
 def test_another_backend_is_refused_with_the_choices() -> None:
     with pytest.raises(ValueError, match="auto, insightface, dlib"):
         registry.load_analyzer(None, {})  # type: ignore[arg-type]
+
+
+def test_a_face_whose_mesh_is_known_is_not_searched_again(photograph: np.ndarray, dlib_analyzer: FaceAnalyzer) -> None:
+    """Only recognised, where it lies in the crop; another analyzer's faces are searched."""
+    class Known:
+        name = licence = "known"
+
+        def find(self, image: np.ndarray, threshold: float = 0.5) -> list[Face]:
+            raise AssertionError("searched")
+
+    picture = torch.from_numpy(photograph / 255).float()
+    face = max(dlib_analyzer.find(photograph), key=lambda found: found.size)
+    mesh = np.pad(face.dense, ((0, 478 - len(face.dense)), (0, 1)), constant_values=8).astype(np.float32)
+    halved = np.array([[2.0, 0, 100], [0, 2, 20]])  # of the crop, in the picture
+    crop = torch.nn.functional.avg_pool2d(picture[20:220, 100:300].permute(2, 0, 1), 2).permute(1, 2, 0)[None]
+    composed = ComposedAnalyzer(Known(), dlib_analyzer)
+    again = found_again(crop, halved, replace(face, mesh=mesh), composed)
+    assert again is not None and again.mesh is not None and again.image_size == (100, 100)
+    assert np.allclose(again.points * 2 + [100, 20], face.points, atol=0.01)
+    assert np.allclose(again.mesh[-1], [(8 - 100) / 2, (8 - 20) / 2, 4])
+    assert float(again.embedding @ face.embedding) > 0.8
+    with pytest.raises(AssertionError, match="searched"):
+        found_again(crop, halved, face, composed)

@@ -156,14 +156,17 @@ def test_causes_of_dlib_s_failures_are_told_apart(error: BaseException, words: s
 
 def test_a_weights_file_that_is_missing_or_damaged_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dlib = pytest.importorskip("dlib")
+    folder = dlib_backend._weights_folder()
     monkeypatch.setattr(dlib_backend, "_weights_folder", lambda: tmp_path)
     name = "dlib_face_recognition_resnet_model_v1.dat"
     for opening in (DlibRecogniser, lambda: open_network(dlib, "face_recognition_model_v1", name)):
         with pytest.raises(AnalyzerError, match=f"{name} is missing: run"):
             opening()
-    (tmp_path / name).write_bytes(b"not a network")
-    with pytest.raises(AnalyzerError, match=f"{name} is damaged"):
-        DlibRecogniser()
+    assert folder is not None
+    for damaged in (b"not a network", (folder / name).read_bytes()[:1_000_000]):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(AnalyzerError, match=f"{name} is damaged"):
+            DlibRecogniser()
 
 
 def test_the_mesh_s_file_is_told_missing_or_damaged(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_what_a_turned_photo_hides_is_told() -> None:
 
 def test_a_folded_wing_of_the_nose_is_no_hidden_place_but_a_hidden_mouth_is() -> None:
     straight = turned(mean())
-    for point, hidden in ((129, False), (87, True)):
+    for point, axis, hidden in ((129, 0, False), (87, 0, True), (78, 1, False)):  # last: a dot on closed lips
         folded = straight.copy()
-        folded[point, 0] += 0.3 * UNIT
+        folded[point, axis] += 0.3 * UNIT
         assert bool((shown_map(folded, straight) < 0.5).any()) is hidden
