@@ -8,10 +8,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from .environment import Environment
 from .hosts import Host, child_environment, keep_bytecode, one_thread, prepare_base
@@ -19,56 +18,62 @@ from .paths import ROOT, RUN
 from .process import say
 
 RINGS = ("lint", "core", "host", "server")
-LANES = 2
-"""How many parts of one core each run side by side."""
-MOST_WORKERS = 4
-"""Each worker of the host ring holds a host and its models: 1 to 2 GB."""
+MOST_AT_ONCE = 4
+"""A part of the host ring holds a host and its models: 2 to 4 GB."""
 
 Part = tuple[str, Callable[[], bool]]
 """What is run, and the work; True when it passed."""
-Show = Literal["at once", "at end", "failure"]
-"""When the output of a part is shown: as it comes, when it has ended (not among other lines), or only if it failed."""
+Done = tuple[str, bool, float]
+"""What was run, whether it passed, and the seconds that it took."""
 
 
 @dataclass(frozen=True)
 class Suite:
-    """The rings, to be run in `environment`; host and server rings once per host."""
+    """The rings, to be run in `environment`; host and server rings once per host. live: show what is said as it comes,
+    and not when a part has ended."""
 
     environment: Environment
     hosts: Sequence[Host]
     pytest_arguments: Sequence[str]
+    live: bool = False
 
     def run(self, rings: Sequence[str]) -> int:
-        """Run the rings in order, all of them even if one fails; returns 0 when every one passed."""
-        summary: list[tuple[str, bool, float]] = []
-        for lanes, parts in self._waves(rings):
-            with ThreadPoolExecutor(lanes) as pool:
-                summary += pool.map(_timed, parts)
+        """Run the rings, all of them even if one fails; returns 0 when every one passed.
+
+        Each core takes a part, and the next one when it is done, so that none is idle; a part is one process, which
+        starts a host and opens models once. Where there are fewer parts than cores, core and host rings take several.
+        """
+        chains = list(self._chains(rings))
+        if len(chains) == 1:
+            chains = list(replace(self, live=True)._chains(rings))
+        with ThreadPoolExecutor(min(_cores(), len(chains))) as pool:
+            summary = [done for chain in pool.map(_in_order, chains) for done in chain]
         say("")
-        for title, passed, seconds in summary:
-            say(f"{'passed' if passed else 'FAILED'}  {title} ({seconds:.0f} s)")
+        for done in summary:
+            say(_line(done))
         return 0 if all(passed for _, passed, _ in summary) else 1
 
-    def _waves(self, rings: Sequence[str]) -> Iterator[tuple[int, list[Part]]]:
-        """Parts that run side by side, and how many at once: one that takes all cores, or LANES that take one each."""
-        if "lint" in rings:
-            # mypy leaves cores idle: they make the bytecode of what comes next
-            first = [("collection", self._collection)] if "core" in rings else []
-            yield LANES, [*first, ("ruff", self._ruff), ("mypy", self._mypy), ("imports", self._imports)]
-        if "core" in rings:
-            env = self._environment_without_host()
-            yield 1, [("core", partial(self._pytest, "core", env, self._workers()))]
+    def _chains(self, rings: Sequence[str]) -> Iterator[list[Part]]:
+        """Parts that follow each other; the longest first. What is the same on all hosts runs on the newest."""
+        newest, older = self.hosts[:1], self.hosts[1:]
+        of_host = [ring for ring in ("host", "server") if ring in rings]
+        count = len({"lint", "core"} & set(rings)) + len(of_host) * len(self.hosts)
+        workers = self._workers(max(1, _cores() // max(1, count)))
         if "host" in rings:
-            yield 1, [self._hosted("host", host, self._workers(), "at once") for host in self.hosts[:1]]
-        # a server and its browser mostly wait for each other, and what is the same on all hosts runs on the newest
-        newest = [self._hosted("server", host) for host in self.hosts[:1] if "server" in rings]
-        older = [self._hosted(ring, host, ("-m", "every_host")) for ring in ("host", "server") if ring in rings
-                 for host in self.hosts[1:]]
-        yield LANES, newest + older
+            yield [self._hosted("host", host, workers) for host in newest]
+        if "lint" in rings:
+            yield [("ruff", self._ruff), ("mypy", self._mypy), ("imports", self._imports)]
+        if "core" in rings:
+            yield [("core", partial(self._pytest, "core", self._environment_without_host(), workers))]
+        if "server" in rings:
+            yield [self._hosted("server", host) for host in newest]
+        for ring in of_host:
+            for host in older:
+                yield [self._hosted(ring, host, ("-m", "every_host", *(workers if ring == "host" else ())))]
 
-    def _hosted(self, ring: str, host: Host, only: Sequence[str] = (), show: Show = "at end") -> Part:
+    def _hosted(self, ring: str, host: Host, only: Sequence[str] = ()) -> Part:
         title = f"{ring}, ComfyUI {host.path.name}"
-        return title, lambda: self._pytest(ring, self._environment_with(host, ring), only, show)
+        return title, lambda: self._pytest(ring, self._environment_with(host, ring), only)
 
     def _environment_with(self, host: Host, ring: str) -> dict[str, str]:
         """Environment of the ring's tests with this host, over a new base directory."""
@@ -77,12 +82,12 @@ class Suite:
         prepare_base(base)
         return child_environment(host, base)
 
-    def _workers(self) -> list[str]:
-        """A worker for each core; the tests of a file follow each other on one, but for what a worker without work
-        takes over from another, so that none waits for the longest file. Pytest arguments may say otherwise."""
-        return ["-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), "--dist", "worksteal"]
+    def _workers(self, number: int) -> list[str]:
+        """So many processes for a ring; the tests of a file follow each other in one, but for what a process without
+        work takes over from another, so that none waits for the longest file. Pytest arguments may say otherwise."""
+        return ["-n", str(number), "--dist", "worksteal"] if number > 1 else []
 
-    def _pytest(self, ring: str, env: dict[str, str], only: Sequence[str], show: Show = "at once") -> bool:
+    def _pytest(self, ring: str, env: dict[str, str], only: Sequence[str]) -> bool:
         arguments = [
             "-c",
             str(ROOT / "tests" / "pytest.ini"),
@@ -90,11 +95,7 @@ class Suite:
             *(self.pytest_arguments or ()),
             str(ROOT / "tests" / ring),
         ]
-        return self._python(["-m", "pytest", *arguments], _scratch(), one_thread(env), show)
-
-    def _collection(self) -> bool:
-        command = ["-c", str(ROOT / "tests" / "pytest.ini"), "--collect-only", "-qq", str(ROOT / "tests" / "core")]
-        return self._python(["-m", "pytest", *command], _scratch(), show="failure")
+        return self._python(["-m", "pytest", *arguments], _scratch(), one_thread(env))
 
     def _environment_without_host(self) -> dict[str, str]:
         return keep_bytecode(
@@ -129,18 +130,19 @@ class Suite:
             shutil.copytree(ROOT / part, package / part, ignore=shutil.ignore_patterns("__pycache__"))
         return layout
 
-    def _python(
-        self, arguments: Sequence[str], cwd: Path, env: dict[str, str] | None = None, show: Show = "at once"
-    ) -> bool:
-        """Whether it succeeds."""
-        command = [str(self.environment.python), *arguments]
-        kept = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-        done = subprocess.run(
-            command, cwd=cwd, env=env or self._environment_without_host(), **({} if show == "at once" else kept)
-        )
-        if show == "at end" or (show == "failure" and done.returncode):
-            say(done.stdout)
+    def _python(self, arguments: Sequence[str], cwd: Path, env: dict[str, str] | None = None) -> bool:
+        """Run it, show what it says, and return whether it succeeded."""
+        command, env = [str(self.environment.python), *arguments], env or self._environment_without_host()
+        if self.live:
+            return subprocess.run(command, cwd=cwd, env=env).returncode == 0
+        done = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              errors="replace")
+        say(done.stdout)
         return done.returncode == 0
+
+
+def _cores() -> int:
+    return min(os.cpu_count() or 1, MOST_AT_ONCE)
 
 
 def _scratch() -> Path:
@@ -150,9 +152,19 @@ def _scratch() -> Path:
     return scratch
 
 
-def _timed(part: Part) -> tuple[str, bool, float]:
+def _in_order(parts: Sequence[Part]) -> list[Done]:
+    return [_timed(part) for part in parts]
+
+
+def _timed(part: Part) -> Done:
     title, work = part
     say(f"\n== {title}")
     start = time.monotonic()
-    passed = work()
-    return title, passed, time.monotonic() - start
+    done = title, work(), time.monotonic() - start
+    say(f"== {_line(done)}")
+    return done
+
+
+def _line(done: Done) -> str:
+    title, passed, seconds = done
+    return f"{'passed' if passed else 'FAILED'}  {title} ({seconds:.0f} s)"

@@ -59,7 +59,8 @@ _UNET = dict(image_size=32, in_channels=4, out_channels=4, model_channels=64, nu
              channel_mult=[1, 2], transformer_depth=[1, 1], transformer_depth_output=[1, 1, 1, 1],
              transformer_depth_middle=1, context_dim=TEXT, use_spatial_transformer=True, legacy=False,
              use_temporal_attention=False, use_temporal_resblock=False, num_heads=4)
-_SD15 = dict(_UNET, use_linear_in_transformer=False, adm_in_channels=None)
+_SD15 = dict(_UNET, model_channels=32, use_linear_in_transformer=False, adm_in_channels=None)
+_SD2 = dict(_UNET, use_linear_in_transformer=True, adm_in_channels=None)  # its heads have 64 channels
 _SD3 = dict(in_channels=16, out_channels=16, patch_size=2, depth=2, input_size=None, adm_in_channels=16,
             num_patches=1024, pos_embed_max_size=32, pos_embed_scaling_factor=None, x_block_self_attn_layers=[],
             context_embedder_config={"target": "torch.nn.Linear",
@@ -143,7 +144,7 @@ _SVD = dict(_UNET, in_channels=8, use_linear_in_transformer=True, adm_in_channel
 
 TOYS: dict[str, Toy] = {
     "sd15": Toy("SD 1.5", "SD15", _SD15),
-    "sd2v": Toy("SD 2.x (v-prediction)", "SD20", dict(_SD15, use_linear_in_transformer=True), v_prediction=True),
+    "sd2v": Toy("SD 2.x (v-prediction)", "SD20", _SD2, v_prediction=True),
     "sdxl": Toy("SDXL", "SDXL", dict(_UNET, use_linear_in_transformer=True, adm_in_channels=2816,
                                       num_classes="sequential"), pooled=1280),
     "sd3": Toy("SD3", "SD3", _SD3, pooled=16),

@@ -52,9 +52,9 @@ def restore(host: Host, models: Any, analyzer: Any) -> Callable[..., Any]:
 
     def run(original: torch.Tensor, edited: torch.Tensor, family: str = "unet", **changes: Any) -> tuple[Any, ...]:
         model, vae = models(family)
-        arguments = {**values, "crop_size": CROPS[family], "analyzer": analyzer, **changes}
+        arguments = {**values, "crop_size": CROPS[family], "analyzer": analyzer, "model": model, "vae": vae, **changes}
         with torch.inference_mode():
-            out = node.execute(model=model, vae=vae, original=original, edited=edited, **arguments)
+            out = node.execute(original=original, edited=edited, **arguments)
         image, mask, before, after, report, *_ = out.result
         return image, mask, before, after, json.loads(report)
 
@@ -74,8 +74,8 @@ def test_the_default_triple_gets_its_person_back(restore: Any, family: str) -> N
     assert report["network_evaluations"] <= 24
 
 
-@pytest.mark.parametrize("people", [2, 4])
-def test_each_of_several_people_gets_their_own_face_and_a_stranger_is_left_alone(restore: Any, people: int) -> None:
+def test_each_of_several_people_gets_their_own_face_and_a_stranger_is_left_alone(restore: Any) -> None:
+    people = 4
     group = group_picture(DEMO_SEED + 4, people, stranger=True, drift="medium")
     photos = torch.cat([picture(photo.image) for photo in group.originals if photo is not None])
     edited = picture(group.edited.image)
@@ -83,8 +83,8 @@ def test_each_of_several_people_gets_their_own_face_and_a_stranger_is_left_alone
     assert len(report["faces"]) == people - 1
     assert report["unmatched_edited"] == 1
     accepted = [face["accepted"] for face in report["faces"]]
-    assert (after > before) == any(accepted) and after >= before
-    assert any(accepted) or people == 2  # the one face of that group is refused by the guard
+    assert after > before
+    assert any(accepted)
     stranger = torch.from_numpy(group.edited.people[-1].masks.face)
     assert torch.equal(image[0][stranger > 0], edited[0][stranger > 0])
     assert torch.equal(image[mask == 0], edited[mask == 0])
@@ -96,7 +96,7 @@ def test_each_of_several_people_gets_their_own_face_and_a_stranger_is_left_alone
 def test_a_batch_of_edits_is_worked_through(restore: Any) -> None:
     triple = default_triple()
     edited = picture(triple.drifted.image).repeat(2, 1, 1, 1)
-    image, _, _, _, report, *_ = restore(picture(triple.original.image), edited, steps=4, crop_size=128)
+    image, _, _, _, report, *_ = restore(picture(triple.original.image), edited, steps=2, crop_size=64)
     assert [face["frame"] for face in report["faces"]] == [0, 1]
     torch.testing.assert_close(image[0], image[1], atol=1e-3, rtol=0)
 
@@ -104,7 +104,7 @@ def test_a_batch_of_edits_is_worked_through(restore: Any) -> None:
 def test_a_person_restored_from_a_stranger_is_refused_by_the_guard(restore: Any) -> None:
     """The photo itself as the edit: nothing can be closer to the person, so the guard keeps it."""
     photo = picture(default_triple().original.image)
-    image, _, before, after, report, *_ = restore(photo, photo, strength=1.0, steps=6)
+    image, _, before, after, report, *_ = restore(photo, photo, strength=1.0, steps=4, crop_size=64)
     assert before > 0.95
     assert after >= before
     if not report["faces"][0]["accepted"]:
@@ -120,7 +120,7 @@ def test_a_real_photograph_goes_all_the_way(host: Host, restore: Any) -> None:
     edited = picture(tinted)
     dlib = host.node("EditedIDLoadFaceAnalyzer").execute("dlib", "auto", 640)[0]
     original = picture(np.asarray(photo, dtype=np.float32) / 255)
-    image, mask, before, _, report, *_ = restore(original, edited, analyzer=dlib, guard=False)
+    image, mask, before, _, report, *_ = restore(original, edited, analyzer=dlib, guard=False, steps=4, crop_size=64)
     (face,) = report["faces"]
     assert before > 0.6
     assert face["box"][0] < 130 < face["box"][2]
@@ -133,11 +133,11 @@ def test_a_real_photograph_goes_all_the_way(host: Host, restore: Any) -> None:
 def test_a_face_that_drifted_little_takes_less_of_the_run(restore: Any) -> None:
     triple = make_triple(DEMO_SEED, drift="small")
     given = picture(triple.original.image), picture(triple.drifted.image)
-    same, less = (restore(*given, steps=6, strength_by_drift=share)[4] for share in (0.0, 1.0))
+    same, less = (restore(*given, steps=6, crop_size=64, strength_by_drift=share)[4] for share in (0.0, 1.0))
     assert 0 < less["network_evaluations"] < same["network_evaluations"]
     assert less["faces"][0]["accepted"]
     stranger = picture(make_triple(DEMO_SEED + 1).drifted.image)
-    short = {"guard": False, "min_similarity": -1.0, "steps": 4}
+    short = {"guard": False, "min_similarity": -1.0, "steps": 4, "crop_size": 64}
     same, all_of_it = (restore(given[0], stranger, **short, strength_by_drift=share)[4] for share in (0.0, 1.0))
     assert 1 - same["faces"][0]["id_similarity_before"] > 0.5
     assert all_of_it == {**same, "seconds": all_of_it["seconds"]}
@@ -146,7 +146,7 @@ def test_a_face_that_drifted_little_takes_less_of_the_run(restore: Any) -> None:
 def test_skin_tone_brings_the_picture_nearer_to_the_truth(restore: Any) -> None:
     triple = make_triple(triple_split("tune", 46)[45], kind="background")
     photo, edited, truth = (picture(shot.image) for shot in (triple.original, triple.drifted, triple.ideal))
-    plain, toned = (restore(photo, edited, steps=4, skin_tone=amount) for amount in (0.0, 1.0))
+    plain, toned = (restore(photo, edited, model=None, vae=None, skin_tone=amount) for amount in (0.0, 1.0))
     off = [float((done[0] - truth).abs().mean()) for done in (plain, toned)]
     assert off[1] < 0.9 * off[0]
     assert toned[4]["outside_pixels_changed"] == 0
@@ -185,10 +185,10 @@ def test_grey_and_rgba_pictures_work_and_alpha_stays(restore: Any) -> None:
     triple = default_triple()
     edited = picture(triple.drifted.image)
     rgba = torch.cat([edited, torch.rand(*edited.shape[:3], 1)], -1)
-    image = restore(picture(triple.original.image), rgba, steps=4, crop_size=128)[0]
+    image = restore(picture(triple.original.image), rgba, steps=2, crop_size=64)[0]
     assert torch.equal(image[..., 3], rgba[..., 3])
     grey = picture(triple.original.image).mean(-1, keepdim=True)
-    assert torch.isfinite(restore(grey, edited, steps=4, guard=False, crop_size=128)[0]).all()
+    assert torch.isfinite(restore(grey, edited, steps=2, guard=False, crop_size=64)[0]).all()
 
 
 def test_memory_comes_back_after_a_run(restore: Any) -> None:
@@ -199,9 +199,9 @@ def test_memory_comes_back_after_a_run(restore: Any) -> None:
         gc.collect()
         return sum(1 for o in gc.get_objects() if isinstance(o, torch.Tensor))
 
-    restore(*pictures, steps=2, crop_size=128)
+    restore(*pictures, steps=2, crop_size=64)
     before = live()
-    restore(*pictures, steps=2, crop_size=128)
+    restore(*pictures, steps=2, crop_size=64)
     assert live() <= before
 
 
@@ -214,7 +214,7 @@ def test_round_trip_error_is_half_of_naive_inversion(host: Host, models: Any, fa
     model, vae = models(family)
     triple = default_triple()
     with torch.inference_mode():
-        parts = torch.cat([picture(p.image)[:, 16:144, 32:160] for p in (triple.original, triple.drifted)])
+        parts = torch.cat([picture(p.image)[:, 48:112, 64:128] for p in (triple.original, triple.drifted)])
         pair = vae.encode(enlarge(parts.permute(0, 3, 1, 2), vae.latent_channels).permute(0, 2, 3, 1))
     errors: dict[str, float] = {}
 

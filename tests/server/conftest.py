@@ -25,7 +25,8 @@ PLACES = (
 READY = (
     "globalThis.app?.extensionManager && app.graph && !!LiteGraph.registered_node_types['EditedIDRestoreIdentity']"
 )
-# No process of the browser may reach anything but the server under test.
+# No process of the browser may reach anything but the server under test. There is no graphics card, and one in software
+# would take as long as all scripts together.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -35,6 +36,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--disable-software-rasterizer",
+    "--disable-gpu-compositing",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
 FORGET = """if (!sessionStorage.getItem("editedid-opened")) {
@@ -67,7 +70,7 @@ def browser() -> Iterator[BrowserContext]:
         pytest.skip(reason)
     with sync_playwright() as driver:
         running = driver.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
-        context = running.new_context(viewport={"width": 1600, "height": 900})
+        context = running.new_context(viewport={"width": 1600, "height": 900}, reduced_motion="reduce")
         context.add_init_script(FORGET)
         yield context
         running.close()

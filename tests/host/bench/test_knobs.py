@@ -21,8 +21,8 @@ SOME: dict[str, dict[str, tuple[str, ...]]] = {
         "EditedIDReturnDetail": (),
         "EditedIDEntanglement": ("structure", "detail", "donor", "structure_start", "structure_end", "detail_start",
                                  "detail_end", "structure_blocks", "detail_blocks", "agreement_gate", "agreement"),
-        "EditedIDAdaptiveMixingSampler": ("strength", "init_weight", "final_steps", "solver_start", "solver_end",
-                                          "cfg", "noise_pattern", "null_text", "freedom"),
+        "EditedIDAdaptiveMixingSampler": ("strength", "init_weight", "final_steps", "solver_start", "cfg",
+                                          "null_text", "freedom"),
     },
     "unet": {
         "EditedIDAttentionDisentangle": ("strength",),

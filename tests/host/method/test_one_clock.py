@@ -14,11 +14,14 @@ import torch
 from torch import Tensor
 
 from editedid_core.engines.edited_id.mixing import Mixing
+from editedid_core.engines.edited_id.noise_grid import step_position
 from lab import toys
 from lab.inprocess import Host
 from lab.toys import TOYS
 
 STRENGTHS = (0.2, 0.5, 0.8, 1.0)
+AT_EACH_STRENGTH = ("sd15", "zimage")
+"""A UNet and a transformer that are watched at each."""
 
 
 @pytest.fixture
@@ -41,33 +44,42 @@ def gate_steps(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[int]]:
     return seen
 
 
+def steps_in(window: tuple[float, float], steps: int) -> int:
+    """How many steps of a run of so many lie in a window."""
+    return sum(window[0] <= step_position(step, steps) <= window[1] for step in range(1, steps + 1))
+
+
 @pytest.mark.parametrize("kind", list(TOYS))
 def test_both_gates_act_on_a_third_of_the_steps_at_the_defaults(
         host: Host, core: Any, tiny_model: Any, gate_steps: dict[str, set[int]], kind: str) -> None:
-    toy = TOYS[kind]
-    distilled = importlib.import_module("editedid_core.comfy.model_profile")
+    """Watched in a run of the default strength, of each on some; a gate acts in all steps of its window, so that the
+    levels alone tell how many those are at another strength."""
+    toy, defaults = TOYS[kind], core.Entangle()
+    own_steps = importlib.import_module("editedid_core.comfy.model_profile").own_steps
     run = importlib.import_module(host.node("EditedIDRestoreIdentity").__module__.removesuffix("restore") + "run")
     model = tiny_model(kind).clone()
     options = model.model_options["transformer_options"]
-    options[core.ENTANGLE_KEY], options[core.DISENTANGLE_KEY] = core.Entangle(), core.Disentangle()
+    options[core.ENTANGLE_KEY], options[core.DISENTANGLE_KEY] = defaults, core.Disentangle()
     assert run.with_gates(tiny_model(kind), run.RestoreConfig()).model_options["transformer_options"].keys() >= {
         core.ENTANGLE_KEY, core.DISENTANGLE_KEY}  # as the everyday node sets them
     face = torch.zeros(64, 96)
     face[:, :56] = 1
     prompt, (original, edited) = toys.conditioning(toy), toys.latents(toy)
     for strength in STRENGTHS:
-        for steps in gate_steps.values():
-            steps.clear()
-        settings = core.SampleSettings(strength=strength)
+        settings, own = core.SampleSettings(strength=strength), own_steps(model)
+        whole = core.PairSampler(settings, "replay", None, None, None, own).noise_grid(model).steps
+        assert 1 <= whole <= own if own else whole == round(settings.steps * strength)
+        acting = {gate: steps_in(getattr(defaults, f"{gate}_window"), whole) for gate in gate_steps}
+        for gate, steps in acting.items():
+            assert steps >= whole / 3, f"{gate} gate at strength {strength}: {steps} of {whole} steps"
+        if strength != core.SampleSettings().strength and kind not in AT_EACH_STRENGTH:
+            continue
+        for seen in gate_steps.values():
+            seen.clear()
         with torch.inference_mode():
             done = core.sample_pair(model, prompt, prompt, original, edited, face, torch.zeros(64, 96), settings)
-        whole = len(done.curve)
-        if own := distilled.own_steps(model):
-            assert 1 <= whole <= own
-        else:
-            assert whole == round(settings.steps * strength)
-        for gate, steps in gate_steps.items():
-            assert len(steps) >= whole / 3, f"{gate} gate at strength {strength}: {len(steps)} of {whole} steps"
+        assert len(done.curve) == whole
+        assert {gate: len(steps) for gate, steps in gate_steps.items()} == acting, f"at strength {strength}"
 
 
 @pytest.mark.parametrize("shift", [1.0, 3.0, 8.0])

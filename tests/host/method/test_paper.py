@@ -14,7 +14,7 @@ import torch
 from editedid_core.engines.edited_id.mixing import Mixing
 from lab.inprocess import Host
 
-KINDS = ["sd15", "sd3", "flux", "zimage"]
+KINDS = ["sd15", "sd3", "flux", "lumina2"]
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_a_preset_sets_every_number_and_brings_its_gates(
     presets = importlib.import_module("editedid_core.engines.edited_id.presets").PAPER_PRESETS
     assert presets[name].steps == steps
     # fewer steps and updates say the same here
-    quick = {"null_text": 1} if steps == 6 else {"null_text": 0, "steps": 16}
+    quick = {"null_text": 1} if steps == 6 else {"null_text": 0, "steps": 12}
     monkeypatch.setitem(presets, name, replace(presets[name], **quick))
     preset, model = presets[name], frozen("sd15")
     done = run(model, "sd15", mode=name, steps=3, strength=0.3, cfg=1.0, null_text=99)

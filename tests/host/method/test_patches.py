@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ from lab.toys import TOYS
 pytestmark = pytest.mark.every_host
 
 KINDS = ["sd15", "sdxl", "sd3", "sd35m", "flux", "qwen", "zimage"]
+WATCHED = ("sd15", "sd3", "flux")
+"""A UNet and two kinds of transformers, on which what does not depend on the network is tried."""
 
 
 def fingerprint(model: Any) -> tuple[Any, dict[str, torch.Tensor]]:
@@ -49,9 +53,10 @@ def test_gates_act_in_every_family_and_mode_and_leave_the_model_alone(
     gated = run(patched(model), kind, mode=mode, steps=2)
     assert torch.isfinite(gated).all()
     assert (gated - plain).abs().mean() > 1e-4
-    assert torch.equal(run(patched(model), kind, mode=mode, steps=2), gated)  # two runs in a row
-    assert torch.equal(run(patched(model).clone(), kind, mode=mode, steps=2), gated)
-    assert torch.equal(run(patched(model, structure=0.0, detail=0.0), kind, mode=mode, steps=2), plain)
+    if kind in WATCHED:
+        assert torch.equal(run(patched(model), kind, mode=mode, steps=2), gated)  # two runs in a row
+        assert torch.equal(run(patched(model).clone(), kind, mode=mode, steps=2), gated)
+        assert torch.equal(run(patched(model, structure=0.0, detail=0.0), kind, mode=mode, steps=2), plain)
     assert_untouched(model, before)
 
 
@@ -133,15 +138,21 @@ def test_another_packs_override_before_and_after_ours_still_acts(
     assert before.model_options["transformer_options"]["optimized_attention_override"] is others[0]
 
 
+@pytest.fixture(scope="module")
+def complete(tiny_model: Any, patched: Any, run: Any) -> Callable[[str], torch.Tensor]:
+    """kind -> what an undisturbed run gives."""
+    return functools.cache(lambda kind: run(patched(tiny_model(kind)), kind))
+
+
 @pytest.mark.parametrize("kind", ["sd15", "flux"])
 @pytest.mark.parametrize("at", [1, 3, 5, 7])
 def test_an_interrupt_at_any_step_stops_and_leaves_the_model_as_it_was(
-        host: Host, tiny_model: Any, patched: Any, run: Any, kind: str, at: int,
+        host: Host, tiny_model: Any, patched: Any, run: Any, complete: Any, kind: str, at: int,
         monkeypatch: pytest.MonkeyPatch) -> None:
     management = importlib.import_module("comfy.model_management")
     base = importlib.import_module("comfy.model_base")
     model = patched(tiny_model(kind))
-    complete, before = run(model, kind), fingerprint(model)
+    before = fingerprint(model)
     calls = [0]
     forward = base.BaseModel._apply_model
 
@@ -158,7 +169,7 @@ def test_an_interrupt_at_any_step_stops_and_leaves_the_model_as_it_was(
     monkeypatch.undo()
     management.interrupt_current_processing(False)
     assert_untouched(model, before)
-    assert torch.equal(run(model, kind), complete)
+    assert torch.equal(run(model, kind), complete(kind))
 
 
 def test_area_conditioning_runs_without_gates_on_its_crop(
