@@ -200,7 +200,8 @@ class FaceCrop:
     to_image: (2, 3) float64, takes crop pixels to pixels of the edited picture (a similarity).
     to_original: (2, 3) float64, takes crop pixels to pixels of the original photo (the global part of the warp).
     size: side of the crop in pixels. frame: index of the edited picture in its batch. glasses: whether the edited face
-    wears some; False where the faces were not read.
+    wears some; False where the faces were not read. photo: (z, z, 3), the original as it lies in the crop, z at most
+    256, for the guard to tell ghosts by; None where it does not lie on the edit's mesh.
     """
 
     pair: FacePair
@@ -209,6 +210,7 @@ class FaceCrop:
     size: int
     frame: int
     glasses: bool = False
+    photo: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,6 +50,7 @@ export const RESULTS = {
     ["only its shape was changed: with the photo mixed in it was further from the person or came apart", "只改变了脸型：混入照片后离本人更远或走样"],
     ["the restored face was no nearer to the person; the edit's face is kept", "还原后的脸没有更接近本人；保留编辑图的脸"],
     ["eyes, nose or mouth would have moved too far; the edit's face is kept", "眼睛、鼻子或嘴会移动太远；保留编辑图的脸"],
+    ["photo and edit would both have been seen at once; the edit's face is kept", "照片和编辑图会同时显现；保留编辑图的脸"],
     ["no face was found after the restoration; the edit's face is kept", "还原后找不到人脸；保留编辑图的脸"],
     ["the face holds all the detail that its crop can show; it is kept", "这张脸已有裁剪能显示的全部细节；保持原样"],
     ["no face was found after the restoration", "还原后找不到人脸"],

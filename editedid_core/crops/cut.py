@@ -199,7 +199,8 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     if sharpen:
         original = match_sharpness(original, edited, face * (1 - elements) * parts.together(),
                                    SOFTEST if decision.read else 1.0)
-    crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame, decision.glasses)
+    crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame, decision.glasses,
+                    smaller(original) if decision.read else None)
     return crop, original, edited, face, elements
 
 

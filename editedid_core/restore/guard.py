@@ -13,8 +13,9 @@ from ..crops.paste import as_pasted
 from ..faces.analyzers.protocol import FaceAnalyzer
 from ..faces.detect import central_face, found_again
 from ..faces.similarity import person_similarity, second_similarity
-from ..geometry.affine import scale_of
+from ..geometry.affine import apply, inverse_affine, scale_of
 from ..records import Face, FaceCrop, FacePair
+from .ghosts import ghosts_in
 from .report import Decision, FaceReport, box_of
 
 _SHOWN = 0.6
@@ -40,8 +41,8 @@ def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, resto
     """
     pair, found = crop.pair, crop.pair.as_found
     before = found_again(as_edited, crop.to_image, found, analyzer, threshold)
-    after = central_face(as_pasted(edited[0], restored[0], mask, paste.feather, paste.colour)[None], analyzer,
-                         threshold)
+    pasted = as_pasted(edited[0], restored[0], mask, paste.feather, paste.colour)[None]
+    after = central_face(pasted, analyzer, threshold)
     seen = before or found
     known = seen if found.embedding is None else found
     # a face too small to be recognised is like anybody
@@ -65,6 +66,8 @@ def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, resto
         decision = Decision.KEPT_NO_NEARER
     elif guard.enabled and error is not None and error > guard.most_moved:
         decision = Decision.KEPT_MOVED
+    elif guard.enabled and not _clean(crop, edited[0], pasted[0]):
+        decision = Decision.KEPT_GHOSTS
     return FaceReport(crop.frame, box, as_found, similarity_after, error, decision)
 
 
@@ -74,6 +77,16 @@ def _disputed(pair: FacePair, before: Face | None, after: Face, gain: float) -> 
         return False
     was, now = (second_similarity(pair.originals, face) for face in (before, after))
     return was is not None and now is not None and now < was + min(_SECOND_GAIN, gain)
+
+
+def _clean(crop: FaceCrop, edited: Tensor, pasted: Tensor) -> bool:
+    """Whether a face shows the person or the edit at each place, and not both at once; where the photo does not lie on
+    the edit's mesh, nobody can tell."""
+    if crop.photo is None:
+        return True
+    to_crop, face = inverse_affine(crop.to_image), crop.pair.edited
+    dense = None if face.dense is None else apply(to_crop, face.dense)
+    return ghosts_in(pasted, crop.photo, edited, apply(to_crop, face.points), dense).clean
 
 
 def needed_gain(guard: GuardConfig, before: float, glasses: bool = False) -> float:

@@ -23,6 +23,7 @@ class Decision(Enum):
     SHAPE_ONLY = "shape only"
     KEPT_NO_NEARER = "kept, no nearer to the person"
     KEPT_MOVED = "kept, features moved too far"
+    KEPT_GHOSTS = "kept, two faces in one"
     KEPT_LOST = "kept, no face found afterwards"
     KEPT_SHARP = "kept, sharp already"
     UNSEEN = "restored, no face found afterwards"
@@ -42,6 +43,7 @@ _SENTENCES = {
                          "apart",
     Decision.KEPT_NO_NEARER: "the restored face was no nearer to the person; the edit's face is kept",
     Decision.KEPT_MOVED: "eyes, nose or mouth would have moved too far; the edit's face is kept",
+    Decision.KEPT_GHOSTS: "photo and edit would both have been seen at once; the edit's face is kept",
     Decision.KEPT_LOST: "no face was found after the restoration; the edit's face is kept",
     Decision.KEPT_SHARP: "the face holds all the detail that its crop can show; it is kept",
     Decision.UNSEEN: "no face was found after the restoration",
