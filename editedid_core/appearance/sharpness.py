@@ -6,6 +6,8 @@ soft face in a sharp head looks false.
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from ..geometry.resample import blur
@@ -32,8 +34,21 @@ def match_sharpness(picture: torch.Tensor, target: torch.Tensor, weight: torch.T
     total = float(weight.sum())
     if total < 16:
         return picture
-    both = torch.stack([picture, target]).permute(0, 3, 1, 2)
-    fine = both - blur(both, _FINE * picture.shape[0])
-    energy = (fine.square().mean(1) * weight).sum((1, 2)) / total
-    gain = float((energy[1] / energy[0].clamp(min=1e-9)).sqrt().clamp(least, _MOST))
+    fine = _fine(picture)
+    # of the target only the features matter, and the low-pass reaches little further
+    reach = math.ceil(3 * _FINE * picture.shape[0]) + 1
+    rows, columns = (torch.nonzero(weight.amax(axis) > 0).flatten() for axis in (1, 0))
+    top, left = (max(0, int(found[0]) - reach) for found in (rows, columns))
+    bottom, right = (int(found[-1]) + reach + 1 for found in (rows, columns))
+    place = (slice(top, bottom), slice(left, right))
+    there = _fine(target[place], picture.shape[0])
+    here, inside = fine[..., place[0], place[1]], weight[place]
+    energy = [(x.square().mean(1)[0] * inside).sum() for x in (here, there)]
+    gain = float((energy[1] / energy[0].clamp(min=1e-9 * total)).sqrt().clamp(least, _MOST))
     return picture if gain == 1 else (picture + (gain - 1) * fine[0].permute(1, 2, 0)).clamp(0, 1)
+
+
+def _fine(picture: torch.Tensor, side: int | None = None) -> torch.Tensor:
+    """The fine detail of a picture (H, W, 3) out of a crop `side` pixels wide, its own width if None; (1, 3, H, W)."""
+    x = picture.permute(2, 0, 1)[None]
+    return x - blur(x, _FINE * (side or picture.shape[0]))

@@ -67,6 +67,9 @@ not for another person's skin; of photos in the edit's pose it is 1 at most."""
 _READ = 320
 """Side in pixels at which a photo's face is read."""
 
+_SPARSE = 3.0
+"""Pixels of a photo per pixel at which it is read that are averaged, at least."""
+
 _DECIDED = 512
 """Side in pixels up to which it is decided whose each part of a face is: all that is read off a face is coarser."""
 
@@ -240,7 +243,10 @@ def _read_photo(pair: FacePair, original_image: torch.Tensor) -> FaceReading:
     """The photo's face in its own upright crop."""
     assert pair.original.mesh is not None
     frame = crop_frame(pair.original.points, _READ)
-    photo = _cut(original_image[pair.original.frame], grid_under(frame, _READ, _READ), scale_of(frame))
+    # of a large photo every second or third pixel is enough, since many are averaged into one
+    every = max(1, int(scale_of(frame) / _SPARSE))
+    places, step = grid_under(frame, _READ, _READ) / every, scale_of(frame) / every
+    photo = _cut(original_image[pair.original.frame][::every, ::every], places, step)
     return read_face(photo, in_frame(pair.original.mesh, inverse_affine(frame)))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import math
+from functools import cached_property, lru_cache
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from scipy.interpolate import LinearNDInterpolator
@@ -67,30 +70,47 @@ class FrontalGrid:
 
     def to_picture(self, values: NDArray[np.floating], mesh: NDArray[np.floating], height: int, width: int
                    ) -> NDArray[np.float32]:
-        """Values (SIDE, SIDE) of the grid as they lie in the picture of a mesh, (height, width) float32; 0 outside.
+        """Values (SIDE, SIDE) of the grid as they lie in the picture of a mesh, (height, width); see GridInPicture."""
+        return GridInPicture(self, mesh, height, width).show(values)
+
+
+class GridInPicture:
+    """Where the grid lies in a picture (height, width) of a mesh (478, 3). It is worked out once for all values."""
+
+    def __init__(self, grid: FrontalGrid, mesh: NDArray[np.floating], height: int, width: int) -> None:
+        self.grid, self.height, self.width = grid, height, width
+        self._points = np.asarray(mesh, dtype=np.float64)[:SKIN]
+        self._low, self._high = _window(self._points[:, :2], (height, width), 1)
+        self._step = max(1, math.ceil((self._high - self._low).max() / SIDE))
+
+    @cached_property
+    def _places(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """For the pixels of the window that holds the face: their places on the grid, (1, h, w, 2) from -1 to 1, and
+        how much of the face they show, (h, w)."""
+        xs, ys = (np.arange(low, high + self._step, self._step) for low, high in zip(self._low, self._high))
+        seen = _facing(self._points, self.grid.triangles)
+        there = self.grid.at(mean_mesh().points[:SKIN, :2])[seen] / ((SIDE - 1) / 2) - 1
+        some = LinearNDInterpolator(self._points[seen, :2], there)(*np.meshgrid(xs, ys)).astype(np.float32)
+        known = torch.from_numpy(np.concatenate([np.nan_to_num(some), ~np.isnan(some[..., :1])], -1))
+        # between places that are worked out all is linear, as it is within a triangle of the mesh
+        size = [(n - 1) * self._step + 1 for n in known.shape[:2]]
+        full = F.interpolate(known.permute(2, 0, 1)[None], size=size, mode="bilinear", align_corners=True)
+        width, height = self._high - self._low
+        full = full[:, :, :height, :width].permute(0, 2, 3, 1)
+        return full[..., :2] / full[..., 2:].clamp(min=1e-6), full[0, ..., 2]
+
+    def show(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Values (SIDE, SIDE) of the grid as they lie in the picture, (height, width) float32; 0 outside.
 
         Where the face folds over itself the nearer part is taken.
         """
-        result = np.zeros((height, width), dtype=np.float32)
-        points = np.asarray(mesh, dtype=np.float64)[:SKIN]
-        low, high = _window(points[:, :2], result.shape, 1)
-        if (high <= low).any():
+        result = np.zeros((self.height, self.width), dtype=np.float32)
+        if (self._high <= self._low).any():
             return result
-        step = max(1, int((high - low).max() // 160))
-        xs, ys = np.arange(low[0], high[0] + step, step), np.arange(low[1], high[1] + step, step)
-        seen = _facing(points, self.triangles)
-        back = LinearNDInterpolator(points[seen, :2], self.at(mean_mesh().points[:SKIN, :2])[seen])
-        places = back(*np.meshgrid(xs, ys))
-        outside = np.isnan(places[..., 0])
-        coarse = _bilinear(np.asarray(values, dtype=np.float32)[..., None], np.nan_to_num(places))[..., 0]
-        coarse[outside] = 0
-        size = (len(xs) * step, len(ys) * step)
-        fine = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BILINEAR)) if step > 1 else coarse
-        # a resized grid counts from the corners of its cells, half a step before their middles
-        shift = step // 2
-        fine = np.pad(fine, ((0, shift), (0, shift)), mode="edge")[shift:, shift:]
-        window = result[low[1]:high[1], low[0]:high[0]]
-        window[:] = fine[:window.shape[0], :window.shape[1]]
+        places, shown = self._places
+        grid = torch.from_numpy(np.asarray(values, dtype=np.float32))[None, None]
+        found = F.grid_sample(grid, places, mode="bilinear", padding_mode="border", align_corners=True)[0, 0]
+        result[self._low[1]:self._high[1], self._low[0]:self._high[0]] = (found * shown).numpy()
         return result
 
 

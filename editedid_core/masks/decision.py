@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from ..geometry.frontal import frontal_grid
+from ..geometry.frontal import GridInPicture, frontal_grid
 from ..geometry.mean_mesh import eye_distance
 from ..geometry.resample import blur
 from ..geometry.visibility import shown_map
@@ -83,11 +83,12 @@ def decide(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], par
     """laid: (478, 3), where the photo's points lie in the crop. edit: read in the crop."""
     size = parts.nose.shape[0]
     unit = eye_distance(edit.mesh[:, :2])
+    here, there = (GridInPicture(frontal_grid(), mesh, size, size) for mesh in (edit.mesh, laid))
     worn = (_worn(photo), _worn(edit))
-    things, person = _glasses(photo, edit, worn, laid, size)
+    things, person = _glasses(photo, edit, worn, here, there)
     eyes, mouth = _states(photo, edit)
-    unseen = 1 - _in_crop(shown_map(photo.mesh, edit.mesh), edit.mesh, size, 1.0)
-    photos, edits = _hair(photo, edit, worn, laid, size)
+    unseen = 1 - _in_crop(shown_map(photo.mesh, edit.mesh), here, 1.0)
+    photos, edits = _hair(photo, edit, worn, here, there)
     unseen, things = torch.maximum(unseen, photos), torch.maximum(things, edits)
     person = person * (1 - edits)
     stays = torch.maximum(things, unseen)
@@ -100,11 +101,11 @@ def decide(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], par
         stays = torch.maximum(stays, parts.nose)
     laughs = _laughs(photo, edit)
     if laughs > 0:
-        folds = blur(_in_crop(cheek_area(), edit.mesh, size)[None, None], _FOLDS_SOFT * unit)[0, 0]
+        folds = blur(_in_crop(cheek_area(), here)[None, None], _FOLDS_SOFT * unit)[0, 0]
         stays = torch.maximum(stays, laughs * folds)
     hair = shaved = torch.zeros(size, size)
     if photo.beard.present or edit.beard.present:
-        hair = _in_crop(beard_area(), edit.mesh, size)
+        hair = _in_crop(beard_area(), here)
         around = _grown(hair, _CHEEK * unit)
         if (not photo.beard.present and edit.beard.score >= _BEARDED) or edit.beard.score < _SHAVEN:
             stays = torch.maximum(stays, torch.maximum(around, parts.mouth))
@@ -121,14 +122,16 @@ def _worn(reading: FaceReading) -> GlassesMasks | None:
     return glasses_masks(reading.face) if reading.glasses else None
 
 
-def _hair(photo: FaceReading, edit: FaceReading, worn: Worn, laid: NDArray[np.float64], size: int
+def _hair(photo: FaceReading, edit: FaceReading, worn: Worn, here: GridInPicture, there: GridInPicture
           ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Strands of hair that hang over the photo's face alone, and over the edit's alone."""
+    """Strands of hair that hang over the photo's face alone, and over the edit's alone. here, there: where the edit's
+    face and the photo's lie in the crop."""
     covers = [np.maximum(one.frame, one.lenses) for one in worn if one is not None]
     rims = np.max(covers, axis=0) if covers else None
-    pair = ((photo.face, edit.face, laid), (edit.face, photo.face, edit.mesh))
-    found = [(strands(face, other, rims), mesh) for face, other, mesh in pair]
-    photos, edits = (_in_crop(hair, mesh, size) if hair.any() else torch.zeros(size, size) for hair, mesh in found)
+    pair = ((photo.face, edit.face, there), (edit.face, photo.face, here))
+    found = [(strands(face, other, rims), where) for face, other, where in pair]
+    photos, edits = (_in_crop(hair, where) if hair.any() else torch.zeros(where.height, where.width)
+                     for hair, where in found)
     return photos, edits
 
 
@@ -149,18 +152,19 @@ def _laughs(photo: FaceReading, edit: FaceReading) -> float:
     return float(np.clip((more - _SOBER) / (_LAUGHING - _SOBER), 0, 1))
 
 
-def _glasses(photo: FaceReading, edit: FaceReading, worn: Worn, laid: NDArray[np.float64], size: int
+def _glasses(photo: FaceReading, edit: FaceReading, worn: Worn, here: GridInPicture, there: GridInPicture
              ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What of glasses and eyes stays the edit's, and where the person's eyes lie behind the edit's lenses."""
-    stays, person = torch.zeros(size, size), torch.zeros(size, size)
+    """What of glasses and eyes stays the edit's, and where the person's eyes lie behind the edit's lenses. here, there:
+    as of _hair()."""
+    stays, person = torch.zeros(here.height, here.width), torch.zeros(here.height, here.width)
     of_photo, of_edit = worn
     if of_edit is not None:
-        frame, lenses = (_tensor(m) for m in of_edit.in_picture(edit.face, edit.mesh, size, size))
+        frame, lenses = (_tensor(m) for m in of_edit.in_picture(here))
         opaque = _darkness(edit, of_edit) > _OPAQUE
         stays = torch.maximum(frame, lenses) if opaque else frame
         person = torch.zeros_like(lenses) if opaque else lenses * (1 - frame)
     if of_photo is not None:
-        frame, lenses = (_tensor(m) for m in of_photo.in_picture(photo.face, laid, size, size))
+        frame, lenses = (_tensor(m) for m in of_photo.in_picture(there))
         crossed = edit.glasses and _share(frame, person) < _CROSSED and _darkness(photo, of_photo) <= _OPAQUE
         kept = frame if crossed else torch.maximum(frame, lenses)
         stays, person = torch.maximum(stays, kept), person * (1 - kept)
@@ -175,10 +179,9 @@ def _darkness(reading: FaceReading, worn: GlassesMasks) -> float:
     return float(np.median(light) - np.median(reading.face.light[lenses])) if lenses.any() else 0.0
 
 
-def _in_crop(grid: NDArray[np.floating], mesh: NDArray[np.float64], size: int, outside: float = 0.0) -> torch.Tensor:
+def _in_crop(grid: NDArray[np.floating], where: GridInPicture, outside: float = 0.0) -> torch.Tensor:
     """A mask of the frontal grid as it lies in the crop, (size, size); `outside`: its value beside the face."""
-    values = frontal_grid().to_picture(np.asarray(grid, dtype=np.float32) - outside, mesh, size, size)
-    return _tensor(values) + outside
+    return _tensor(where.show(np.asarray(grid, dtype=np.float32) - outside)) + outside
 
 
 def _grown(mask: torch.Tensor, radius: float) -> torch.Tensor:

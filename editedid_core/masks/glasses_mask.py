@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from ..geometry.frontal import GridInPicture
 from .drawing import filled, ramp, stroked
 from .frontal_face import FrontalFace
 from .glasses import bridge_path, eye_places, rim_path
@@ -24,11 +25,9 @@ class GlassesMasks:
     frame: NDArray[np.float32]
     lenses: NDArray[np.float32]
 
-    def in_picture(self, face: FrontalFace, mesh: NDArray[np.floating], height: int, width: int
-                   ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def in_picture(self, where: GridInPicture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Frame and lenses as they lie in the picture, (height, width) each."""
-        frame = face.grid.to_picture(self.frame, mesh, height, width)
-        return frame, face.grid.to_picture(self.lenses, mesh, height, width)
+        return where.show(self.frame), where.show(self.lenses)
 
 
 def glasses_masks(face: FrontalFace) -> GlassesMasks:

@@ -42,8 +42,11 @@ def test_values_of_saved_workflows_keep_their_order(schema: Any) -> None:
 
 
 def test_the_templates_name_what_the_host_has(host: Host) -> None:
-    for file in sorted((ROOT / "example_workflows").glob("*.json")):
-        for node in json.loads(file.read_text(encoding="utf-8"))["nodes"]:
+    """Those of the pack's blueprint, too."""
+    for file in sorted([*(ROOT / "example_workflows").glob("*.json"), *(ROOT / "subgraphs").glob("*.json")]):
+        graph = json.loads(file.read_text(encoding="utf-8"))
+        inside = [node for one in graph.get("definitions", {}).get("subgraphs", ()) for node in one["nodes"]]
+        for node in inside or graph["nodes"]:
             if node["type"] == "MarkdownNote":
                 continue
             groups = host.node(node["type"]).INPUT_TYPES()

@@ -37,6 +37,17 @@ IN_SIGHT = """() => {
 """Bring the node into view; whether it was there already (Nodes 2.0 spreads a graph some time after it was loaded)."""
 PAIRS = """() => app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity")
     .widgets.find((widget) => widget.name === "pairs").value"""
+FITS = """async (width) => {
+    const node = app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity");
+    node.setSize([width, node.size[1]]);
+    app.canvas.setDirty(true, true);
+    await new Promise((later) => setTimeout(later, 300));
+    const map = document.querySelector(".efm"), { left, right } = map.getBoundingClientRect();
+    const parts = [...map.querySelectorAll("button, select, img, .efm-state")];
+    const boxes = parts.map((one) => one.getBoundingClientRect());
+    return map.offsetWidth > 0.8 * width && boxes.every((box) => box.left >= left - 1 && box.right <= right + 1);
+}"""
+"""Whether all of the map lies within it when the node has a width."""
 IN_PANEL = """() => app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity")
     .widgets.filter((widget) => widget.element && !widget.options.hideInPanel).map((widget) => widget.name)"""
 """Our widgets that the side panel would draw as empty rows, and leave narrower on the node."""
@@ -104,6 +115,7 @@ def test_every_control_has_a_name_and_can_be_reached_by_key(opened):
     assert all(controls.nth(i).evaluate("(one) => one.tabIndex") == 0 for i in range(7))
     assert all(image.get_attribute("alt") is not None for image in page.locator(".efm img").all())
     assert page.evaluate(IN_PANEL) == []
+    assert [page.evaluate(FITS, width) for width in (400, 1600, 520)] == [True] * 3
     for widget in (".efm", ".editedid-result"):
         found = Axe().run(page, context=widget).response["violations"]
         assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], widget

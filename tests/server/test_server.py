@@ -26,6 +26,7 @@ WORKFLOWS = sorted(file.stem for file in (ROOT / "example_workflows").glob("*.js
 
 @pytest.mark.every_host
 def test_templates_and_their_thumbnails_are_offered(server):
+    assert "ERROR" not in server.log.read_text(encoding="utf-8")  # of templates that the host itself would have
     assert sorted(server.get("/workflow_templates")[PACK_NAME]) == WORKFLOWS
     for name in WORKFLOWS:
         assert server.read(f"/api/workflow_templates/{PACK_NAME}/{quote(name)}.jpg")[:2] == b"\xff\xd8"

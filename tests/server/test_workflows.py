@@ -135,6 +135,8 @@ def test_what_people_type_finds_restore_identity_first(front_end):
 
 def test_it_is_found_and_a_template_opens_in_chinese(server, front_end):
     """The last test of the file, because the front end keeps the language."""
+    if Path(os.environ["EDITEDID_HOST"]).name in WITHOUT_APPS:
+        pytest.skip("this front end reads its nodes in another language only when it is loaded again")
     page = front_end.page
     page.evaluate("() => app.extensionManager.setting.set('Comfy.Locale', 'zh')")
     page.wait_for_function(CHINESE_NAME, timeout=30_000)

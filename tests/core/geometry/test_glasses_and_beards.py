@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from editedid_core.faces.analyzers.mesh_backend import MeshAnalyzer
-from editedid_core.geometry.frontal import SIDE, frontal_grid
+from editedid_core.geometry.frontal import SIDE, GridInPicture, frontal_grid
 from editedid_core.geometry.mean_mesh import mean_mesh
 from editedid_core.masks.beard import beard_mask, find_beard
 from editedid_core.masks.drawing import filled, stroked
@@ -72,7 +72,7 @@ def test_drawn_frames_are_found_and_masked() -> None:
     inner = (lenses > 0.99) & ~frame
     assert (masks.lenses[inner] > 0.5).mean() > 0.85
     assert masks.lenses[lenses < 0.01].max() < 0.3
-    in_picture = masks.in_picture(face, mesh, 320, 320)
+    in_picture = masks.in_picture(GridInPicture(face.grid, mesh, 320, 320))
     assert in_picture[0].shape == in_picture[1].shape == (320, 320)
     assert float((in_picture[0] * in_picture[1]).max()) < 0.5
 

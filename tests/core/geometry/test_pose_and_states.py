@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from editedid_core.geometry.frontal import SIDE, frontal_grid
 from editedid_core.geometry.mean_mesh import eye_distance, eye_middles, mean_mesh
+from editedid_core.geometry.mesh_points import SKIN
 from editedid_core.geometry.pose3d import head_pose, without_pose
+from editedid_core.geometry.resample import read
 from editedid_core.geometry.states import Feature, State, StateDifference, compare_states, feature_states, mesh_states
 from editedid_core.geometry.visibility import point_visibility, visibility_map
 
@@ -101,6 +104,19 @@ def test_a_picture_goes_to_the_grid_and_back() -> None:
     assert 15_000 < seen.sum() < 60_000
     inner = grid.to_picture(np.where(grid.inside, 1.0, 0.0), mesh, 400, 400) > 0.99
     assert np.abs(back - x / 400)[inner].mean() < 0.01
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024])
+def test_the_grid_lies_in_a_picture_where_the_mesh_does(size: int) -> None:
+    """At any size, without a shift: what the grid shows at the mesh's points is their own place."""
+    mesh = mean_mesh().points * size / 4.2 + [size / 2 + 0.3, size / 2, 0]
+    grid, points = frontal_grid(), mesh[:SKIN, :2]
+    across = np.tile(np.arange(SIDE, dtype=np.float32), (SIDE, 1))
+    shown = grid.to_picture(across, mesh, size, size)
+    found = read(torch.from_numpy(shown)[..., None], points[None])[0, :, 0]
+    inner = np.linalg.norm(points - points.mean(0), axis=1) < size / 5
+    assert np.abs(found - grid.at(mean_mesh().points[:SKIN, :2])[:, 0])[inner].mean() < 0.02
+
 
 
 def moved(points: list[int], by: tuple[float, float]) -> np.ndarray:

@@ -68,6 +68,12 @@ def test_no_wire_runs_behind_a_node(file: Path) -> None:
     assert hidden(loaded(file)) == []
 
 
+def test_serve_opens_on_a_template_that_is_there() -> None:
+    script = (ROOT / "lab" / "opening" / "web" / "opening.js").read_text(encoding="utf-8")
+    (first,) = (file for file in FILES if f'const FIRST = "{file.stem}";' in script)
+    assert "workflow_templates/ComfyUI-EditedID/" in script and first.stem.startswith("Try it")
+
+
 def test_a_wire_behind_a_node_is_seen_and_led_around() -> None:
     def node(number: int, left: int) -> dict[str, Any]:
         return {"id": number, "pos": [left, 0], "size": [100, 100]}
