@@ -224,8 +224,9 @@ def write_model_paths(host: Host) -> Path:
         folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir()) if root else []
         if folders:
             paths[name] = {"base_path": root.as_posix(), **{folder: folder for folder in folders}}
-    file = RUN / "model_paths.yaml"
-    file.write_text(json.dumps(paths, indent=1), encoding="utf-8")  # JSON is YAML, and quotes any folder name
+    file, text = RUN / "model_paths.yaml", json.dumps(paths, indent=1)  # JSON is YAML, and quotes any folder name
+    if not file.exists() or file.read_text(encoding="utf-8") != text:  # another host may be reading it
+        file.write_text(text, encoding="utf-8")
     return file
 
 

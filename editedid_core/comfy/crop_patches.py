@@ -43,9 +43,15 @@ def crop_patches(model: Any, place: FaceCrop | None, bent: Bend | None = None, n
             if size.is_mask(tensor, own):
                 made[id(tensor)] = _mask(tensor, crop)
             elif size.is_picture(tensor):
-                note(f"{name_of(patch)} on the MODEL keeps a picture that cannot be cut to a face, and is left out.")
-                return _GONE
-        return replaced(patch, made, memo)
+                return gone(patch)
+        try:
+            return replaced(patch, made, memo)
+        except (TypeError, ValueError, AttributeError, copy.Error):  # an object that cannot be copied
+            return gone(patch)
+
+    def gone(patch: Any) -> Any:
+        note(f"{name_of(patch)} on the MODEL keeps a picture that cannot be cut to a face, and is left out.")
+        return _GONE
 
     cut = {name: _each(found, name, fitted) for name, found in carried.items()}
     if all(cut[name] is carried[name] for name in carried):

@@ -26,6 +26,8 @@ SMALLEST = 8
 _SCALES = tuple(2.0**n for n in range(-4, 3))
 """Sizes of a square edit's pictures and latents, relative to it: squares of other sizes are matrices."""
 
+_MODELS = {"model_options", "patcher"}
+"""Attributes of the host's models, VAEs and text encoders."""
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), type, types.ModuleType, torch.device, torch.dtype)
 
 
@@ -82,7 +84,13 @@ def _search(value: Any, name: str, depth: int, seen: set[int], found: list[tuple
 
 def _is_shut(value: Any) -> bool:
     """Whether nothing in it is a picture of a patch's: numbers, networks, models, VAEs and text encoders."""
-    return isinstance(value, (*_PLAIN, torch.nn.Module)) or hasattr(value, "model_options") or hasattr(value, "patcher")
+    return isinstance(value, (*_PLAIN, torch.nn.Module)) or not _MODELS.isdisjoint(_fields(value))
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """An object's own attributes, none of which is made by asking for it."""
+    found = getattr(value, "__dict__", None)
+    return found if isinstance(found, dict) else {}
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
@@ -108,7 +116,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from (("", part) for part in value.__defaults__ or ())
         yield from (value.__kwdefaults__ or {}).items()
     else:
-        yield from getattr(value, "__dict__", {}).items()
+        yield from _fields(value).items()
 
 
 def replaced(patch: Any, made: Mapping[int, Any], memo: dict[int, Any] | None = None, depth: int = DEPTH) -> Any:
@@ -148,9 +156,7 @@ def _rebuilt(value: Any, again: Callable[[Any], Any]) -> Any:
         return value if owner is value.__self__ else types.MethodType(value.__func__, owner)
     if isinstance(value, types.FunctionType):
         return _function(value, again)
-    fields = getattr(value, "__dict__", None)
-    if not isinstance(fields, dict):
-        return value
+    fields = _fields(value)
     parts = {name: again(part) for name, part in fields.items()}
     if _same(parts.values(), fields.values()):
         return value

@@ -129,7 +129,7 @@ def make_triples(
     return Triples(
         world.draw(people, first, size, truth),
         world.draw(people, second, size, truth),
-        world.draw(other, third, size, truth),
+        world.draw(other, third, size, truth, framed=(people, second)),  # an editing model keeps the camera
         list(kinds),
         list(drifts),
         torch.cat([r[3] for r in rows]),

@@ -19,8 +19,7 @@ from ...records import FloatArray
 SIDE = 150
 """Side in pixels of the faces that the network takes."""
 
-# The network's own numbers, not calibrated
-_MEAN = (122.782, 117.001, 104.298)  # of the channels that it was trained on
+_MEAN = (122.782, 117.001, 104.298)  # of the channels of the photographs that it was trained on
 _RANGE = 256.0
 _BLOCKS = (3, 4, 3, 3, 1)  # residual blocks of each level; the first of every level but the first halves the picture
 _LAYERS = 29

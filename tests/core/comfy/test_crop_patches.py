@@ -155,6 +155,24 @@ def test_masks_of_other_packs_are_cut_as_the_edit_is(place: Callable[..., FaceCr
     assert attention.kwargs[0]["mask"].shape == (1, *EDIT)
 
 
+class Shy(Attention):
+    """Neither answers when it is asked for what it lacks, nor lets itself be copied."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("not now")
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("not me")
+
+
+def test_a_patch_that_cannot_be_copied_is_left_out_and_said(place: Callable[..., FaceCrop]) -> None:
+    said = list[str]()
+    model = Model({"attn2_patch": [Shy(torch.ones(1, *EDIT), 1.0), Shy(torch.ones(1, 3, 3), 1.0)]})
+    done = crop_patches(model, place(), note=said.append)
+    assert done.patches["attn2_patch"] == model.patches["attn2_patch"][1:]
+    assert len(said) == 1 and said[0].startswith("Shy on the MODEL")
+
+
 @pytest.mark.parametrize(("edit", "shape", "name", "kind"), [
     ((96, 144), (1, 96, 144, 3), "image", "picture"), ((96, 144), (1, 4, 12, 18), "latent", "picture"),
     ((96, 144), (1, 16, 1, 12, 18), "latent", "picture"), ((96, 144), (1, 192, 288, 3), "hint", "picture"),

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from editedid_core.faces.analyzers import dlib_backend, registry
-from editedid_core.faces.analyzers.dlib_backend import DlibAnalyzer, open_network
+from editedid_core.faces.analyzers.dlib_backend import open_network
 from editedid_core.faces.analyzers.dlib_recogniser import DlibRecogniser
 from editedid_core.faces.analyzers.faults import AnalyzerError, require_readable
 from editedid_core.faces.analyzers.insightface_backend import (
@@ -23,6 +23,7 @@ from editedid_core.faces.analyzers.insightface_backend import (
     providers,
 )
 from editedid_core.faces.analyzers.mesh_weights import open_networks
+from editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from editedid_core.faces.detect import detect
 
 SIZE = (100, 200)
@@ -125,11 +126,11 @@ def test_the_operator_keeps_insightface_on_the_cpu(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA failure 2: out of memory"), MemoryError("bad allocation")])
-def test_failures_while_finding_get_a_sentence(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_while_finding_get_a_sentence(error: Exception, dlib_analyzer: FaceAnalyzer,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("insightface")
     pack = Path(__file__).resolve().parents[3] / "lab" / "models" / "insightface" / "lab"
-    pytest.importorskip("dlib")
-    for analyzer, part in ((InsightFaceAnalyzer("lab", pack, 320), "detect"), (DlibAnalyzer(), "run")):
+    for analyzer, part in ((InsightFaceAnalyzer("lab", pack, 320), "detect"), (dlib_analyzer, "run")):
         broken = type("Detector", (), {part: raises(error)})()
         monkeypatch.setattr(analyzer, "_detector", broken)
         with pytest.raises(RuntimeError, match="ran out of memory on the CPU while finding faces") as told:

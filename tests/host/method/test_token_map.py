@@ -171,7 +171,8 @@ def test_the_patch_size_is_the_models_own(host: Host, patch: int) -> None:
 @pytest.mark.parametrize("size", [(8, 12), (7, 11)])
 @pytest.mark.parametrize("kind", UNETS)
 def test_every_token_of_a_unet_is_found_in_every_layer(host: Host, kind: str, size: tuple[int, int]) -> None:
-    toy = present(kind)
+    toy = present(kind)  # with so many channels that a norm's groups do not spread the change
+    toy = replace(toy, settings={**toy.settings, "model_channels": 64})
     model = toys.make(toy)
     with torch.no_grad():
         for layer in model.model.diffusion_model.modules():
