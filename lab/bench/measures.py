@@ -23,7 +23,9 @@ LANDMARK_SLACK = 0.01
 
 
 def cosine(a: Array, b: Array) -> float:
-    """Cosine of two embeddings."""
+    """Cosine of two embeddings; NaN where a recogniser saw nobody, which it says with a single NaN."""
+    if np.isnan(a).any() or np.isnan(b).any():
+        return float("nan")
     return float(np.dot(a, b) / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-9))
 
 

@@ -168,3 +168,9 @@ def test_a_broken_off_run_goes_on(tmp_path: Path) -> None:
     assert asked == [["paste"], ["poisson"]]
     assert list(again.figures) == ["poisson", "paste"] and np.isnan(again.figures["paste"]["recovery_b"])
     assert (again.seed, again.groups) == (7, ("kind light",))
+
+
+def test_a_face_that_a_recogniser_does_not_see_has_no_likeness() -> None:
+    nobody = np.full(1, np.nan, np.float32)
+    assert np.isnan(measures.cosine(nobody, np.ones(128, np.float32)))
+    assert np.isnan(measures.recovery(0.5, float("nan"), 0.9))
