@@ -68,7 +68,8 @@ triples and by noise level over 3, and the face after a restoration at full `fre
 The reference helps where noise hides the face and hurts where the face can be seen, which cancel in the mean. This
 model was trained for a few minutes, and one reference in eight was the picture itself: it copies, and what it copies of
 a photo in other light is wrong. A photo laid over the edit invites that more than the photo as it is. Three
-restorations are few: the reference made one of them worse.
+restorations are few: the reference made one of them worse. These figures are of the first `people_dit`; the one that is
+shipped now learnt to use two references (lab/models/people3d), and has not been through this bench.
 
 | model | known by | size | no prompt | guidance | references | beside the noise | steps | source |
 |---|---|---|---|---|---|---|---|---|
