@@ -65,7 +65,7 @@ noise level, and the face after a restoration at full `freedom`, over 5 triples:
 | the photo as it is, not laid over the edit | 0.275 | 0.31 | 0.25 | 0.24 | 0.30 | - |
 | the wanted picture as reference | 0.023 | 0.02 | 0.01 | 0.01 | 0.05 | - |
 
-The right prompt and the reference lower the loss at every noise level. The restored face gains 0.4 dB from both pictures; it
+The right prompt and the reference lower the loss at every noise level. Both pictures give the restored face 0.4 dB; it
 says less, since at full freedom this model gives back more of the edit (docs/QUALITY.md).
 
 | model | known by | size | no prompt | guidance | references | beside the noise | steps | source |
