@@ -56,9 +56,9 @@ def ghosts_in(restored: Tensor, photo: Tensor, edit: Tensor, points: NDArray[np.
     places = (points + 0.5) * scale - 0.5
     outline = None if dense is None else (dense + 0.5) * scale - 0.5
     textured = face_mask(places, outline, side).numpy() * (energy > 4 * _PLAIN)
-    sources = [_Source(band, _around(band * band), _around(made * band)) for band in (one, other)]
-    alone = np.minimum.reduce([_left_by_one(energy, source) for source in sources])
-    together, balance = _left_by_two(energy, *sources)
+    sources = [Source(band, _around(band * band), _around(made * band)) for band in (one, other)]
+    alone = np.minimum.reduce([left_by_one(energy, source) for source in sources])
+    together, balance = left_by_two(energy, *sources, _around(one * other))
     counts = np.clip((np.minimum(balance, 1 - balance) - _LEAST) / (_FULL - _LEAST), 0, 1)
     ghostly = ((alone - together) * counts > _GAIN * (energy + _PLAIN)) & (textured > 0)
     parts = face_parts(places, side)
@@ -70,7 +70,7 @@ def ghosts_in(restored: Tensor, photo: Tensor, edit: Tensor, points: NDArray[np.
     return Ghosts(share(textured), max(share(textured * feature.numpy()) for feature in features))
 
 
-class _Source(NamedTuple):
+class Source(NamedTuple):
     """A source's structure, its energy around every pixel, and what it has in common with what was made there."""
 
     band: Array
@@ -88,16 +88,15 @@ def _around(values: Array) -> Array:
     return np.asarray(gaussian_filter(values, _NEIGHBOURS))
 
 
-def _left_by_one(energy: Array, source: _Source) -> Array:
+def left_by_one(energy: Array, source: Source) -> Array:
     """Energy that the best multiple of one source leaves."""
     much = np.clip(source.seen / (source.own + 1e-6), 0, 3)
     return np.asarray(np.maximum(energy - 2 * much * source.seen + much**2 * source.own, 0))
 
 
-def _left_by_two(energy: Array, photo: _Source, edit: _Source) -> tuple[Array, Array]:
+def left_by_two(energy: Array, photo: Source, edit: Source, common: Array) -> tuple[Array, Array]:
     """Energy that the best mixture of two sources leaves, all of it where one would be subtracted; and the photo's
-    share of the mixture, 0 to 1."""
-    common = _around(photo.band * edit.band)
+    share of the mixture, 0 to 1. common: what the two have in common around every pixel."""
     ridge = 0.02 * (photo.own + edit.own) + 1e-6
     scale = (photo.own + ridge) * (edit.own + ridge) - common**2
     a = (photo.seen * (edit.own + ridge) - edit.seen * common) / scale

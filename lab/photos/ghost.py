@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from editedid_core.restore.ghosts import Source, left_by_one, left_by_two
+
 from .flow import blur, flow, moved
 
 Array = NDArray[np.float32]
@@ -52,14 +54,14 @@ def ghosts(photos: list[Array], edit: Array, output: Array, mask: Array, feature
     goal = log_light(output)
     seen = _band(goal)
     energy = _around(seen * seen)
-    sources = [[_Source.of(seen, light), _Source.of(seen, registered(light, goal))]
+    sources = [[_source(seen, light), _source(seen, registered(light, goal))]
                for light in map(log_light, (edit, *photos))]
     edits, others = sources[0], [source for pair in sources[1:] for source in pair]
-    alone = np.minimum.reduce([_left_by_one(energy, source) for source in edits + others])
+    alone = np.minimum.reduce([left_by_one(energy, source) for source in edits + others])
     together, balance = alone, np.zeros_like(alone)
     for photo in others:
         for edit_source in edits:
-            left, share = _left_by_two(energy, photo, edit_source)
+            left, share = left_by_two(energy, photo, edit_source, _around(photo.band * edit_source.band))
             better = left < together
             together, balance = np.where(better, left, together), np.where(better, share, balance)
     counts = np.clip((np.minimum(balance, 1 - balance) - _LEAST) / (_FULL - _LEAST), 0, 1)
@@ -98,35 +100,6 @@ def _around(values: Array) -> Array:
     return blur(values, _NEIGHBOURS)
 
 
-@dataclass(frozen=True, eq=False)
-class _Source:
-    """A source's structure, its energy around every pixel, and what it has in common with the output there."""
-
-    band: Array
-    own: Array
-    seen: Array
-
-    @classmethod
-    def of(cls, seen: Array, light: Array) -> _Source:
-        band = _band(light)
-        return cls(band, _around(band * band), _around(seen * band))
-
-
-def _left_by_one(energy: Array, source: _Source) -> Array:
-    """Energy of the output that the best multiple of one source leaves."""
-    much = np.clip(source.seen / (source.own + 1e-6), 0, 3)
-    return np.maximum(energy - 2 * much * source.seen + much**2 * source.own, 0)
-
-
-def _left_by_two(energy: Array, photo: _Source, edit: _Source) -> tuple[Array, Array]:
-    """Energy that the best mixture of two sources leaves (infinite where one would be subtracted), and the photo's
-    share of the mixture."""
-    common = _around(photo.band * edit.band)
-    ridge = 0.02 * (photo.own + edit.own) + 1e-6
-    scale = (photo.own + ridge) * (edit.own + ridge) - common**2
-    a = (photo.seen * (edit.own + ridge) - edit.seen * common) / scale
-    b = (edit.seen * (photo.own + ridge) - photo.seen * common) / scale
-    left = energy - 2 * a * photo.seen - 2 * b * edit.seen + a**2 * photo.own + b**2 * edit.own + 2 * a * b * common
-    of_photo, of_edit = a * np.sqrt(photo.own), b * np.sqrt(edit.own)
-    mixed = (a > 0) & (b > 0)
-    return np.where(mixed, np.maximum(left, 0), np.inf), np.where(mixed, of_photo / (of_photo + of_edit + 1e-9), 0)
+def _source(seen: Array, light: Array) -> Source:
+    band = _band(light)
+    return Source(band, _around(band * band), _around(seen * band))
