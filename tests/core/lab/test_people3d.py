@@ -20,7 +20,7 @@ from lab.people3d.native import Raster, noise
 from lab.people3d.people import people_of
 from lab.people3d.split import PARTS, make_split
 from lab.people3d.subdivide import catmull_clark
-from lab.people3d.triples import drift
+from lab.people3d.triples import drift, make_triples
 from lab.people3d.words import words
 from lab.photos import folder
 from lab.samples import FOLDER, SAMPLES, pair
@@ -155,6 +155,29 @@ def test_the_same_people_and_scenes_give_the_same_picture(world: World, drawn) -
     people, scenes, out = drawn
     again = world.draw(people[1:2], scenes[1:2], 96)
     assert torch.allclose(again.pictures[0], out.pictures[1], atol=2 / 255)
+
+
+def test_a_picture_takes_the_framing_of_others(world: World, drawn) -> None:
+    people, scenes, out = drawn
+    far = scenes[1:2].replace(frame=0.5 * scenes.frame[1:2])
+    marks = world.draw(people[1:2], scenes[1:2], 96, framed=(people[1:2], far)).landmarks68[0]
+    eyes = [float((m[36:42].mean(0) - m[42:48].mean(0)).norm()) for m in (marks, out.landmarks68[1])]
+    assert eyes[0] == pytest.approx(0.5 * eyes[1], rel=0.02)
+
+
+def test_an_editing_model_keeps_the_camera(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drifted face is framed as the true one, so that what stands behind it stays where it is."""
+    asked: list[tuple] = []
+    draw = world.draw
+
+    def watched(people, scenes, *rest, framed=None):
+        asked.append((people, scenes, framed))
+        return draw(people, scenes, 16, framed=framed)
+
+    monkeypatch.setattr(world, "draw", watched)
+    make_triples(world, [3], truth=False)
+    (_, _, first), (person, second, ideal), (other, _, framed) = asked
+    assert first is ideal is None and framed == (person, second) and not torch.equal(other.shape, person.shape)
 
 
 def test_words_tell_what_was_drawn(drawn) -> None:

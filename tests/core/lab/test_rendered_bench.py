@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.bench import quality, rendered, table, worlds
+from editedid_core.config import RestoreConfig
+from lab.bench import quality, rendered, table, worlds, worth
 from lab.bench.methods import Methods
 from lab.bench.quality import Truth, judge
 from lab.people3d import split
@@ -76,3 +77,17 @@ def test_the_truth_itself_is_whole(world: rendered.Rendered) -> None:
     found = judge(triple.ideal.image, truth, judges)
     assert found["landmark_error"] < 1e-6 and found["recovery_b"] == 1 and found["face_psnr"] == 60
     assert np.isnan(found["element_error"]) or found["element_error"] == 0
+
+
+def test_every_run_of_bench_worth_is_a_configuration_of_its_own() -> None:
+    plain = RestoreConfig()
+    made = {name: plain.changed(worth.UNGUARDED | values) for name, values in worth.variants().items()}
+    assert made[worth.BASE].engine == "composite" and not any(one.guard.enabled for one in made.values())
+    assert len({one.to_json() for one in made.values()}) == len(made)
+
+
+def test_differences_of_bench_worth_are_paired() -> None:
+    found = [{worth.BASE: {"face_psnr": a}, "run": {"face_psnr": a + 1}} for a in (10.0, 30.0)]
+    told = worth.compare(found, ["run"])["run"]
+    assert told["face_psnr"] == {"mean": [21.0, 11.0, 31.0], "difference": [1.0, 1.0, 1.0]}
+    assert told["joint_rate"]["mean"] == [None] * 3
