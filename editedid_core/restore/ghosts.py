@@ -56,9 +56,9 @@ def ghosts_in(restored: Tensor, photo: Tensor, edit: Tensor, points: NDArray[np.
     places = (points + 0.5) * scale - 0.5
     outline = None if dense is None else (dense + 0.5) * scale - 0.5
     textured = face_mask(places, outline, side).numpy() * (energy > 4 * _PLAIN)
-    sources = [Source(band, _around(band * band), _around(made * band)) for band in (one, other)]
-    alone = np.minimum.reduce([left_by_one(energy, source) for source in sources])
-    together, balance = left_by_two(energy, *sources, _around(one * other))
+    first, second = (Source(band, _around(band * band), _around(made * band)) for band in (one, other))
+    alone = np.minimum(left_by_one(energy, first), left_by_one(energy, second))
+    together, balance = left_by_two(energy, first, second, _around(one * other))
     counts = np.clip((np.minimum(balance, 1 - balance) - _LEAST) / (_FULL - _LEAST), 0, 1)
     ghostly = ((alone - together) * counts > _GAIN * (energy + _PLAIN)) & (textured > 0)
     parts = face_parts(places, side)
