@@ -143,7 +143,7 @@ class JudgeFaces(io.ComfyNode):
         judged = analyzer or best_analyzer()
         before = cut_crops(edited_image, paste)
         stop_if_asked()
-        faces = [(crop, paste.masks[i], *(some[i:i + 1] for some in (before, edited, crops)))
+        faces = [(crop, paste.masks[i], before[i:i + 1], edited[i:i + 1], crops[i:i + 1])
                  for i, crop in enumerate(paste.crops)]
         sights = look(faces, judged, DEFAULTS.find.threshold, seam)
         reports = [judge(*face, judged, DEFAULTS.find.threshold, strict, seam, sight=sight)
