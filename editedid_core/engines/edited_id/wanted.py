@@ -26,8 +26,8 @@ class Wanted:
 SMALL = Wanted("small", "measured on the lab's models: more of it costs likeness, less changes nothing")
 """docs/ABLATION.md (drawn people, 2026-10) and docs/QUALITY.md (rendered people, three sizes, 2026-11)."""
 
-LARGE = Wanted("large", "by practice: about the noise of a denoise of a third, the careful end of what face detailers "
-               "use; not measured at full size")
+LARGE = Wanted("large", "by practice: about the noise of a denoise of a third, the careful end of common face "
+               "detailers; not measured at full size")
 """Practice: of the two common face detailers one starts at a denoise of 0.5 and one at 0.4, users go down to 0.35; on
 usual schedules these are a strength of 0.6, 0.55 and 0.52 (docs/FAMILIES.md). In the lab three sizes of a model gained
 no likeness by more strength or freedom, and the larger ones lost more (docs/QUALITY.md), so size alone is no reason for
