@@ -59,8 +59,8 @@ class LoadFaceAnalyzer(io.ComfyNode):
                 io.Combo.Input("detector", options=list(DETECTORS), default=DETECTORS[0], optional=True, advanced=True,
                                tooltip="auto: face mesh where its weights are at hand, else own. face mesh: "
                                "MediaPipe's networks find the faces with 478 points each, in any turn; the backend "
-                               "only recognises. own: the backend does both. The mesh needs "
-                               "mediapipe_face.safetensors or MediaPipe's wheel in models/editedid (see the help page)."),
+                               "only recognises. own: the backend does both. The mesh needs mediapipe_face.safetensors "
+                               "or MediaPipe's wheel in models/editedid (see the help page)."),
                 io.Int.Input("detection_size", default=640, min=128, max=2048, step=32, advanced=True,
                              tooltip="Side in pixels at which the detector sees the picture. Larger finds smaller "
                              "faces and takes longer."),

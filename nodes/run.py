@@ -52,8 +52,8 @@ FAR_OFF = 1.6
 """Ratio of a crop to the model's own size from which a warning is due."""
 NO_MODEL = ("model and vae are not both connected: the photo's face was put in without diffusion. Connect both to "
             "restore with the model.")
-NO_MESH = ("The face mesh is not installed, with which faces on photographs come out better: the help page of Load Face "
-           "Analyzer has the one command that brings it.")
+NO_MESH = ("The face mesh is not installed, with which faces on photographs come out better: the help page of Load "
+           "Face Analyzer has the one command that brings it.")
 UNGATED = ("The attention of this model cannot be reached, so that no gates act: faces are restored by mixing alone. A "
            "loader whose model ComfyUI knows gives it gates.")
 

@@ -76,4 +76,5 @@ def test_without_a_network_the_mesh_is_left_out(tmp_path, monkeypatch, capsys):
 
 
 def test_the_converter_needs_nothing_but_python():
-    subprocess.run([sys.executable, "-S", "-c", "import editedid_core.faces.analyzers.mesh_wheel"], cwd=ROOT, check=True)
+    code = "import editedid_core.faces.analyzers.mesh_wheel"
+    subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, check=True)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from editedid_core.faces.analyzers import mesh_weights
 from editedid_core.faces.analyzers.face_window import Pyramid, Window, level_window
 from editedid_core.faces.analyzers.lite_graph import LiteGraph
-from editedid_core.faces.analyzers import mesh_weights
 from editedid_core.faces.analyzers.mesh_weights import FILE_NAME, find_mesh_weights, open_networks
 from editedid_core.geometry.affine import apply
 
