@@ -10,9 +10,9 @@ import torch
 
 from lab import models_io
 from lab.train import dataset, export, measure, optim, train_autoencoder, train_diffusion
+from lab.train.arithmetic import mixed
 from lab.train.autoencoder import ENLARGED, Decoder, Encoder, Principal, cells_of, enlarge, start_from_principal
 from lab.train.dit import DiT
-from lab.train.arithmetic import mixed
 from lab.train.optim import Average, orthogonalise, rate
 from lab.train.unet import UNet, UNetPlan
 
