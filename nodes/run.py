@@ -39,7 +39,7 @@ from ..editedid_core.engines.edited_id.settings import SampleSettings
 from ..editedid_core.engines.protocol import Engine, FaceJob, FaceResult
 from ..editedid_core.engines.super_resolution.engine import Network, RegionTask, SuperResolutionEngine
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
-from ..editedid_core.faces.analyzers.registry import load_analyzer
+from ..editedid_core.faces.analyzers.registry import AUTO_PACK, load_analyzer
 from ..editedid_core.records import Identity
 from ..editedid_core.restore.report import Restoration
 from ..editedid_core.restore.resume import FinishedFaces
@@ -53,6 +53,8 @@ FAR_OFF = 1.6
 """Ratio of a crop to the model's own size from which a warning is due."""
 NO_MODEL = ("model and vae are not both connected: the photo's face was put in without diffusion. Connect both to "
             "restore with the model.")
+NO_MESH = ("The face mesh is not installed, with which faces on photographs come out better: the help page of Load "
+           "Face Analyzer has the one command that brings it.")
 UNGATED = ("The attention of this model cannot be reached, so that no gates act: faces are restored by mixing alone. A "
            "loader whose model ComfyUI knows gives it gates.")
 
@@ -214,6 +216,7 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
     if analyzer is None:
         say("loading the face analyzer", 0.0)
         analyzer = best_analyzer()
+        notes += (NO_MESH,) if default_pack() == AUTO_PACK and mesh_weights() is None else ()
     done = restore(original, edited, analyzer, engine, config, element_mask, stop_if_asked, say, box)
     FINISHED.close()
     profile = None if config.engine == "composite" or model is None else profile_of(model)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,3 +94,16 @@ def test_without_a_model_the_composite_is_put_in_and_the_report_says_so(host: Ho
     assert torch.equal(image[mask == 0], edited[mask == 0]) and not torch.equal(image, edited)
     assert sheet.shape[0] == 1 and sheet.shape[-1] == 3 and sheet.std() > 0.05
     assert '"mode": "composite"' in report and "without diffusion" in report
+
+
+def test_without_the_face_mesh_the_report_says_what_photographs_lack(host: Host, monkeypatch: pytest.MonkeyPatch,
+                                                                      ) -> None:
+    run = sys.modules[host.node("EditedIDRestoreIdentity").__module__.rpartition(".")[0] + ".run"]
+    analyzer = host.node("EditedIDLoadFaceAnalyzer").execute("insightface", "lab", 320).result[0]
+    monkeypatch.setattr(run, "best_analyzer", lambda: analyzer)
+    blank = torch.full((1, 96, 96, 3), 0.5)
+    for pack, mesh, said in (("auto", None, True), ("lab", None, False), ("auto", Path("mesh"), False)):
+        monkeypatch.setattr(run, "default_pack", lambda pack=pack: pack)
+        monkeypatch.setattr(run, "mesh_weights", lambda mesh=mesh: mesh)
+        report = called(host, "EditedIDRestoreIdentity", original=blank, edited=blank, no_face="pass through")[4]
+        assert ("face mesh is not installed" in report) == said
