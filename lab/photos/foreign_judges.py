@@ -7,6 +7,7 @@ areas under the curve of .999, .999 and .997 (`--check-judges`).
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import shutil
 import subprocess
@@ -63,6 +64,7 @@ def install(folder: Path) -> list[str]:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder / "python"),
                    LITERT]
         subprocess.run(command, check=True)
+        importlib.invalidate_caches()  # Python remembers that the folder was not there
     return lines
 
 
@@ -97,8 +99,6 @@ def open_foreign(name: str, folder: Path) -> Judge:
 
 
 def _has_litert(folder: Path) -> bool:
-    import importlib.util
-
     _add_python(folder)
     return importlib.util.find_spec("ai_edge_litert") is not None
 

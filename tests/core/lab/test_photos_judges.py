@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,20 @@ def test_what_cannot_be_opened_is_said(colours: Path, tmp_path: Path) -> None:
             opening.open_judge(name, tmp_path)
     names, words = opening.usual_judges(tmp_path, "dlib")
     assert names[-1] == "dlib" and "--install-judges" in words
+
+
+def test_judges_can_measure_in_the_command_that_installs_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pip(command: list[str], **_: object) -> None:
+        package = Path(command[command.index("--target") + 1]) / "ai_edge_litert"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("")
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(foreign_judges.subprocess, "run", pip)
+    monkeypatch.setattr(foreign_judges, "_fetch", lambda source, folder: None)
+    assert not foreign_judges._has_litert(tmp_path / "judges")  # looked for before, so that Python remembers it
+    foreign_judges.install(tmp_path / "judges")
+    assert foreign_judges._has_litert(tmp_path / "judges")
 
 
 def test_separation_is_whole_where_people_differ_and_half_where_nothing_tells() -> None:
