@@ -125,6 +125,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     here, there = as_68(dense), as_68(pair.original.dense)
     meshes = _meshes(pair, from_image) if alignment == "mesh" else None
     laying = None if meshes is None else lay(*meshes, size)
+    places: NDArray[np.floating]
     if laying is not None:
         to_original, places = laying.to_original, laying.positions
     elif bent and here is not None and there is not None:
@@ -144,9 +145,9 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
         given = resample(drawn, positions, scale_of(to_image), padding="zeros", mode="bilinear")[..., 0]
     share = min(size, LARGEST) / size
     to_small = np.array([[share, 0, (share - 1) / 2], [0, share, (share - 1) / 2]])
-    places = apply(to_small, points)
-    small = Small(smaller(original), smaller(edited), reduced(face), reduced(given), places,
-                  face_parts(places, min(size, LARGEST)))
+    small_points = apply(to_small, points)
+    small = Small(smaller(original), smaller(edited), reduced(face), reduced(given), small_points,
+                  face_parts(small_points, min(size, LARGEST)))
     if meshes is None or laying is None:
         decision = undecided(features_in_one_state(small.parts, there, here))
     else:
@@ -194,7 +195,7 @@ def cut_crops(image: torch.Tensor, record: PasteRecord) -> torch.Tensor:
     return torch.stack(cuts)
 
 
-def _cut(picture: torch.Tensor, positions: NDArray[np.float64], step: float) -> torch.Tensor:
+def _cut(picture: torch.Tensor, positions: NDArray[np.floating], step: float) -> torch.Tensor:
     """(S, S, 3) float32 in [0, 1] on the CPU."""
     clean = to_rgb(picture.detach()).cpu()
     return resample(clean, positions, step).nan_to_num(0.0).clamp(0, 1)

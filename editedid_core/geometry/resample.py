@@ -24,8 +24,11 @@ def resample(picture: torch.Tensor, positions: NDArray[np.floating], step: float
     places = torch.from_numpy(positions)
     (least, most) = (torch.stack([bound(places[..., axis]) for axis in (0, 1)]).double().numpy()
                      for bound in (torch.amin, torch.amax))
-    x0, y0 = (int(v) for v in np.clip(np.floor(least) - margin, 0, [width - 1, height - 1]))
-    x1, y1 = (int(v) for v in np.clip(np.ceil(most) + margin, 0, [width - 1, height - 1]))
+    low_end, high_end, last = np.floor(least) - margin, np.ceil(most) + margin, np.array([width - 1, height - 1])
+    x0, y0 = (int(v) for v in np.clip(low_end, 0, last))
+    x1, y1 = (int(v) for v in np.clip(high_end, 0, last))
+    if padding == "reflection" and (low_end >= 0).all() and (high_end <= last).all():
+        padding = "border"  # nothing is read beyond it, and torch takes a third of the time
     window = picture[y0:y1 + 1, x0:x1 + 1].to(torch.float32).permute(2, 0, 1)[None]  # 1CHW
     low, high = window.amin(), window.amax()
     scale, start = np.ones(2), -np.array([x0, y0], dtype=np.float64)
