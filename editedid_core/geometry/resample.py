@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+
+_LARGE = 1 << 18
+"""Pixels of a plane, from 512 by 512."""
 
 
 def resample(picture: torch.Tensor, positions: NDArray[np.float64], step: float, padding: str = "reflection",
@@ -52,8 +57,6 @@ def read(picture: torch.Tensor, positions: NDArray[np.float64]) -> NDArray[np.fl
 
 def blur(x: torch.Tensor, sigma: float) -> torch.Tensor:
     """Gaussian low-pass of (N, C, H, W) with standard deviation `sigma` in pixels; the border is replicated."""
-    from kornia.filters import gaussian_blur2d
-
     if sigma <= 0.05:
         return x
     # a wide kernel is computed on a smaller picture: the same low-pass for a fraction of the work
@@ -64,10 +67,34 @@ def blur(x: torch.Tensor, sigma: float) -> torch.Tensor:
         small = F.interpolate(x, size=(math.ceil(size[0] / shrink), math.ceil(size[1] / shrink)), mode="area")
     else:
         shrink = 1
-    narrow = sigma / shrink
-    kernel = 2 * math.ceil(3 * narrow) + 1
-    pad = kernel // 2
-    padded = F.pad(small, (pad, pad, pad, pad), mode="replicate")
-    low = gaussian_blur2d(padded, (kernel, kernel), (narrow, narrow), border_type="constant")
-    low = low[..., pad:-pad, pad:-pad]
+    weights = _gaussian(sigma / shrink)
+    # planes that do not fit into a processor's cache together go through one by one
+    parts = small.split(1, 1) if small[0, 0].numel() >= _LARGE else (small,)
+    low = torch.cat([_weighted(_weighted(part, -1, weights), -2, weights) for part in parts], 1)
     return low if shrink == 1 else F.interpolate(low, size=size, mode="bilinear", align_corners=False)
+
+
+@lru_cache
+def _gaussian(sigma: float) -> tuple[float, ...]:
+    """Weights at distance 0, 1 and so on, both sides of which add up to 1: in float32, in the order of `_weighted`, to
+    the last bit, so that the inside of a mask stays 1."""
+    weights = np.exp(-0.5 * (np.arange(math.ceil(3 * sigma) + 1) / sigma) ** 2)
+    weights = (weights / (2 * weights.sum() - 1)).astype(np.float32)
+    both = np.repeat(weights, 2)[1:]
+    for _ in range(8):
+        both[0] += 1 - np.cumsum(both)[-1]
+    return float(both[0]), *(float(weight) for weight in weights[1:])
+
+
+def _weighted(x: torch.Tensor, axis: int, weights: Sequence[float]) -> torch.Tensor:
+    """Weighted sum of each place and its neighbours along an axis; weights: at distance 0, 1 and so on.
+
+    Slices added up are two to eight times as fast as convolutions with few channels, kornia's among them.
+    """
+    reach, length = len(weights) - 1, x.shape[axis]
+    padded = F.pad(x, (reach, reach, 0, 0) if axis == -1 else (0, 0, reach, reach), mode="replicate")
+    out = padded.narrow(axis, reach, length) * weights[0]
+    for k in range(1, reach + 1):
+        for place in (reach - k, reach + k):
+            out.add_(padded.narrow(axis, place, length), alpha=weights[k])
+    return out
