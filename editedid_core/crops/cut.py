@@ -177,7 +177,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     skin = face * (1 - given) * (1 - decision.shaved)
     light = (linear_light(original), linear_light(edited))
     fine = _fitting_light(light, skin) if decision.read else _LIGHT
-    found = _things(original, edited, skin, face, points, strength, glasses=not decision.read)
+    found = _things(original, edited, skin, face, points, strength, not decision.read, pair.shaped)
     covered = torch.maximum(given, torch.maximum(found * (1 - decision.person), face * decision.things))
     elements = torch.maximum(covered, face * decision.edit).clamp(0, 1)
     # elements and hair are not lit like skin, so light is compared once more without them
@@ -216,13 +216,14 @@ def _decided(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], p
 
 
 def _things(original: torch.Tensor, edited: torch.Tensor, skin: torch.Tensor, face: torch.Tensor,
-            points: NDArray[np.float64], strength: float, glasses: bool) -> torch.Tensor:
-    """What covers the face in one of the two pictures, (S, S), looked for at a fraction of their size."""
+            points: NDArray[np.float64], strength: float, glasses: bool, shaped: bool) -> torch.Tensor:
+    """What covers the face in one of the two pictures, (S, S), looked for at a fraction of their size. glasses, shaped:
+    as of automatic_elements()."""
     size, together = face.shape[0], torch.cat([original, edited, skin[..., None], face[..., None]], -1)
     photo, edit, skin, face = smaller(together).split([3, 3, 1, 1], -1)
     lit = bring_light(photo, edit, skin[..., 0])
     places = (points + 0.5) * (face.shape[0] / size) - 0.5
-    found = automatic_elements(lit, edit, face[..., 0], places, strength, glasses)
+    found = automatic_elements(lit, edit, face[..., 0], places, strength, glasses, shaped)
     return found if found.shape[0] == size else resized(found[..., None], size)[..., 0]
 
 

@@ -23,18 +23,19 @@ _LEAST_LENGTH = 0.14  # of an element; moles, freckles and wrinkles are shorter
 _REACH = 0.06  # how far around the face elements are followed
 _LEAST_DIFFERENCE = 0.05  # in parts of the range of a colour channel
 _ORDINARY = 3.5  # times the median disagreement of this pair's skin
-_LEAST_BRIDGE = 0.08  # of a frame over the bridge of the nose; bare skin in two photos often differs by 0.05
+_LEAST_BRIDGE = 0.08  # of a frame over the bridge of the nose, unshaped; bare skin in two photos often differs by 0.05
 _LEAST_AREA = 0.004  # of the face, that an element shows outside the features
 _LEAST_SHARE = 0.2  # of an element that lies outside the features
 
 
 def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch.Tensor, points: ArrayLike,
-                       strength: float = 1.0, glasses: bool = True) -> torch.Tensor:
+                       strength: float = 1.0, glasses: bool = True, shaped: bool = False) -> torch.Tensor:
     """Soft mask of what covers the face in only one of the two pictures.
 
     original, edited: (S, S, 3) aligned, the original already in the edit's light. face: (S, S) in [0, 1].
     points: (5, 2) in crop pixels. strength: 0 gives no elements, 1 the normal sensitivity, 2 a higher one. glasses:
-    look for them too, at the bridge of the nose; False where something better has.
+    look for them too, at the bridge of the nose; False where something better has. shaped: the edit has the person's
+    shape and the photo is bent to it, so that weaker frames tell themselves from skin.
     Slow changes are removed, each pixel may match a pixel nearby, and the rest is measured against the ordinary
     disagreement of this pair: pictures that agree give exactly 0. Connected pieces that are short, or that lie in the
     face's own features, are dropped. A difference that crosses the bridge of the nose from eye to eye counts as a pair
@@ -52,7 +53,8 @@ def automatic_elements(original: torch.Tensor, edited: torch.Tensor, face: torch
     near = _grown(face, _REACH * size)
     evidence = ((difference - threshold) / (0.5 * threshold)).clamp(0, 1) * near
     things = _smoothed(_things(evidence, face, features), 0.01 * size)
-    if glasses and _across_the_bridge(difference, places) > max(threshold, _LEAST_BRIDGE):
+    least = threshold if shaped else max(threshold, _LEAST_BRIDGE)
+    if glasses and _across_the_bridge(difference, places) > least:
         lenses = [soft_ellipse(eye, 0.62, 0.43, places, size) for eye in places[:2]]
         things = torch.maximum(things, torch.maximum(*lenses))
     return things * near
