@@ -242,8 +242,8 @@ def _fitted(value: Any, kind: Any, path: str) -> Any:
 
 
 SMALL_FACE = RestoreConfig().changed({
-    "engine": "super resolution", "shape.face_shape": 0.0, "match.photos": "all together", "crop.relight": 0.0, "crop.auto_elements": 0.0,
-    "crop.piecewise": True, "crop.whole_features": False, "crop.match_sharpness": False,
+    "engine": "super resolution", "shape.face_shape": 0.0, "match.photos": "all together", "crop.relight": 0.0,
+    "crop.auto_elements": 0.0, "crop.piecewise": True, "crop.whole_features": False, "crop.match_sharpness": False,
 })
 """The preset of a super-resolution: photos are laid over the small face as they are, for there is nothing in it to
 compare them with."""

@@ -12,6 +12,7 @@ from ..editedid_core.choices import one_of
 from ..editedid_core.comfy.folders import default_pack, insightface_packs, mesh_weights
 from ..editedid_core.comfy.progress import step_counter, stop_if_asked
 from ..editedid_core.config import NO_FACE, RestoreConfig
+from ..editedid_core.faces.analyzers.mesh_weights import INSTALL
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.faces.analyzers.registry import AUTO_PACK, BACKENDS, Backend, load_analyzer
 from ..editedid_core.faces.compare import compare
@@ -58,8 +59,8 @@ class LoadFaceAnalyzer(io.ComfyNode):
                 io.Combo.Input("detector", options=list(DETECTORS), default=DETECTORS[0], optional=True, advanced=True,
                                tooltip="auto: face mesh where its weights are at hand, else own. face mesh: "
                                "MediaPipe's networks find the faces with 478 points each, in any turn; the backend "
-                               "only recognises. own: the backend does both. The mesh needs "
-                               "mediapipe_face.safetensors in models/editedid (run.py weights)."),
+                               "only recognises. own: the backend does both. The mesh needs mediapipe_face.safetensors "
+                               "or MediaPipe's wheel in models/editedid (see the help page)."),
                 io.Int.Input("detection_size", default=640, min=128, max=2048, step=32, advanced=True,
                              tooltip="Side in pixels at which the detector sees the picture. Larger finds smaller "
                              "faces and takes longer."),
@@ -92,8 +93,8 @@ class LoadFaceAnalyzer(io.ComfyNode):
         chosen = default_pack() if pack == AUTO_PACK and backend != "dlib" else pack
         mesh = None if one_of(detector, DETECTORS, "detector") == "own" else mesh_weights()
         if detector == "face mesh" and mesh is None:
-            raise ValueError("detector: the face mesh's networks are not at hand; run `python run.py weights --comfyui "
-                             "PATH` from the pack's folder, or choose own.")
+            raise ValueError(f"detector: the face mesh's networks are not at hand; run `{INSTALL}` in ComfyUI's "
+                             "folder, or choose own.")
         analyzer = load_analyzer(backend, insightface_packs(), chosen, detection_size, mesh,
                                  mesh_needed=detector == "face mesh")
         return io.NodeOutput(analyzer, analyzer.licence, ui=ui.PreviewText(f"{analyzer.name}\n{analyzer.licence}"))

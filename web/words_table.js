@@ -63,6 +63,7 @@ export const RESULTS = {
     ["left alone: likely another person, its likeness ([-\\d.]+) is under min_similarity ([-\\d.]+); lower min_similarity if it is the same person", "保持不变：很可能是另一个人，相似度 $1 低于 min_similarity $2；如果是同一个人，请调低 min_similarity"],
     ["left alone, as chosen", "保持不变，按您的选择"],
     ["no face was found; the picture is unchanged", "没有找到人脸；图片不变"],
+    ["The face mesh is not installed, with which faces on photographs come out better: the help page of Load Face Analyzer has the one command that brings it.", "没有安装 face mesh；有了它，照片上的人脸还原得更好。“加载人脸分析器”的帮助页里有安装它的一条命令。"],
     ["model and vae are not both connected: the photo's face was put in without diffusion. Connect both to restore with the model.", "没有同时连接 model 和 vae：照片的脸不经扩散直接放入。要用模型还原，请把两者都连接。"],
     ["The face in the edit is small \\((\\d+) pixels between the eyes\\): enlarge the edited picture first.", "编辑图中的脸很小（两眼间 $1 像素）：请先放大编辑图。"],
     ["The face in the photo is small \\((\\d+) pixels between the eyes\\): use a larger photo.", "照片中的脸很小（两眼间 $1 像素）：请用更大的照片。"],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,9 +48,13 @@ def expert(host: Host, model: Any, vae: Any, original: torch.Tensor, edited: tor
     return image, torch.maximum(mask, moved)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_stage_as_a_node_gives_the_picture_of_the_one_node(host: Host, family: str) -> None:
+@pytest.mark.parametrize(("family", "distilled"), [*((family, False) for family in FAMILIES), (FAMILIES[0], True)])
+def test_every_stage_as_a_node_gives_the_picture_of_the_one_node(host: Host, family: str, distilled: bool) -> None:
+    """Both read off the model how much they do: a distilled one wants half of its own steps."""
     model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES[family])[:3]
+    if distilled:
+        model = model.clone()
+        model.cached_patcher_init = (None, ("/models/turbo_4steps.safetensors",))
     analyzer = host.node("EditedIDLoadFaceAnalyzer").execute("insightface", "lab", 320).result[0]
     triple, size = default_triple(), CROPS[family] // 2  # a quarter of the work, and no worse a proof
     original, edited = (torch.from_numpy(picture.image).float()[None] for picture in (triple.original, triple.drifted))
@@ -58,6 +65,12 @@ def test_every_stage_as_a_node_gives_the_picture_of_the_one_node(host: Host, fam
     assert not torch.equal(image, edited)
     assert torch.equal(image, whole[0])
     assert torch.equal(mask, whole[1])
+    told = json.loads(whole[4])
+    assert told["amounts"].items() >= {"freedom": 0.3, "structure": 0.5, "detail": 1.0}.items()
+    assert told["amounts"]["strength"] == (0.62 if distilled else 0.5)
+    assert f"what a {'distilled' if distilled else 'small'} model wants" in told["amounts"]["why"]
+    if distilled:
+        assert told["network_evaluations"] == 2 * 3  # two of its four steps, three rows each
 
 
 def test_a_graph_without_a_face_runs_through_to_the_end(host: Host) -> None:
@@ -83,3 +96,16 @@ def test_without_a_model_the_composite_is_put_in_and_the_report_says_so(host: Ho
     assert torch.equal(image[mask == 0], edited[mask == 0]) and not torch.equal(image, edited)
     assert sheet.shape[0] == 1 and sheet.shape[-1] == 3 and sheet.std() > 0.05
     assert '"mode": "composite"' in report and "without diffusion" in report
+
+
+def test_without_the_face_mesh_the_report_says_what_photographs_lack(host: Host, monkeypatch: pytest.MonkeyPatch,
+                                                                      ) -> None:
+    run = sys.modules[host.node("EditedIDRestoreIdentity").__module__.rpartition(".")[0] + ".run"]
+    analyzer = host.node("EditedIDLoadFaceAnalyzer").execute("insightface", "lab", 320).result[0]
+    monkeypatch.setattr(run, "best_analyzer", lambda: analyzer)
+    blank = torch.full((1, 96, 96, 3), 0.5)
+    for pack, mesh, said in (("auto", None, True), ("lab", None, False), ("auto", Path("mesh"), False)):
+        monkeypatch.setattr(run, "default_pack", lambda pack=pack: pack)
+        monkeypatch.setattr(run, "mesh_weights", lambda mesh=mesh: mesh)
+        report = called(host, "EditedIDRestoreIdentity", original=blank, edited=blank, no_face="pass through")[4]
+        assert ("face mesh is not installed" in report) == said

