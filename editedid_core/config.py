@@ -59,9 +59,9 @@ class MatchConfig:
 
 @dataclass(frozen=True)
 class ShapeConfig:
-    """face_shape: how far the edit's features and outline move to where the person has them, 0 to 1, as far as the shape
-    model knows the two faces: it was learnt on drawn people and leaves photographed faces as they are. skin_tone: how far
-    the skin takes the photo's tone, 0 to 1."""
+    """face_shape: how far the edit's features and outline move to where the person has them, 0 to 1, as far as the
+    shape model knows the two faces: it was learnt on drawn people and leaves photographed faces as they are.
+    skin_tone: how far the skin takes the photo's tone, 0 to 1."""
 
     face_shape: float = 1.0
     skin_tone: float = 0.0

@@ -50,11 +50,11 @@ def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float 
     """Move the features and the outline of every edited face to where the person has them, in the edit's own pose and
     with its expression. METHOD §6.
 
-    edited_image: (B, H, W, C), in which the faces of `pairs` were found. strength: 0 leaves everything, 1 goes as far as
-    the shape model knows the two faces; one for all pairs, or one for each. tick: called for each pair. Faces without
-    dense landmarks in both pictures and faces that the model does not know, as those of photographs, stay as they are,
-    and so does every pixel further than 0.4 eye distances from a face, bit for bit. Raises ValueError for another
-    picture than that.
+    edited_image: (B, H, W, C), in which the faces of `pairs` were found. strength: 0 leaves everything, 1 goes as far
+    as the shape model knows the two faces; one for all pairs, or one for each. tick: called for each pair. Faces
+    without dense landmarks in both pictures and faces that the model does not know, as those of photographs, stay as
+    they are, and so does every pixel further than 0.4 eye distances from a face, bit for bit. Raises ValueError for
+    another picture than that.
     """
     check_pictures(edited_image, "edited_image")
     mask = torch.zeros(()).expand(edited_image.shape[:3])  # takes memory when something moves
