@@ -8,8 +8,8 @@ Elder 2007; the mean of two shapes says nothing about their difference, so only 
 drawn people (`lab/train/shape_model.py`). A difference that it has never seen is halved.
 
 Of other faces than those it says nothing: on photographs it takes pose and expression for the person. So it also says
-how well it knows two faces (probabilistic principal components, Tipping and Bishop 1999), and what it does not know is
-not moved.
+how well it knows two faces (probabilistic principal components, Tipping and Bishop 1999), and leaves strange ones
+unmoved.
 """
 
 from __future__ import annotations
