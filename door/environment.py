@@ -1,7 +1,8 @@
 """The project's own Python environment: a wheelhouse in the cache, filled once, and a venv installed from it.
 
 pip alone cannot work offline, because it asks the index even for what it has cached. So everything is first
-collected as wheels (`pip wheel`, with the user's own index settings) and then installed from that folder.
+collected as wheels (`pip wheel`, with the user's own index settings) and then installed from that folder, by uv where
+there is one: pip unpacks one file after the other, which takes a minute of one core.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from .failure import Failure, from_pip, require_space
 from .paths import LOGS, ROOT, RUN, cache_dir
-from .process import run_logged, say
+from .process import keep_bytecode, run_logged, say
 
 CONSTRAINTS = ROOT / "door" / "constraints.txt"
 DOWNLOAD_GB, INSTALLED_GB = 5.0, 8.0
@@ -97,17 +98,11 @@ class Environment:
 
     def pip(self, arguments: Iterable[str], label: str) -> tuple[int, str]:
         """Run the venv's pip with the user's own settings; returns (exit code, output)."""
+        return self._python(["pip", *arguments, "--disable-pip-version-check", "--progress-bar", "off"], label)
+
+    def _python(self, arguments: Iterable[str], label: str) -> tuple[int, str]:
         env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-        command = [
-            str(self.python),
-            "-m",
-            "pip",
-            *arguments,
-            "--disable-pip-version-check",
-            "--progress-bar",
-            "off",
-        ]
-        return run_logged(command, LOGS / "pip.log", label, env, RUN)
+        return run_logged([str(self.python), "-m", *arguments], LOGS / "pip.log", label, keep_bytecode(env), RUN)
 
     def _collect(self, listing: Path, wheels: Path) -> None:
         require_space(wheels, DOWNLOAD_GB)
@@ -134,21 +129,23 @@ class Environment:
         part.replace(wheels / f"{_digest(_lines(listing))}.txt")
 
     def _install(self, listing: Path, wheels: Path) -> tuple[int, str]:
-        return self.pip(
-            [
-                "install",
-                "--no-index",
-                "--find-links",
-                str(wheels),
-                "--no-compile",
-                "--no-warn-script-location",
-                "-c",
-                str(CONSTRAINTS),
-                "-r",
-                str(listing),
-            ],
-            "installing",
-        )
+        from_wheels = ["--no-index", "--find-links", str(wheels), "-c", str(CONSTRAINTS), "-r", str(listing)]
+        if self._has_uv(wheels):
+            unpacked = RUN / "unpacked"  # on the venv's disk, so that its files are links to these
+            uv = ["uv", "pip", "install", "--python", str(self.python), "--no-config", "--cache-dir", str(unpacked)]
+            code, output = self._python([*uv, *from_wheels], "installing")
+            shutil.rmtree(unpacked, ignore_errors=True)
+            if not code:
+                return code, output
+        return self.pip(["install", "--no-compile", "--no-warn-script-location", *from_wheels], "installing")
+
+    def _has_uv(self, wheels: Path) -> bool:
+        """Whether the venv has uv, now that it was looked for among the wheels and, once, at the index."""
+        install = ["install", "--no-compile", "--no-deps", "--no-index", "--find-links", str(wheels), "uv"]
+        if self.pip(install, "uv")[0] == 0:
+            return True
+        fetch = ["wheel", "--no-deps", "--only-binary", ":all:", "--wheel-dir", str(wheels), "--retries", "0", "uv"]
+        return self.pip(fetch, "downloading uv")[0] == 0 and self.pip(install, "uv")[0] == 0
 
 
 def wheelhouse() -> Path:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from .environment import Environment, requirement_lines, wheelhouse
 from .failure import Failure, from_pip
 from .paths import BASE, LOGS, MODELS, PACK_NAME, ROOT, RUN, cache_dir
-from .process import say
+from .process import keep_bytecode, say
 
 # Large media that no test and no demo needs; the front end is installed beside each host, see Host.frontend.
 LEFT_OUT = ("comfyui-workflow-templates", "comfyui-embedded-docs", "comfyui-frontend-package")
@@ -248,14 +248,6 @@ def child_environment(host: Host, base: Path = BASE) -> dict[str, str]:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         env.pop(name, None)
     return keep_bytecode(env)
-
-
-def keep_bytecode(env: dict[str, str]) -> dict[str, str]:
-    """`env` with Python's bytecode kept in .run: no `__pycache__` lies in the clone or in the user's ComfyUI, and no
-    process compiles PyTorch anew, which takes 15 s, even where PYTHONDONTWRITEBYTECODE is set."""
-    kept = {**env, "PYTHONPYCACHEPREFIX": str(RUN / "bytecode")}
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)
-    return kept
 
 
 def one_thread(env: dict[str, str]) -> dict[str, str]:

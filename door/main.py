@@ -29,7 +29,7 @@ from .hosts import (
 )
 from .paths import BASE, MODELS, RESULTS, ROOT, RUN
 from .peers import check_peers
-from .process import only_one, say
+from .process import keep_bytecode, only_one, say
 from .server import require_port, server_command
 from .supply import PYTHONS, try_supply
 from .tests import RINGS, Suite
@@ -120,7 +120,8 @@ def _prepare(hosts: Sequence[Host], environment: Environment, more: Sequence[Pat
     for host in hosts:
         ensure_frontend(host, environment)
     prepare_base()
-    subprocess.run([str(environment.python), str(ROOT / "lab" / "install_models.py"), str(MODELS)], check=True)
+    install = [str(environment.python), str(ROOT / "lab" / "install_models.py"), str(MODELS)]
+    subprocess.run(install, env=keep_bytecode(os.environ), check=True)
     offer_face_weights(MODELS, environment.python)
 
 

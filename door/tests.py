@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from .environment import Environment
-from .hosts import Host, child_environment, keep_bytecode, one_thread, prepare_base
+from .hosts import Host, child_environment, one_thread, prepare_base
 from .paths import ROOT, RUN
-from .process import say
+from .process import keep_bytecode, say
 
 RINGS = ("lint", "core", "host", "server")
 MOST_AT_ONCE = 4

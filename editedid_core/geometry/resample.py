@@ -52,22 +52,31 @@ def read(picture: torch.Tensor, positions: NDArray[np.float64]) -> NDArray[np.fl
 
 def blur(x: torch.Tensor, sigma: float) -> torch.Tensor:
     """Gaussian low-pass of (N, C, H, W) with standard deviation `sigma` in pixels; the border is replicated."""
-    from kornia.filters import gaussian_blur2d
-
     if sigma <= 0.05:
         return x
     # a wide kernel is computed on a smaller picture: the same low-pass for a fraction of the work
-    shrink = max(1, int(sigma // 4))
-    size = x.shape[-2:]
-    small = x
-    if shrink > 1 and min(size) >= 4 * shrink:
-        small = F.interpolate(x, size=(math.ceil(size[0] / shrink), math.ceil(size[1] / shrink)), mode="area")
-    else:
-        shrink = 1
-    narrow = sigma / shrink
-    kernel = 2 * math.ceil(3 * narrow) + 1
-    pad = kernel // 2
-    padded = F.pad(small, (pad, pad, pad, pad), mode="replicate")
-    low = gaussian_blur2d(padded, (kernel, kernel), (narrow, narrow), border_type="constant")
-    low = low[..., pad:-pad, pad:-pad]
-    return low if shrink == 1 else F.interpolate(low, size=size, mode="bilinear", align_corners=False)
+    height, width = x.shape[-2:]
+    shrink = 1
+    while 5 * shrink <= sigma and 8 * shrink <= min(height, width):
+        shrink *= 2
+    if shrink == 1:
+        return _gaussian(x, sigma)
+    low, right = -height % shrink, -width % shrink
+    whole = F.pad(x, (0, right, 0, low), mode="replicate") if low or right else x
+    # squares of pixels and lines between them are a low-pass too
+    narrow = math.sqrt(sigma**2 - (shrink**2 - 1) / 4) / shrink
+    small = _gaussian(F.avg_pool2d(whole, shrink), narrow)
+    return F.interpolate(small, size=whole.shape[-2:], mode="bilinear", align_corners=False)[..., :height, :width]
+
+
+def _gaussian(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    """The same, pixel for pixel. Adding up moved copies takes a third of the time of a general convolution."""
+    reach = math.ceil(3 * sigma)
+    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    for axis, pad in ((-1, (reach, reach, 0, 0)), (-2, (0, 0, reach, reach))):
+        around, size = F.pad(x, pad, mode="replicate"), x.shape[axis]
+        x = around.narrow(axis, reach, size) * (taps[reach] / taps.sum())
+        for step, tap in enumerate(taps / taps.sum()):
+            if step != reach:
+                x.add_(around.narrow(axis, step, size), alpha=tap)
+    return x

@@ -21,6 +21,7 @@ from torch.nn import functional
 from editedid_core.geometry.affine import compose, crop_frame, fit_similarity
 
 from .. import portraits
+from .arithmetic import mixed
 from .damage import KINDS, Layers, blur, damaged, face_ellipse
 from .judge_nets import Critic
 from .loop import Budget, pick_device, placed, train
@@ -120,7 +121,7 @@ def fit(draw: Draw, seconds: float, checkpoint: Path, device: torch.device, work
 
     def loss(batch: Crops) -> Tensor:
         crops = torch.from_numpy(batch.crops).to(device).permute(0, 3, 1, 2).float()
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             output = network(crops)
         return functional.binary_cross_entropy_with_logits(output.float(), torch.from_numpy(batch.marks).to(device))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .. import portraits
+from .arithmetic import mixed
 from .judge_data import Faces, PictureBank, Views, bank, people
 from .judge_nets import ANCHORS, STRIDES, Detector
 from .loop import Budget, pick_device, placed, train
@@ -119,7 +121,7 @@ def fit(draw: Draw, seconds: float, checkpoint: Path, device: torch.device, work
 
     def loss(views: Views) -> Tensor:
         # bfloat16 would round the points by up to half a percent of the eye distance; a GPU does without
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu"):
+        with (mixed(device) if device.type == "cpu" else nullcontext()):
             outputs = network(_input(views.canvas, device))
         return detector_loss(outputs, views.faces(device), views.canvas.shape[1])
 

@@ -8,16 +8,19 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from .arithmetic import has_bfloat16
+
 _QUINTIC = (3.4445, -4.7750, 2.0315)  # coefficients of the Newton-Schulz polynomial used by Muon
 
 
 def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """Replace the singular values of each matrix by roughly one (Newton-Schulz iteration, Jordan et al. 2024).
 
-    matrices: (N, rows, columns). Returns bfloat16 of the same shape; singular values land in about [0.7, 1.2].
+    matrices: (N, rows, columns). The same shape, in bfloat16 where the device has it, else float32;
+    singular values land in about [0.7, 1.2].
     """
     a, b, c = _QUINTIC
-    x = matrices.to(torch.bfloat16)
+    x = matrices.to(torch.bfloat16 if has_bfloat16(matrices.device) else torch.float32)
     wide = x.shape[1] <= x.shape[2]
     if not wide:
         x = x.transpose(1, 2)

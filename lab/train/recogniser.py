@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .arithmetic import mixed
 from .judge_data import PeopleSet, crop_people, people
 from .judge_nets import Embedder, Regressor
 from .loop import Budget, pick_device, placed, train
@@ -95,7 +96,7 @@ def fit(
 
     def loss(batch: Crops) -> Tensor:
         crops = torch.from_numpy(batch.crops).to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             output = network(crops)
         apart = contrastive(output, torch.from_numpy(batch.person).to(device))
         if kind == "b":

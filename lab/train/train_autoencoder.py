@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from . import session
+from .arithmetic import mixed
 from .autoencoder import CELL, ENLARGED, Decoder, Encoder, Principal, enlarge, start_from_principal
 from .dataset import SIZE, open_cache
 from .loop import placed
@@ -61,7 +62,7 @@ def encode(encoder: Encoder, pictures: np.ndarray, device: str = "cpu", batch: i
     """Latents float16 (N,channels,h,w) of uint8 portraits (N,H,W,3), enlarged first as ENLARGED says."""
     encoder = placed(encoder, torch.device(device))
     parts = []
-    with torch.autocast(device, torch.bfloat16):
+    with mixed(device):
         for i in range(0, len(pictures), batch):
             x = enlarge(to_tensor(pictures[i : i + batch], device), encoder.channels)
             parts.append(encoder(x).half().cpu())
@@ -187,10 +188,10 @@ class _Run:
         for optimiser, full in zip(self.optimisers, (options.rate, options.rate * 0.05)):
             for group in optimiser.param_groups:
                 group["lr"] = full * rate(progress, self.clock.steps, warmup=50)
-        with torch.autocast(options.device, torch.bfloat16), torch.set_grad_enabled(not self.frozen):
+        with mixed(options.device), torch.set_grad_enabled(not self.frozen):
             latents = self.forward["encoder"](x)
         noisy = latents.float() + NOISE * torch.randn_like(latents, dtype=torch.float32)
-        with torch.autocast(options.device, torch.bfloat16):
+        with mixed(options.device):
             made = self.forward["decoder"](noisy)
         loss = picture_loss(made.float(), x)
         total = loss if self.frozen else loss + 0.02 * spread_loss(latents.float(), self.deviations)

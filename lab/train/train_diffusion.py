@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from . import session
+from .arithmetic import mixed
 from .dataset import open_cache
 from .dit import DiT
 from .loop import placed
@@ -151,7 +152,7 @@ class Run:
             optimiser.zero_grad(set_to_none=True)
         z = latents[torch.randint(len(latents), (options.batch,)).to(latents.device)].float()
         x, t, target = self.family.corrupt(z)
-        with torch.autocast(options.device, torch.bfloat16):
+        with mixed(options.device):
             made = self.forward(x, t)
         loss = (made.float() - target).square().mean()
         loss.backward()

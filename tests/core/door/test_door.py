@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from door import failure, hosts
+from door import failure, hosts, process
 from door.environment import requirement_lines
 from door.failure import Failure
 from door.main import main
@@ -129,11 +129,11 @@ def test_long_commands_are_logged_with_their_exit_code(tmp_path, capsys):
 
 
 def test_bytecode_is_kept_and_lies_in_the_clones_own_folder(monkeypatch, tmp_path):
-    monkeypatch.setattr(hosts, "RUN", tmp_path / "run")
+    monkeypatch.setattr(process, "RUN", tmp_path / "run")
     module = tmp_path / "comfyui" / "module.py"
     module.parent.mkdir()
     module.write_text("", encoding="utf-8")
-    env = hosts.keep_bytecode({**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    env = process.keep_bytecode({**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
     subprocess.run([sys.executable, "-c", "import module"], cwd=module.parent, env=env, check=True)
     assert [file.name for file in module.parent.iterdir()] == ["module.py"]
     assert any(file.name.startswith("module.") for file in (tmp_path / "run" / "bytecode").rglob("*.pyc"))

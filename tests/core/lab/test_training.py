@@ -10,6 +10,7 @@ import torch
 
 from lab import models_io
 from lab.train import dataset, export, measure, optim, train_autoencoder, train_diffusion
+from lab.train.arithmetic import mixed
 from lab.train.autoencoder import ENLARGED, Decoder, Encoder, Principal, cells_of, enlarge, start_from_principal
 from lab.train.dit import DiT
 from lab.train.optim import Average, orthogonalise, rate
@@ -174,6 +175,16 @@ def test_orthogonalise_evens_out_singular_values() -> None:
     matrices = torch.randn(2, 40, 90) @ torch.diag(torch.logspace(0, 1.0, 90))
     values = torch.linalg.svdvals(orthogonalise(matrices).float())
     assert values.min() > 0.4 and values.max() < 1.4
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_a_processor_computes_in_half_the_bits_only_where_it_has_them(has: bool,
+                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has)
+    bits = torch.bfloat16 if has else torch.float32
+    assert orthogonalise(torch.eye(3)[None], steps=1).dtype == bits
+    with mixed("cpu"):
+        assert (torch.eye(3) @ torch.eye(3)).dtype == bits
 
 
 def test_average_swaps_and_returns() -> None:
