@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from editedid_core.comfy.model_families import FAMILIES, Family, find_family
+from editedid_core.engines.edited_id.wanted import DISTILLED, LARGE, SMALL, Wanted
 
 from .toys import TOYS, Toy, make
 
@@ -50,6 +51,7 @@ The pack runs a model as its makers do. Tests look at what every row of the netw
   put the word into the name of a file that lacks it. The model's own
   shift of its schedule, and that of the *ModelSampling* nodes, is kept; elsewhere the levels are even in the
   logarithm of the noise-to-signal ratio, which no shift moves.
+* **Wants**: how much a run does where `strength`, `freedom`, `structure` and `detail` are *auto*, the next table.
 
 **What it is worth.** `python run.py bench profiles` runs the lab's `people_dit`, whose text, guidance and references
 are live, on tune triples of its rendered people. Its loss on the wanted picture with the photo as reference, by
@@ -68,8 +70,35 @@ noise level, and the face after a restoration at full `freedom`, over 5 triples:
 The right prompt and the reference lower the loss at every noise level. Both pictures give the restored face 0.4 dB; it
 says less, since at full freedom this model gives back more of the edit (docs/QUALITY.md).
 
-| model | known by | size | no prompt | guidance | references | beside the noise | steps | source |
-|---|---|---|---|---|---|---|---|---|
+| model | known by | size | no prompt | guidance | references | beside the noise | steps | wants | source |
+|---|---|---|---|---|---|---|---|---|---|
+"""
+_WANTED = """
+### How much a run does
+
+A number that you set wins, and the report of *Restore Identity* says which values a model got and why.
+
+| a model that is | strength | freedom | gates: structure / detail | where from |
+|---|---|---|---|---|
+"""
+_ABOUT_WANTED = """\
+* **Small.** In the ablation of the lab's UNet and DiT no strength from 0.3 to 1 and no freedom to 0.3 changes more
+  than one face of ten or 0.01 of recovery; full freedom costs 0.03 to 0.05 of recovery, and without gates 0.02 more
+  (docs/ABLATION.md). Three sizes of the lab's people_dit, an edit model with references, lose likeness by more
+  strength and freedom too, the larger ones more (docs/QUALITY.md).
+* **Large.** Face detailers redraw a face at a denoise of 0.35 to 0.5 (ADetailer starts at 0.4, FaceDetailer at 0.5).
+  Denoise counts time, strength the logarithm of the noise: on the levels of SD 1.5, SDXL, SD3, FLUX, Qwen-Image and
+  Z-Image 0.35, 0.4 and 0.5 are a strength of 0.52, 0.55 and 0.60; on schedules with a large shift (FLUX.2, Wan) 0.65,
+  0.68 and 0.74, without any 0.35, 0.38 and 0.43. Strength 0.5 is the same noise on all of them. More of it is not
+  known to help, so the careful end is the default, for edit and inpainting models too. That is practice and what
+  small models showed; nothing was measured at full size.
+* **Distilled.** The levels of four steps lie at 0.43 to 0.58, 0.59 to 0.74, 0.75 to 0.9 and 1 (without a shift at
+  0.28, 0.43, 0.59, 1). At strength 0.2, 0.5, 0.8 and 1 one, one, three and four of them are run on most models
+  (FLUX.2, Wan: one, one, two, four; without a shift one, two, three, four), of eight one, two, six and eight. *auto*
+  takes half, as the example on the model card of SDXL Turbo does. Each gate acts on a third of the steps or more at
+  all of these (`tests/host/method/test_wanted.py`). The lab's DiT on four steps of its own, as if it were distilled,
+  gives equal faces at one, two, three and four of them (4 drawn triples: recovery 0.39, 0.38, 0.38, 0.38); a model
+  that is distilled was not measured.
 """
 _REFUSED = """## Refused
 
@@ -123,9 +152,16 @@ def profiles() -> str:
             cells = (one.title, ", ".join(filter(None, told)), f"{one.size}", one.text, guidance,
                      "yes" if one.references else "", one.concat,
                      f"{one.steps or ''}" if not one.few else f"{one.few} if distilled",
+                     "" if one.refusal else "distilled" if one.steps else one.wanted.kind,
                      f"refused: {one.refusal}" if one.refusal else one.source)
             lines.append(f"| {' | '.join(cells)} |")
-    return _PROFILES + "\n".join(lines) + "\n"
+    wants = "\n".join(map(_wants, (SMALL, LARGE, DISTILLED)))
+    return _PROFILES + "\n".join(lines) + f"\n{_WANTED}{wants}\n\n{_ABOUT_WANTED}"
+
+
+def _wants(kind: Wanted) -> str:
+    strength = "half of its own steps" if kind.own_share else f"{kind.strength:g}"
+    return (f"| {kind.kind} | {strength} | {kind.freedom:g} | {kind.structure:g} / {kind.detail:g} | {kind.why} |")
 
 
 def write_table(measured: Mapping[str, Measured], version: str) -> None:

@@ -16,7 +16,9 @@ from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.engines.edited_id.attention.probe import GateName, read_choice
 from ..editedid_core.engines.edited_id.attention.settings import DONORS, make_plan
+from .amounts import amount_fault, amount_input, chosen_amount
 from .given import checked
+from .sizes import AUTO
 
 CATEGORY = "image/identity restoration"
 DEFAULTS = RestoreConfig()
@@ -90,12 +92,10 @@ class IDEntanglement(io.ComfyNode):
             search_aliases=["attention gate", "structure gate", "detail gate", "entangle", "self attention"],
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model; it is cloned, not changed."),
-                io.Float.Input("structure", default=standard.structure, min=0.0, max=1.0, step=0.05,
-                               tooltip="How much of the attention outputs inside the face comes from the donor. 0 "
-                               "turns the gate off."),
-                io.Float.Input("detail", default=standard.detail, min=0.0, max=1.0, step=0.05,
-                               tooltip="How strongly the face looks at the original's face for detail. 0 turns the "
-                               "gate off."),
+                amount_input("structure", "How much of the attention outputs inside the face comes from the donor. 0 "
+                             "turns the gate off."),
+                amount_input("detail", "How strongly the face looks at the original's face for detail. 0 turns the "
+                             "gate off."),
                 io.Combo.Input("donor", options=list(DONORS), default=standard.donor,
                                tooltip="Whose attention outputs the structure gate uses. edited keeps the edit's "
                                "light; original brings the original's shape and light."),
@@ -136,13 +136,18 @@ class IDEntanglement(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, structure: Any = AUTO, detail: Any = AUTO, input_types: Any = None) -> bool | str:
+        return amount_fault(cls, input_types, {"structure": 0.0, "detail": 0.0}, (structure, detail))
+
+    @classmethod
     @checked
-    def execute(cls, model: Any, structure: float, detail: float, donor: str, structure_start: float,
+    def execute(cls, model: Any, structure: str | float, detail: str | float, donor: str, structure_start: float,
                 structure_end: float, detail_start: float, detail_end: float, structure_blocks: str,
                 detail_blocks: str, agreement_gate: bool, agreement: float,
                 overlap: float = DEFAULTS.entangle.overlap, pose: float = 0.0) -> io.NodeOutput:
         setting = replace(
-            DEFAULTS.entangle, structure=structure, detail=detail, donor=one_of(donor, DONORS, "donor"),
+            DEFAULTS.entangle, structure=chosen_amount(structure, "structure"),
+            detail=chosen_amount(detail, "detail"), donor=one_of(donor, DONORS, "donor"),
             structure_window=_window(structure_start, structure_end, "structure_start", "structure_end"),
             detail_window=_window(detail_start, detail_end, "detail_start", "detail_end"),
             structure_blocks=_block_list(structure_blocks, "structure", model),

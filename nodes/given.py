@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -55,13 +55,21 @@ def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutpu
         inputs = [one for one in cls.define_schema().inputs if one.id in values]
         own = inspect.signature(cls.validate_inputs).parameters
         for one in sorted(inputs, key=lambda one: _ORDER.get(one.get_io_type(), len(_ORDER))):
-            numbers = (int,) if any(str(choice).isdigit() for choice in getattr(one, "options", None) or ()) else ()
+            numbers = _numbers_beside(getattr(one, "options", None) or ())
             told = one.get_io_type() in ("COMBO", "STRING") and isinstance(values[one.id], (str, *numbers))
             if not (one.id in own and told):
                 values[one.id] = _checked(one, values[one.id])
         return execute(cls, **{name: value for name, value in values.items() if name not in (of_class, more)})
 
     return run
+
+
+def _numbers_beside(choices: Iterable[str]) -> tuple[type, ...]:
+    """Kinds of numbers that may stand for choices: fractions where some are, whole ones where some are numbers."""
+    parted = [str(choice).partition(".") for choice in choices]
+    if any(whole.isdigit() and part.isdigit() for whole, _, part in parted):
+        return int, float
+    return (int,) if any(whole.isdigit() and not point for whole, point, _ in parted) else ()
 
 
 _ORDER = {"COMBO": 0, "INT": 1, "FLOAT": 1, "BOOLEAN": 1, "STRING": 1}

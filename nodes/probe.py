@@ -14,6 +14,7 @@ from ..editedid_core.comfy.model_files import with_files
 from ..editedid_core.comfy.model_profile import attention_blocks
 from ..editedid_core.comfy.progress import show_result, step_counter, stop_if_asked
 from ..editedid_core.comfy.sampling import ENTANGLE_KEY, sample_pair
+from ..editedid_core.comfy.wanted_amounts import wanted_by
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.engines.edited_id.attention.probe import GATES, Measured, probe_blocks
 from ..editedid_core.restore.layer_probe import ProbeFace, measure, probe_faces
@@ -79,7 +80,7 @@ class LayerProbe(io.ComfyNode):
     def execute(cls, model: Any, vae: Any, original_latent: dict[str, Any], edited_latent: dict[str, Any],
                 face_mask: torch.Tensor, gate: str, together: int, filename_prefix: str, mode: str,
                 element_mask: torch.Tensor | None = None, analyzer: Any = None, positive: Any = None,
-                negative: Any = None, freedom: float = PROBED.freedom, **values: Any) -> io.NodeOutput:
+                negative: Any = None, freedom: float = PROBED.leash, **values: Any) -> io.NodeOutput:
         settings = make_settings(mode, freedom=freedom, **values)
         which = one_of(gate, (BOTH, *GATES), "gate")
         check_target(filename_prefix)  # before minutes are spent on what could not be saved
@@ -87,7 +88,7 @@ class LayerProbe(io.ComfyNode):
             analyzer = best_analyzer()
         face, element = crop_masks(original_latent, edited_latent, face_mask, element_mask)
         gated = with_gates(with_files(model, files_of_input(cls)), RestoreConfig())
-        setting = gated.model_options["transformer_options"][ENTANGLE_KEY]
+        setting = gated.model_options["transformer_options"][ENTANGLE_KEY].as_wanted(wanted_by(gated, settings.mode))
         available = attention_blocks(gated)
         gates = [one for one in GATES if which in (BOTH, one) and getattr(setting, one) > 0]
         if not gates:

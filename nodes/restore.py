@@ -18,7 +18,16 @@ from .faces import pairs_input
 from .given import GRAPH, checked, files_of_input
 from .parts import parts_input
 from .run import run_restoration
-from .sampling import CATEGORY, clip_input, late_inputs, make_settings, mode_input, prompt_input, settings_inputs
+from .sampling import (
+    CATEGORY,
+    clip_input,
+    late_inputs,
+    make_settings,
+    mode_input,
+    prompt_input,
+    run_fault,
+    settings_inputs,
+)
 from .show import for_host, match_map, report_picture, result_view, swap_hint
 from .sizes import AUTO, chosen_size, size_fault, size_input
 from .types import Analyzer
@@ -119,8 +128,10 @@ class RestoreIdentity(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, crop_size: Any = AUTO) -> bool | str:
-        return size_fault(crop_size, "crop_size")
+    def validate_inputs(cls, crop_size: Any = AUTO, strength: Any = AUTO, freedom: Any = AUTO,
+                        input_types: Any = None) -> bool | str:
+        fault = size_fault(crop_size, "crop_size")
+        return fault if fault is not True else run_fault(cls, input_types, strength, freedom)
 
     @classmethod
     @checked

@@ -29,6 +29,7 @@ from ..editedid_core.comfy.model_profile import (
 from ..editedid_core.comfy.progress import stop_if_asked
 from ..editedid_core.comfy.region_sampling import sample_regions
 from ..editedid_core.comfy.sampling import DISENTANGLE_KEY, ENTANGLE_KEY, sample_pair
+from ..editedid_core.comfy.wanted_amounts import wanted_by
 from ..editedid_core.config import RestoreConfig
 from ..editedid_core.crops.cut import NATURAL_SIZES
 from ..editedid_core.engines.composite import CompositeEngine
@@ -73,6 +74,23 @@ def with_gates(model: Any, config: RestoreConfig) -> Any:
     given[ENTANGLE_KEY] = config.entangle
     given.setdefault(DISENTANGLE_KEY, config.disentangle)
     return clone
+
+
+def fitting_amounts(config: RestoreConfig, model: Any) -> tuple[RestoreConfig, dict[str, Any]]:
+    """The configuration with what the model wants where nothing is set, and for the report what that led to and why."""
+    wanted = wanted_by(model, config.sampling.mode, config.sampling.sigma_floor)
+    fitted = replace(config, sampling=config.sampling.as_wanted(wanted), entangle=config.entangle.as_wanted(wanted))
+    if config.sampling.mode in PAPER_PRESETS:
+        return fitted, {"why": f"all numbers are those of the mode {config.sampling.mode}"}
+    gates = model.model_options.get("transformer_options", {}).get(ENTANGLE_KEY) or config.entangle
+    asked = {"strength": config.sampling.strength, "freedom": config.sampling.freedom}
+    told = {"strength": fitted.sampling.share, "freedom": fitted.sampling.leash}
+    if gates_can_reach(model):
+        asked |= {"structure": gates.structure, "detail": gates.detail}
+        told |= dict(zip(("structure", "detail"), gates.as_wanted(wanted).strengths))
+    own = [name for name, value in asked.items() if value is not None]
+    why = f"what a {wanted.kind} model wants ({wanted.why})"
+    return fitted, {**told, "why": why if not own else f"set by hand: {', '.join(own)}; the rest {why}"}
 
 
 def make_engine(config: RestoreConfig, model: Any, vae: Any, positive: Any = None, negative: Any = None) -> Engine:
@@ -173,6 +191,7 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
     given = (model, vae, positive, negative, clip, person)
     model = with_files(model, files)
     notes: tuple[str, ...] = ()
+    amounts: dict[str, Any] = {}
     if config.engine == "super resolution" and (model is None or vae is None):
         config, notes = config.changed({"super_resolution.surroundings": "keep"}), (NO_MODEL,)
     elif config.engine != "composite" and (model is None or vae is None):
@@ -181,6 +200,8 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
         for prompt, name in ((positive, "positive"), (negative, "negative"), (person and person.context, "person")):
             check_prompt(model, prompt, name)
         config, notes = fitting_crop(config, model, vae)
+        if config.engine == "edited id":
+            config, amounts = fitting_amounts(config, model)
         notes += (note,) if (note := unknown_file(model)) else ()
         notes += () if gates_can_reach(model) or config.engine == "super resolution" else (UNGATED,)
         if positive is None and (person is None or config.prompt):
@@ -199,7 +220,8 @@ def run_restoration(config: RestoreConfig, original: torch.Tensor, edited: torch
     done = restore(original, edited, analyzer, engine, config, element_mask, stop_if_asked, say, box)
     FINISHED.close()
     profile = None if config.engine == "composite" or model is None else profile_of(model)
-    done = replace(done, notes=notes + done.notes, model="" if profile is None else profile.title)
+    done = replace(done, notes=notes + done.notes, model="" if profile is None else profile.title,
+                   amounts=amounts)
     for warning in done.warnings():
         logging.warning("EditedID: %s", warning)
     return done, time.perf_counter() - started

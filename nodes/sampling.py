@@ -17,11 +17,14 @@ from ..editedid_core.config import RestoreConfig
 from ..editedid_core.engines.edited_id.settings import MODES, SampleSettings
 from ..editedid_core.pictures import is_no_mask
 from ..editedid_core.restore.curve import curve_picture
+from .amounts import amount_fault, amount_input, chosen_amount
 from .given import GRAPH, checked, files_of_input
 from .show import preview
+from .sizes import AUTO
 
 CATEGORY = "image/identity restoration"
 DEFAULTS = RestoreConfig().sampling
+LEAST_STRENGTH = 0.05
 
 
 def mode_input(advanced: bool = False) -> io.Combo.Input:
@@ -41,10 +44,7 @@ def settings_inputs(standard: SampleSettings = DEFAULTS, one_node: bool = False)
     return [
         io.Int.Input("steps", default=standard.steps, min=1, max=200, advanced=one_node,
                      tooltip="Steps of the whole denoising run. The node uses the last `strength` share of them."),
-        io.Float.Input("strength", display_name="how much (strength)" if one_node else None,
-                       default=standard.strength, min=0.05, max=1.0, step=0.05,
-                       tooltip="How much of the denoising run is redone. 0.05 hardly touches the face; 1 starts from "
-                       "pure noise."),
+        _strength_input(standard, "how much (strength)" if one_node else None),
         io.Float.Input("init_weight", default=mixing.init_weight, min=0.0, max=0.5, step=0.01, advanced=True,
                        tooltip="Mixing weight at the start (the paper uses 0 to 0.1). The adaptive law raises it "
                        "from step to step."),
@@ -71,10 +71,25 @@ def late_inputs(standard: SampleSettings = DEFAULTS) -> list[Any]:
         io.Int.Input("null_text", default=standard.null_text, min=0, max=500, optional=True, advanced=True,
                      tooltip="Mode paper with cfg above 1: updates of each null-text embedding; 0 for none. More "
                      "updates bring both pictures back more exactly and take longer."),
-        io.Float.Input("freedom", default=standard.freedom, min=0.0, max=1.0, step=0.05, optional=True,
-                       advanced=True, tooltip="How far the model may leave the two pictures inside the face. 0 only "
-                       "joins them; 1 lets the model paint freely. With a weak model higher values cost likeness."),
+        _freedom_input(standard),
     ]
+
+
+def _strength_input(standard: SampleSettings, shown: str | None) -> Any:
+    told = "How much of the denoising run is redone. 0.05 hardly touches the face; 1 starts from pure noise."
+    if standard.strength is None:
+        return amount_input("strength", told, LEAST_STRENGTH, words=True, display_name=shown)
+    return io.Float.Input("strength", display_name=shown, default=standard.strength, min=LEAST_STRENGTH, max=1.0,
+                          step=0.05, tooltip=told)
+
+
+def _freedom_input(standard: SampleSettings) -> Any:
+    told = ("How far the model may leave the two pictures inside the face. 0 only joins them; 1 lets the model paint "
+            "freely. With a weak model higher values cost likeness.")
+    if standard.freedom is None:
+        return amount_input("freedom", told, optional=True, advanced=True)
+    return io.Float.Input("freedom", default=standard.freedom, min=0.0, max=1.0, step=0.05, optional=True,
+                          advanced=True, tooltip=told)
 
 
 def clip_input() -> io.Clip.Input:
@@ -88,17 +103,22 @@ def prompt_input(default: str) -> io.String.Input:
                            "best start.")
 
 
-def make_settings(mode: str, steps: int, strength: float, init_weight: float, final_steps: int, solver_start: float,
-                  solver_end: float, cfg: float, noise_pattern: int, null_text: int = DEFAULTS.null_text,
-                  freedom: float = DEFAULTS.freedom) -> SampleSettings:
+def make_settings(mode: str, steps: int, strength: str | float, init_weight: float, final_steps: int,
+                  solver_start: float, solver_end: float, cfg: float, noise_pattern: int,
+                  null_text: int = DEFAULTS.null_text, freedom: str | float = AUTO) -> SampleSettings:
     """Node values to the core's settings."""
     chosen = one_of(mode, MODES, "mode")
     if solver_end < solver_start:
         raise ValueError(f"solver_end ({solver_end}) lies before solver_start ({solver_start}); swap the two.")
     mixing = replace(DEFAULTS.mixing, init_weight=init_weight, final_steps=final_steps)
-    return replace(DEFAULTS, mode=chosen, steps=steps, strength=strength, mixing=mixing,
-                   solver_window=(solver_start, solver_end), cfg=cfg, noise_seed=noise_pattern, null_text=null_text,
-                   freedom=freedom)
+    return replace(DEFAULTS, mode=chosen, steps=steps, strength=chosen_amount(strength, "strength", LEAST_STRENGTH),
+                   mixing=mixing, solver_window=(solver_start, solver_end), cfg=cfg, noise_seed=noise_pattern,
+                   null_text=null_text, freedom=chosen_amount(freedom, "freedom"))
+
+
+def run_fault(node: Any, input_types: Any, strength: Any, freedom: Any) -> bool | str:
+    """What a node's `validate_inputs` answers for the amounts of a run."""
+    return amount_fault(node, input_types, {"strength": LEAST_STRENGTH, "freedom": 0.0}, (strength, freedom))
 
 
 class AdaptiveMixingSampler(io.ComfyNode):
@@ -135,6 +155,10 @@ class AdaptiveMixingSampler(io.ComfyNode):
                                 "each face."),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, strength: Any = AUTO, freedom: Any = AUTO, input_types: Any = None) -> bool | str:
+        return run_fault(cls, input_types, strength, freedom)
 
     @classmethod
     @checked

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
+from ..engines.edited_id.wanted import LARGE, Wanted
+
 Text = Literal["encoded", "zeros"]
 """What no prompt is: the text encoder's answer to an empty prompt, with the family's own template where it has one, or
 zeros, which the model was trained on."""
@@ -44,7 +46,8 @@ class Profile:
     of the target, where the network reads one. `references`: it was trained with reference pictures; `method`: of the
     host for them, where the network has no own. `concat`: what stands beside the noise. `steps`: of a distilled model,
     which is run on its own noise levels; 0 for others; `few`: of its distilled versions, whose file names need not say
-    it; 0 where there is no one number. `refusal`: why it cannot be used.
+    it; 0 where there is no one number. `wanted`: how much a run does where nobody says; in a distilled model's own
+    steps `wanted.DISTILLED` counts. `refusal`: why it cannot be used.
     """
 
     title: str
@@ -62,6 +65,7 @@ class Profile:
     concat: Concat = ""
     steps: int = 0
     few: int = 0
+    wanted: Wanted = LARGE
     refusal: str = ""
 
 

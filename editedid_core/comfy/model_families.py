@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..engines.edited_id.wanted import SMALL
 from .family_profile import Empty, Profile
 
 Call = Literal["image", "image only", "image asks", "other"]
@@ -82,7 +83,7 @@ _UNGUIDED = (1.0, 1.0)
 """Embedded guidance that changes nothing, for sources and target: guidance in an inversion would not lead back."""
 
 _STABLE_DIFFUSION = (
-    Profile("the lab's UNet", 128, LAB, named=("unet lab",), text="zeros"),
+    Profile("the lab's UNet", 128, LAB, named=("unet lab",), text="zeros", wanted=SMALL),
     Profile("InstructPix2Pix", 512, "arXiv 2211.09800; the host: the picture beside the noise",
             config="SD15_instructpix2pix", concat="picture"),
     Profile("SDXL InstructPix2Pix", 1024, "as InstructPix2Pix", config="SDXL_instructpix2pix", text="zeros",
@@ -102,7 +103,8 @@ _STABLE_DIFFUSION = (
     Profile("SD 1.5", 512, "the model's card: 10 % of the captions were empty"),
 )
 _FLUXES = (
-    Profile("the lab's people3d DiT", 256, LAB, named=("people dit",), guidance=_UNGUIDED, references=True),
+    Profile("the lab's people3d DiT", 256, LAB, named=("people dit",), guidance=_UNGUIDED, references=True,
+            wanted=SMALL),
     Profile("FLUX.2 Klein base", 1024, "the host's blueprint: 20 steps", config="Flux2", named=("klein base",),
             references=True),
     Profile("FLUX.2 Klein", 1024, "the host's blueprint; its model card", config="Flux2", named=("klein",), steps=4,
@@ -135,7 +137,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("SD3, SD3.5", "MMDiT", (Blocks("joint_blocks", "double", ("image", "image only")),),
            located="order", auto="replay", patch="patch_size",
            empty=Empty(("context_embedder.in_features",), pooled=("adm_in_channels",)),
-           profiles=(Profile("the lab's DiT", 256, LAB, named=("dit lab",), text="zeros"),
+           profiles=(Profile("the lab's DiT", 256, LAB, named=("dit lab",), text="zeros", wanted=SMALL),
                      Profile("SD3, SD3.5", 1024, "arXiv 2403.03206: its text encoders were dropped to zeros",
                              text="zeros"),)),
     Family("AuraFlow", "MMDiT", (Blocks("double_layers", "double"), Blocks("single_layers", "single")),

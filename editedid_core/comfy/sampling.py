@@ -22,6 +22,7 @@ from ..engines.edited_id.noise_space import NoiseSpace
 from ..engines.edited_id.presets import PAPER_PRESETS, is_paper
 from ..engines.edited_id.settings import Mode, SampleSettings
 from ..engines.edited_id.trajectory import Denoise, Rows
+from ..engines.edited_id.wanted import LARGE, Wanted
 from ..pictures import SAMPLE_REMEDY, require_finite
 from ..ticks import Say
 from .attention_hook import install
@@ -34,7 +35,6 @@ from .model_profile import (
     check_prompt,
     empty_conditioning,
     noise_space,
-    own_steps,
     preferred_mode,
     require_usable,
     with_pooled,
@@ -42,6 +42,7 @@ from .model_profile import (
 from .paper_run import free_mask, run_paper
 from .progress import own_bar, step_callback
 from .row_conditions import RowConditions, with_pictures
+from .wanted_amounts import own_sigmas, steps_of_run, wanted_by
 from .word_hook import install_words
 
 ENTANGLE_KEY = "editedid_entangle"
@@ -91,7 +92,9 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
     these pictures without the face, for inpainting models. `say`: called with how far the run is; None gives it a
     progress bar of its own. The model is left as it was.
     """
-    settings, profile = settings.resolved(), require_usable(model, beside is not None)
+    profile = require_usable(model, beside is not None)
+    wanted = wanted_by(model, settings.mode, settings.sigma_floor)
+    settings = settings.resolved().as_wanted(wanted)
     for latent, name in ((original, "original_latent"), (edited, "edited_latent")):
         check_latent(model, latent, name)
     for prompt, name in ((positive, "positive"), (negative, "negative")):
@@ -111,12 +114,12 @@ def sample_pair(model: Any, positive: Any, negative: Any, original: Tensor, edit
         return SampleResult(edited, (), 0, mode)
     clone = model.clone()
     evaluations: list[int] = []
-    run = _attention_run(clone, face_mask, element_mask, edited, mode, settings.pose)
+    run = _attention_run(clone, face_mask, element_mask, edited, mode, settings.pose, wanted)
     install(clone, run, evaluations.append)
     if is_paper(mode):
         install_words(clone, positive, settings.word_sources)
         support = free_mask(face_mask, element_mask, edited, _mask_kind(_gates(clone, mode), mode))
-    steps = own_steps(clone) if settings.mode == "auto" else 0
+    steps = steps_of_run(clone, settings.mode)
     guidance = None if profile is None else profile.guidance
     sampler = PairSampler(settings, mode, weight, support, run, steps, guidance)
     grid = sampler.noise_grid(clone)
@@ -173,10 +176,11 @@ def _mask_kind(entangle: Entangle | None, mode: str) -> MaskKind:
     return "hard" if kind == "soft" and is_paper(mode) else kind
 
 
-def _attention_run(model: Any, face: Tensor, element: Tensor, latent: Tensor, mode: str,
-                   pose: float) -> AttentionRun | None:
+def _attention_run(model: Any, face: Tensor, element: Tensor, latent: Tensor, mode: str, pose: float,
+                   wanted: Wanted = LARGE) -> AttentionRun | None:
     entangle = _gates(model, mode)
-    if entangle is None or (entangle.structure <= 0 and entangle.detail <= 0):
+    entangle = entangle and entangle.as_wanted(wanted)
+    if entangle is None or max(entangle.strengths) <= 0:
         return None
     options = model.model_options.get("transformer_options", {})
     divide: Disentangle = options.get(DISENTANGLE_KEY) or Disentangle(strength=0.0)
@@ -212,11 +216,9 @@ class PairSampler(comfy.samplers.Sampler):
         s, sampling = self.settings, model.get_model_object("model_sampling")
         space, highest = noise_space(model), float(sampling.sigma_max)
         if self.own_steps:
-            scheduler = "simple" if space.flow else "sgm_uniform"
-            sigmas = comfy.samplers.calculate_sigmas(sampling, scheduler, self.own_steps).tolist()
-            return make_own_grid(space, sigmas, s.strength, s.sigma_floor, s.steps)
+            return make_own_grid(space, own_sigmas(sampling, space, self.own_steps), s.share, s.sigma_floor, s.steps)
         jumps = self.run.plan.windows if self.run is not None and not is_paper(self.mode) else ()
-        return make_noise_grid(space, highest, s.steps, s.strength, s.sigma_floor, Window(*s.solver_window), jumps)
+        return make_noise_grid(space, highest, s.steps, s.share, s.sigma_floor, Window(*s.solver_window), jumps)
 
     def sample(self, model_wrap: Any, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, noise: Tensor,
                latent_image: Tensor, denoise_mask: Any = None, disable_pbar: bool = False) -> Tensor:
@@ -257,7 +259,7 @@ class PairSampler(comfy.samplers.Sampler):
             weight, support = self.weight.to(latent_image), self.support.to(latent_image)
             self.curve = run_curve(source, grid, self.settings.mixing)
             return denoise_target(denoise, space, grid, source, latent_image, weight, support, self.curve,
-                                  self.settings.mixing, recompute, on_step, 1 - (1 - self.settings.freedom) * weight)
+                                  self.settings.mixing, recompute, on_step, 1 - (1 - self.settings.leash) * weight)
 
     def _paper(self, model_wrap: Any, options: dict[str, Any], denoise: Denoise, grid: NoiseGrid, clean: Tensor,
                noise: Tensor, on_step: OnStep) -> Tensor:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-
-_LARGE = 1 << 18
-"""Pixels of a plane, from 512 by 512."""
 
 
 def resample(picture: torch.Tensor, positions: NDArray[np.float64], step: float, padding: str = "reflection",
@@ -60,41 +55,28 @@ def blur(x: torch.Tensor, sigma: float) -> torch.Tensor:
     if sigma <= 0.05:
         return x
     # a wide kernel is computed on a smaller picture: the same low-pass for a fraction of the work
-    shrink = max(1, int(sigma // 4))
-    size = x.shape[-2:]
-    small = x
-    if shrink > 1 and min(size) >= 4 * shrink:
-        small = F.interpolate(x, size=(math.ceil(size[0] / shrink), math.ceil(size[1] / shrink)), mode="area")
-    else:
-        shrink = 1
-    weights = _gaussian(sigma / shrink)
-    # planes that do not fit into a processor's cache together go through one by one
-    parts = small.split(1, 1) if small[0, 0].numel() >= _LARGE else (small,)
-    low = torch.cat([_weighted(_weighted(part, -1, weights), -2, weights) for part in parts], 1)
-    return low if shrink == 1 else F.interpolate(low, size=size, mode="bilinear", align_corners=False)
+    height, width = x.shape[-2:]
+    shrink = 1
+    while 5 * shrink <= sigma and 8 * shrink <= min(height, width):
+        shrink *= 2
+    if shrink == 1:
+        return _gaussian(x, sigma)
+    low, right = -height % shrink, -width % shrink
+    whole = F.pad(x, (0, right, 0, low), mode="replicate") if low or right else x
+    # squares of pixels and lines between them are a low-pass too
+    narrow = math.sqrt(sigma**2 - (shrink**2 - 1) / 4) / shrink
+    small = _gaussian(F.avg_pool2d(whole, shrink), narrow)
+    return F.interpolate(small, size=whole.shape[-2:], mode="bilinear", align_corners=False)[..., :height, :width]
 
 
-@lru_cache
-def _gaussian(sigma: float) -> tuple[float, ...]:
-    """Weights at distance 0, 1 and so on, both sides of which add up to 1: in float32, in the order of `_weighted`, to
-    the last bit, so that the inside of a mask stays 1."""
-    weights = np.exp(-0.5 * (np.arange(math.ceil(3 * sigma) + 1) / sigma) ** 2)
-    weights = (weights / (2 * weights.sum() - 1)).astype(np.float32)
-    both = np.repeat(weights, 2)[1:]
-    for _ in range(8):
-        both[0] += 1 - np.cumsum(both)[-1]
-    return float(both[0]), *(float(weight) for weight in weights[1:])
-
-
-def _weighted(x: torch.Tensor, axis: int, weights: Sequence[float]) -> torch.Tensor:
-    """Weighted sum of each place and its neighbours along an axis; weights: at distance 0, 1 and so on.
-
-    Slices added up are two to eight times as fast as convolutions with few channels, kornia's among them.
-    """
-    reach, length = len(weights) - 1, x.shape[axis]
-    padded = F.pad(x, (reach, reach, 0, 0) if axis == -1 else (0, 0, reach, reach), mode="replicate")
-    out = padded.narrow(axis, reach, length) * weights[0]
-    for k in range(1, reach + 1):
-        for place in (reach - k, reach + k):
-            out.add_(padded.narrow(axis, place, length), alpha=weights[k])
-    return out
+def _gaussian(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    """The same, pixel for pixel. Adding up moved copies takes a third of the time of a general convolution."""
+    reach = math.ceil(3 * sigma)
+    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    for axis, pad in ((-1, (reach, reach, 0, 0)), (-2, (0, 0, reach, reach))):
+        around, size = F.pad(x, pad, mode="replicate"), x.shape[axis]
+        x = around.narrow(axis, reach, size) * (taps[reach] / taps.sum())
+        for step, tap in enumerate(taps / taps.sum()):
+            if step != reach:
+                x.add_(around.narrow(axis, step, size), alpha=tap)
+    return x

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -168,7 +169,8 @@ class PictureReport:
 class Restoration:
     """image: the edited pictures (B, H, W, C) with restored faces. mask: (B, H, W), where they may differ from them.
     left_alone: faces of the edit without a person. pictures: one record for each picture of the edit. notes:
-    sentences about the run as a whole. matching: who is who. model: what the model was taken for, "" without one."""
+    sentences about the run as a whole. matching: who is who. model: what the model was taken for, "" without one.
+    amounts: how much the run did of what the model or the user decides, and why; empty without a run."""
 
     image: Tensor
     mask: Tensor
@@ -182,6 +184,7 @@ class Restoration:
     matching: Matching
     notes: tuple[str, ...] = ()
     model: str = ""
+    amounts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def before(self) -> float:
@@ -222,6 +225,7 @@ class Restoration:
         return {
             "model": self.model,
             "mode": self.mode,
+            "amounts": dict(self.amounts),
             "faces": [face.as_data() for face in self.faces],
             "left_alone": [one.as_data() for one in self.left_alone],
             "pictures": [one.as_data() for one in self.pictures],

@@ -31,6 +31,8 @@ SUBJECTS = {**FACE_NODES, **MODEL_NODES, **SMALL_FACE_NODES}
 MOST = 255.0
 NOTHING = 0.005
 """Levels that are shown as 0.00 count as none."""
+MANY = 9
+"""Numbers in a list beyond which those at its ends and between are tried, as of a range."""
 WEAK = 1.0
 """Levels under which no pixel of an 8-bit picture need change."""
 
@@ -56,7 +58,11 @@ def points(entry: Any) -> tuple[Any, ...]:
     """The values that an input of a schema is tried at, the ends of its range first."""
     options = getattr(entry, "options", None)
     if options:
-        return tuple(options)
+        numbers = [one for one in options if one.replace(".", "").isdigit()]
+        if len(numbers) <= MANY:
+            return tuple(options)
+        few = [numbers[round(share * (len(numbers) - 1))] for share in (1, 0, 0.25, 0.5, 0.75)]
+        return *few, *(one for one in options if one not in numbers)
     if isinstance(getattr(entry, "default", None), bool):
         return True, False
     low, high = getattr(entry, "min", None), getattr(entry, "max", None)

@@ -38,7 +38,7 @@ def settings(**changed: Any) -> Any:
 def levels(**changed: Any) -> int:
     """Noise levels that a run with these settings visits on the way up."""
     chosen = settings(**changed)
-    return max(1, round(chosen.steps * chosen.strength))
+    return max(1, round(chosen.steps * chosen.share))
 
 
 def is_unet(model: Any) -> bool:

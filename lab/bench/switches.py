@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from editedid_core.config import RestoreConfig
 from editedid_core.engines.edited_id.attention.probe import GateName, read_choice
+from editedid_core.engines.edited_id.wanted import SMALL
 
 from .diffusion import DiffusionMethods, UnavailableError
 
@@ -28,12 +29,16 @@ class Change:
 
     @property
     def is_none(self) -> bool:
-        """Whether this is the shipped configuration after all."""
+        """Whether this is the shipped configuration after all, on the lab's models."""
         shipped = RestoreConfig()
         try:
-            return not self.half and shipped.changed(self.values) == shipped
+            return not self.half and _fitted(shipped.changed(self.values)) == _fitted(shipped)
         except ValueError:  # no such field: the run says so
             return False
+
+
+def _fitted(config: RestoreConfig) -> RestoreConfig:
+    return replace(config, sampling=config.sampling.as_wanted(SMALL), entangle=config.entangle.as_wanted(SMALL))
 
 
 def values_for(change: Change, methods: DiffusionMethods, family: str) -> dict[str, Any]:

@@ -41,7 +41,8 @@ def test_the_chinese_help_page_names_inputs_outputs_and_options(node: str) -> No
     told = texts("zh")[node]
     wanted = [f"# {told['display_name']}\n", *(f"`{name}`" for name in told["inputs"])]
     wanted += [slot["name"] for group in ("inputs", "outputs") for slot in told[group].values()]
-    wanted += [option for options in OPTIONS[node].values() for option in map(str, options) if not option.isdigit()]
+    wanted += [option for options in OPTIONS[node].values() for option in map(str, options)
+               if not option.replace(".", "").isdigit()]
     assert [word for word in wanted if word not in page] == []
     links = re.findall(r"\]\(([^)\s]+)\)", page)
     assert all((ROOT / "web" / "docs" / link).exists() for link in links)  # as the front end reads them

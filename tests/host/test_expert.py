@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,9 @@ def expert(host: Host, model: Any, vae: Any, original: torch.Tensor, edited: tor
     """The way of the template with every stage; returns the picture and its mask."""
     faces = [called(host, "EditedIDDetectFaces", image=image, analyzer=analyzer)[0] for image in (original, edited)]
     pairs = called(host, "EditedIDMatchFaces", original=faces[0], edited=faces[1])[0]
+    shaped, pairs, moved = called(host, "EditedIDShapeFaces", edited_image=edited, pairs=pairs)
     crop, edit, face, element, paste = called(host, "EditedIDCropFacePairs", original_image=original,
-                                              edited_image=edited, pairs=pairs, size=size)
+                                              edited_image=shaped, pairs=pairs, size=size)
     encoder, decoder = host.node("VAEEncode")(), host.node("VAEDecode")()
     latents = [encoder.encode(vae, pixels)[0] for pixels in (crop, edit)]
     gated = called(host, "EditedIDAttentionDisentangle", model=model)[0]
@@ -42,12 +44,17 @@ def expert(host: Host, model: Any, vae: Any, original: torch.Tensor, edited: tor
                       element_mask=element)[0]
     accepted, paste, _ = called(host, "EditedIDJudgeFaces", edited_image=edited, edited=edit, crops=restored,
                                 paste=paste, analyzer=analyzer)
-    return called(host, "EditedIDPasteFaces", edited_image=edited, crops=accepted, paste=paste)
+    image, mask = called(host, "EditedIDPasteFaces", edited_image=shaped, crops=accepted, paste=paste)
+    return image, torch.maximum(mask, moved)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_stage_as_a_node_gives_the_picture_of_the_one_node(host: Host, family: str) -> None:
+@pytest.mark.parametrize(("family", "distilled"), [*((family, False) for family in FAMILIES), (FAMILIES[0], True)])
+def test_every_stage_as_a_node_gives_the_picture_of_the_one_node(host: Host, family: str, distilled: bool) -> None:
+    """Both read off the model how much they do: a distilled one wants half of its own steps."""
     model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES[family])[:3]
+    if distilled:
+        model = model.clone()
+        model.cached_patcher_init = (None, ("/models/turbo_4steps.safetensors",))
     analyzer = host.node("EditedIDLoadFaceAnalyzer").execute("insightface", "lab", 320).result[0]
     triple, size = default_triple(), CROPS[family] // 2  # a quarter of the work, and no worse a proof
     original, edited = (torch.from_numpy(picture.image).float()[None] for picture in (triple.original, triple.drifted))
@@ -58,6 +65,12 @@ def test_every_stage_as_a_node_gives_the_picture_of_the_one_node(host: Host, fam
     assert not torch.equal(image, edited)
     assert torch.equal(image, whole[0])
     assert torch.equal(mask, whole[1])
+    told = json.loads(whole[4])
+    assert told["amounts"].items() >= {"freedom": 0.3, "structure": 0.5, "detail": 1.0}.items()
+    assert told["amounts"]["strength"] == (0.62 if distilled else 0.5)
+    assert f"what a {'distilled' if distilled else 'small'} model wants" in told["amounts"]["why"]
+    if distilled:
+        assert told["network_evaluations"] == 2 * 3  # two of its four steps, three rows each
 
 
 def test_a_graph_without_a_face_runs_through_to_the_end(host: Host) -> None:

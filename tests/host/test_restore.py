@@ -130,6 +130,18 @@ def test_a_real_photograph_goes_all_the_way(host: Host, restore: Any) -> None:
     assert not torch.equal(image, edited)
 
 
+def test_a_users_numbers_win_and_the_report_says_so(restore: Any) -> None:
+    triple = default_triple()
+    given = picture(triple.original.image), picture(triple.drifted.image)
+    told = restore(*given, steps=4, crop_size=64, strength=1.0, freedom="0.1")[4]
+    assert told["amounts"].items() >= {"strength": 1.0, "freedom": 0.1, "structure": 0.5}.items()
+    assert told["amounts"]["why"].startswith("set by hand: strength, freedom; the rest what a small model wants")
+    assert told["network_evaluations"] == 12  # all four steps: both sources up, the target down
+    paper = restore(*given, mode="paper 6 steps", crop_size=64)[4]
+    assert paper["amounts"] == {"why": "all numbers are those of the mode paper 6 steps"}
+    assert restore(*given, model=None)[4]["amounts"] == {}
+
+
 def test_a_face_that_drifted_little_takes_less_of_the_run(restore: Any) -> None:
     triple = make_triple(DEMO_SEED, drift="small")
     given = picture(triple.original.image), picture(triple.drifted.image)

@@ -51,6 +51,10 @@ FITS = """async (width) => {
 IN_PANEL = """() => app.graph.nodes.find((one) => one.type === "EditedIDRestoreIdentity")
     .widgets.filter((widget) => widget.element && !widget.options.hideInPanel).map((widget) => widget.name)"""
 """Our widgets that the side panel would draw as empty rows, and leave narrower on the node."""
+PALETTE = """async (palette) => {
+    await app.extensionManager.setting.set("Comfy.ColorPalette", palette);
+    await new Promise((later) => setTimeout(later, 500));
+}"""
 FACES, PHOTOS = ".efm button.efm-face", ".efm .efm-photo"
 
 
@@ -95,6 +99,18 @@ def opened(tab: FrontEnd, request: pytest.FixtureRequest) -> tuple[FrontEnd, boo
     return tab, request.param
 
 
+def middle(page: Page, kind: str, i: int) -> tuple[float, float]:
+    """The middle of one of the map's parts in the window."""
+    box = page.locator(kind).nth(i).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def tap(touch: Any, x: float, y: float) -> None:
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 def drag(page: Page, face: int, photo: int) -> None:
     """Drag a face of the edit onto a photo, both by their places."""
     start, end = (page.locator(kind).nth(i).bounding_box() for kind, i in ((FACES, face), (PHOTOS, photo)))
@@ -106,7 +122,7 @@ def drag(page: Page, face: int, photo: int) -> None:
     page.mouse.up()
 
 
-def test_every_control_has_a_name_and_can_be_reached_by_key(opened):
+def test_every_control_has_a_name_and_can_be_reached_by_key(opened, results):
     page = opened[0].page
     controls = page.locator(".efm :is(button, select)")
     names = page.evaluate("""() => [...document.querySelectorAll(".efm :is(button, select)")].map(
@@ -116,9 +132,31 @@ def test_every_control_has_a_name_and_can_be_reached_by_key(opened):
     assert all(image.get_attribute("alt") is not None for image in page.locator(".efm img").all())
     assert page.evaluate(IN_PANEL) == []
     assert [page.evaluate(FITS, width) for width in (400, 1600, 520)] == [True] * 3
-    for widget in (".efm", ".editedid-result"):
-        found = Axe().run(page, context=widget).response["violations"]
-        assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], widget
+    for palette in ("light", "dark"):
+        page.evaluate(PALETTE, palette)
+        for widget in (".efm", ".editedid-result"):
+            found = Axe().run(page, context=widget).response["violations"]
+            assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], (palette, widget)
+            if palette == "light":
+                page.screenshot(path=results / f"face_map-light-{'nodes2' if opened[1] else 'classic'}.png")
+
+
+def test_a_finger_re_pairs_and_leaves_a_face_alone(opened):
+    page = opened[0].page
+    touch = page.context.new_cdp_session(page)
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    (x, y), photo = (middle(page, kind, i) for kind, i in ((FACES, 0), (PHOTOS, 1)))
+    way = [(x, y), (x + 10, y), ((x + photo[0]) / 2, (y + photo[1]) / 2), photo]
+    for kind, place in zip(("touchStart", "touchMove", "touchMove", "touchMove"), way):
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": place[0], "y": place[1]}]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert re.fullmatch(r"faces=3/3, 1=2 \(-?\d\.\d\d\)", page.evaluate(PAIRS))
+    tap(touch, *middle(page, FACES, 2))
+    page.wait_for_function(f"() => /, 3=skip \\(\\d\\.\\d\\d\\)$/.test(({PAIRS})())")
+    tap(touch, *middle(page, ".efm-reset", 0))
+    page.wait_for_function(f"() => ({PAIRS})() === ''")
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    assert opened[0].mistakes == []
 
 
 def test_a_choice_on_the_map_holds(opened, results):

@@ -62,10 +62,10 @@ class EditedIDEngine:
         job.say("encoding", 0.0)
         latents = self._encoded(job.original), self._encoded(job.edited)
         others = torch.cat([self._encoded(photo[None]) for photo in job.others]) if len(job.others) else None
-        strength = strength_for_drift(self.settings.strength, job.drift, self.strength_by_drift)
+        strength = strength_for_drift(self.settings.share, job.drift, self.strength_by_drift)
         factor, freer, pattern = TRIES[job.attempt % len(TRIES)]
         settings = replace(self.settings, pose=job.pose, strength=min(1.0, factor * strength),
-                           freedom=min(1.0, freer * self.settings.freedom),
+                           freedom=min(1.0, freer * self.settings.leash),
                            noise_seed=self.settings.noise_seed + pattern)
         job.say("loading the model", 0.1)
         run = self.sample(*latents, job.face_mask, job.element_mask, settings, others)

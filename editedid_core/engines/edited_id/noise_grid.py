@@ -111,6 +111,28 @@ def make_noise_grid(space: NoiseSpace, sigma_max: float, steps: int, strength: f
     return NoiseGrid(rhos, tuple(map(order, range(used))))
 
 
+def strength_of_own(space: NoiseSpace, sigmas: Sequence[float], share: float,
+                    sigma_floor: float = SIGMA_FLOOR) -> float:
+    """The strength at which `make_own_grid` takes `share` of a distilled model's own steps, an odd one upwards.
+
+    In hundredths, so that the number can be told and typed; levels lie further apart.
+    """
+    highest = space.highest_rho(max(sigmas))
+    rhos = _own_levels(space, sigmas, sigma_floor)
+    top = rhos[max(1, math.ceil(share * len(rhos))) - 1]
+    return min(1.0, math.ceil(100 * math.log(top / sigma_floor) / math.log(highest / sigma_floor)) / 100)
+
+
+def _own_levels(space: NoiseSpace, sigmas: Sequence[float], sigma_floor: float) -> list[float]:
+    """Levels of a distilled model's own schedule, ascending. Raises ValueError where none lies above the floor."""
+    highest = space.highest_rho(max(sigmas))
+    rhos = sorted({min(highest, space.highest_rho(sigma)) for sigma in sigmas if sigma > 0})
+    rhos = [rho for rho in rhos if rho > sigma_floor]
+    if not rhos:
+        raise ValueError("The model's own schedule has no noise level above sigma_floor.")
+    return rhos
+
+
 def make_own_grid(space: NoiseSpace, sigmas: Sequence[float], strength: float = 1.0,
                   sigma_floor: float = SIGMA_FLOOR, most: int = 200) -> NoiseGrid:
     """A distilled model's own levels, as far as they lie in the lowest `strength` share of lambda, at least one.
@@ -119,11 +141,8 @@ def make_own_grid(space: NoiseSpace, sigmas: Sequence[float], strength: float = 
     next. `most`: how many of them at most, the noisiest always among them. `strength` and `sigma_floor` as in
     `make_noise_grid`. Raises ValueError where no sigma lies above the floor.
     """
+    rhos = _own_levels(space, sigmas, sigma_floor)
     highest = space.highest_rho(max(sigmas))
-    rhos = sorted({min(highest, space.highest_rho(sigma)) for sigma in sigmas if sigma > 0})
-    rhos = [rho for rho in rhos if rho > sigma_floor]
-    if not rhos:
-        raise ValueError("The model's own schedule has no noise level above sigma_floor.")
     top = sigma_floor * (highest / sigma_floor) ** strength
     used = [rho for rho in rhos if rho <= top * (1 + 1e-6)] or rhos[:1]
     kept = min(most, len(used))

@@ -195,6 +195,8 @@ def test_a_change_to_what_is_shipped_anyway_is_known(methods: DiffusionMethods) 
     shipped = methods.pack("editedid_core.config").RestoreConfig()
     assert Change().is_none
     assert Change({"sampling.steps": shipped.sampling.steps, "entangle.detail": shipped.entangle.detail}).is_none
+    assert Change({"sampling.strength": 0.5, "entangle.detail": 1.0}).is_none  # what the lab's models want
+    assert not Change({"sampling.strength": 0.6}).is_none
     assert not Change({"sampling.steps": shipped.sampling.steps + 1}).is_none
     assert not Change({"sampling.mixing.init_weight": shipped.sampling.mixing.init_weight + 0.1}).is_none
     assert not Change(half=True).is_none

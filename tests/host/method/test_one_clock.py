@@ -72,7 +72,7 @@ def test_both_gates_act_on_a_third_of_the_steps_at_the_defaults(
         acting = {gate: steps_in(getattr(defaults, f"{gate}_window"), whole) for gate in gate_steps}
         for gate, steps in acting.items():
             assert steps >= whole / 3, f"{gate} gate at strength {strength}: {steps} of {whole} steps"
-        if strength != core.SampleSettings().strength and kind not in AT_EACH_STRENGTH:
+        if strength != core.SampleSettings().share and kind not in AT_EACH_STRENGTH:
             continue
         for seen in gate_steps.values():
             seen.clear()

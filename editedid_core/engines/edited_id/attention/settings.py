@@ -5,10 +5,11 @@ Windows are positions in the run: 0 is its noisiest level, 1 the clean picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from ..noise_grid import Window
+from ..wanted import LARGE, Wanted
 from .blocks import Available, BlockChoice, Layer, detail_blocks, parse_blocks, structure_blocks
 from .regions import MaskKind
 
@@ -37,21 +38,21 @@ class Disentangle:
 class Entangle:
     """Structure and detail gates of the original into the target (METHOD §5).
 
-    `structure`, `detail` in [0, 1]: strengths; `donor`: whose attention outputs fill the face in the
-    structure gate (the original brings its shape and its light, the edit keeps its own light); windows as
-    in `Disentangle`; `blocks`: lists for the two gates, see `parse_blocks`; `agreement` in [-1, 1]: cosine
-    of target and donor outputs at which a gate is half open, None for always open; `sharpness` of it;
-    `overlap` in [0, 1], hard masks only: weight a of the face where its mask and the elements' overlap,
-    b = 1 - a goes to the elements; `pose`: pose distance in eye distances at which the face's share in both gates is
-    halved, None for the same share in any pose.
+    `structure`, `detail` in [0, 1]: strengths, None for what the model wants (wanted.py); `donor`: whose attention
+    outputs fill the face in the structure gate (the original brings its shape and its light, the edit keeps its own
+    light); windows as in `Disentangle`; `blocks`: lists for the two gates, see `parse_blocks`; `agreement` in [-1,
+    1]: cosine of target and donor outputs at which a gate is half open, None for always open; `sharpness` of it;
+    `overlap` in [0, 1], hard masks only: weight a of the face where its mask and the elements' overlap, b = 1 - a
+    goes to the elements; `pose`: pose distance in eye distances at which the face's share in both gates is halved,
+    None for the same share in any pose.
 
     For comparison: `masks`: how masks come to a token grid; `gated_half`: which half of a guided batch the gates act
     on; `after_projection`: blend outputs after the attention's output projection, where the model is a UNet; `boost`:
     factors of the face's and the elements' weights.
     """
 
-    structure: float = 0.5
-    detail: float = 1.0
+    structure: float | None = None
+    detail: float | None = None
     donor: Donor = "edited"
     structure_window: tuple[float, float] = (0.0, 0.5)
     detail_window: tuple[float, float] = (0.2, 1.0)
@@ -65,6 +66,17 @@ class Entangle:
     gated_half: GatedHalf = "both"
     after_projection: bool = False
     boost: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def strengths(self) -> tuple[float, float]:
+        """Of the structure and the detail gate; where nothing is set, what most models want."""
+        return (LARGE.structure if self.structure is None else self.structure,
+                LARGE.detail if self.detail is None else self.detail)
+
+    def as_wanted(self, by: Wanted) -> Entangle:
+        """The same with what the model wants where nothing is set."""
+        return replace(self, structure=by.structure if self.structure is None else self.structure,
+                       detail=by.detail if self.detail is None else self.detail)
 
     def face_share(self, pose_distance: float) -> float:
         """1 / (1 + (d / pose)^2), the face's share in the gates at a pose distance d >= 0 (**ours**)."""
@@ -119,9 +131,10 @@ def make_plan(entangle: Entangle, disentangle: Disentangle, available: Available
     everywhere = BlockChoice(frozenset((p, b) for p, numbers in available.items() for b in numbers))
     structure = parse_blocks(entangle.structure_blocks, available, structure_blocks(available), "structure_blocks")
     detail = parse_blocks(entangle.detail_blocks, available, detail_blocks(available), "detail_blocks")
+    of_structure, of_detail = entangle.strengths
     return Plan(
-        Gate(entangle.structure, *entangle.structure_window, structure),
-        Gate(entangle.detail, *entangle.detail_window, detail),
+        Gate(of_structure, *entangle.structure_window, structure),
+        Gate(of_detail, *entangle.detail_window, detail),
         Gate(disentangle.strength, disentangle.start, disentangle.end, everywhere),
         entangle.donor, entangle.agreement, entangle.sharpness, entangle.gated_half, entangle.after_projection,
     )
