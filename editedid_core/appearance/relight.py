@@ -68,13 +68,13 @@ def in_light(picture: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
     Beyond its linear toe sRGB is a power of light with something subtracted, so that a ratio of light is a ratio of it.
     """
     gain = F.interpolate(ratio ** (1 / _POWER), size=picture.shape[:2], mode="bilinear", align_corners=False)
-    gain = gain[0].permute(1, 2, 0)
-    known = picture.clamp(0, 1)
+    known = picture.permute(2, 0, 1)[None].clamp(0, 1).contiguous()
     lit = (known + _DARK).mul_(gain).sub_(_DARK)
-    toe = (known <= _TOE).logical_or_(lit <= _TOE)
-    if bool(toe.any()):
-        lit[toe] = to_srgb((to_linear(known[toe]) * gain[toe] ** _POWER).clamp(0, 1))
-    return lit.clamp_(0, 1)
+    toe = (known <= _TOE).logical_or_(lit <= _TOE).flatten().nonzero()[:, 0]
+    if len(toe):
+        dark, much = (x.flatten()[toe] for x in (known, gain))
+        lit.view(-1)[toe] = to_srgb((to_linear(dark) * much**_POWER).clamp(0, 1))
+    return lit.clamp_(0, 1)[0].permute(1, 2, 0)
 
 
 def light_spread(light: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, sigma: float = 0.06) -> float:

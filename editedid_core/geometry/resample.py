@@ -22,8 +22,9 @@ def resample(picture: torch.Tensor, positions: NDArray[np.floating], step: float
     height, width = picture.shape[:2]
     margin = math.ceil(3 * max(step, 1.0)) + 1
     places = torch.from_numpy(positions)
-    (least, most) = (torch.stack([bound(places[..., axis]) for axis in (0, 1)]).double().numpy()
-                     for bound in (torch.amin, torch.amax))
+    # over rows, then over columns: an axis alone lies scattered in memory
+    least, most = (bound(bound(places.flatten(1), 0).view(-1, 2), 0).double().numpy()
+                   for bound in (torch.amin, torch.amax))
     low_end, high_end, last = np.floor(least) - margin, np.ceil(most) + margin, np.array([width - 1, height - 1])
     x0, y0 = (int(v) for v in np.clip(low_end, 0, last))
     x1, y1 = (int(v) for v in np.clip(high_end, 0, last))
