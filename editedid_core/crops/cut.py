@@ -25,7 +25,7 @@ from ..geometry.affine import (
     pixel_grid,
     scale_of,
 )
-from ..geometry.landmarks import as_68
+from ..geometry.landmarks import LIPS, as_68
 from ..geometry.laying import lay
 from ..geometry.resample import resample
 from ..geometry.thin_plate import bend
@@ -195,7 +195,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
         other_moment = 1 - 1 / (1 + (laying.turn / _MOMENT) ** 2)
         unlike = other_moment * unlike_skin(lit, edited, face, points) * (1 - decision.shaved)
         elements = elements + (1 - elements) * unlike
-    elements = weighted(elements, covered, face, points, weights)
+    elements = weighted(elements, covered, face, points, weights, None if here is None else here[LIPS])
     if sharpen:
         original = match_sharpness(original, edited, face * (1 - elements) * parts.together(),
                                    SOFTEST if decision.read else 1.0)
