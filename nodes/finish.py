@@ -18,7 +18,7 @@ from ..editedid_core.crops.paste import check_cropped
 from ..editedid_core.faces.analyzers.protocol import FaceAnalyzer
 from ..editedid_core.pictures import check_pictures, to_rgb
 from ..editedid_core.records import PasteRecord
-from ..editedid_core.restore.guard import judge
+from ..editedid_core.restore.guard import judge, look
 from . import types
 from .faces import CATEGORY
 from .given import checked
@@ -141,12 +141,13 @@ class JudgeFaces(io.ComfyNode):
         strict = replace(DEFAULTS.guard, enabled=guard, least_gain=least_gain)
         seam = replace(DEFAULTS.paste, feather=feather, colour=colour)
         judged = analyzer or best_analyzer()
-        before, reports = cut_crops(edited_image, paste), []
-        for i, crop in enumerate(paste.crops):
-            stop_if_asked()
-            one = slice(i, i + 1)
-            reports.append(judge(crop, paste.masks[i], before[one], edited[one], crops[one], judged,
-                                 DEFAULTS.find.threshold, strict, seam))
+        before = cut_crops(edited_image, paste)
+        stop_if_asked()
+        faces = [(crop, paste.masks[i], before[i:i + 1], edited[i:i + 1], crops[i:i + 1])
+                 for i, crop in enumerate(paste.crops)]
+        sights = look(faces, judged, DEFAULTS.find.threshold, seam)
+        reports = [judge(*face, judged, DEFAULTS.find.threshold, strict, seam, sight=sight)
+                   for face, sight in zip(faces, sights)]
         kept = [i for i, report in enumerate(reports) if report.accepted]
         record = replace(paste, crops=tuple(paste.crops[i] for i in kept), masks=paste.masks[kept])
         lines = [f"Face {n}: {r.id_similarity_before:.2f} before, " + (

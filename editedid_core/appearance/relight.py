@@ -12,14 +12,19 @@ from ..geometry.resample import blur
 
 _FLOOR = 0.01  # linear light; keeps the ratio finite in black
 _LARGEST_RATIO = 4.0
-_MEASURED, _SEEN = 512, 256
-"""Pixels a side in which light is measured, and in which it is low-passed: the finest low-pass is three of them wide.
-On a crop of 1024 pixels that is nearer to the low-pass of all pixels than a coarser copy for each low-pass was."""
+_TOE, _DARK = 0.04045, 0.055
+"""The value of sRGB up to which it is linear, and what is added to it beyond: then it is a power of light."""
+_POWER = 2.4
+_SEEN = 256
+"""Pixels a side in which light is measured."""
+_LEAST_SIGMA = 3.0
+"""Pixels of the low-pass's standard deviation where it is computed."""
 
 
 def to_linear(srgb: torch.Tensor) -> torch.Tensor:
     """sRGB values in [0, 1] to linear light (IEC 61966-2-1)."""
-    return torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb.clamp(min=0) + 0.055) / 1.055) ** 2.4)
+    power = srgb.clamp(min=0).add_(_DARK).mul_(1 / (1 + _DARK)).pow_(_POWER)
+    return torch.where(srgb <= _TOE, srgb / 12.92, power)
 
 
 def to_srgb(linear: torch.Tensor) -> torch.Tensor:
@@ -43,13 +48,13 @@ def relight(picture: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, s
 
 
 def linear_light(picture: torch.Tensor) -> torch.Tensor:
-    """A picture (S, S, 3) sRGB in linear light, (1, 3, s, s) with s at most `_MEASURED`."""
-    return to_linear(_reduced(picture.permute(2, 0, 1)[None].clamp(0, 1), _MEASURED))
+    """A picture (S, S, 3) sRGB in linear light, (1, 3, s, s) with s at most `_SEEN`."""
+    return to_linear(_reduced(picture.permute(2, 0, 1)[None].clamp(0, 1), _SEEN))
 
 
 def light_ratio(light: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, sigma: float = 0.07
                 ) -> torch.Tensor:
-    """The ratio of a target's low-passed light to a picture's, (1, 3, z, z) with z at most `_SEEN`.
+    """The ratio of a target's low-passed light to a picture's, (1, 3, z, z), z as fine as the low-pass.
 
     light, target: (1, 3, s, s), as `linear_light` gives them. weight, sigma: as of relight().
     """
@@ -58,10 +63,18 @@ def light_ratio(light: torch.Tensor, target: torch.Tensor, weight: torch.Tensor,
 
 
 def in_light(picture: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
-    """A picture (S, S, 3) in sRGB with its light multiplied by a ratio (1, 3, z, z)."""
-    full = F.interpolate(ratio, size=picture.shape[:2], mode="bilinear", align_corners=False)
-    light = to_linear(picture.clamp(0, 1)).permute(2, 0, 1)[None]
-    return to_srgb((light * full).clamp(0, 1))[0].permute(1, 2, 0)
+    """A picture (S, S, 3) in sRGB with its light multiplied by a ratio (1, 3, z, z).
+
+    Beyond its linear toe sRGB is a power of light with something subtracted, so that a ratio of light is a ratio of it.
+    """
+    gain = F.interpolate(ratio ** (1 / _POWER), size=picture.shape[:2], mode="bilinear", align_corners=False)
+    gain = gain[0].permute(1, 2, 0)
+    known = picture.clamp(0, 1)
+    lit = (known + _DARK).mul_(gain).sub_(_DARK)
+    toe = (known <= _TOE).logical_or_(lit <= _TOE)
+    if bool(toe.any()):
+        lit[toe] = to_srgb((to_linear(known[toe]) * gain[toe] ** _POWER).clamp(0, 1))
+    return lit.clamp_(0, 1)
 
 
 def light_spread(light: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, sigma: float = 0.06) -> float:
@@ -83,7 +96,10 @@ def _lows(light: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, sigma
     """The low-passed light of both, (1, 3, z, z): normalised convolution (Knutsson and Westin 1993), weighted local
     means, wider where nothing is known nearby."""
     w = _reduced(weight[None, None].to(light.dtype), light.shape[-1])
-    known = _reduced(torch.cat([light * w, target * w, w], 1), _SEEN)
+    size = light.shape[-1]
+    while size % 2 == 0 and sigma * size / 2 >= _LEAST_SIGMA:
+        size //= 2
+    known = _reduced(torch.cat([light * w, target * w, w], 1), size)
     overall = known[:, :-1].sum((2, 3), keepdim=True) / known[:, -1:].sum().clamp(min=1e-6)
     far, near = (blur(known, width * sigma * known.shape[-1]) for width in (4, 1))
     wide = (far[:, :-1] + 1e-3 * overall) / (far[:, -1:] + 1e-3)

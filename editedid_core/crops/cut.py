@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ..appearance.relight import in_light, light_ratio, light_spread, linear_light
-from ..appearance.relight import relight as bring_light
 from ..appearance.sharpness import SOFTEST, match_sharpness
 from ..geometry.affine import (
     Matrix,
@@ -20,58 +17,35 @@ from ..geometry.affine import (
     crop_frame,
     face_to_face,
     fit_similarity,
-    grid_under,
     inverse_affine,
     pixel_grid,
+    places_under,
     scale_of,
 )
 from ..geometry.landmarks import LIPS, as_68
 from ..geometry.laying import lay
 from ..geometry.resample import resample
 from ..geometry.thin_plate import bend
-from ..masks.decision import Decision, decide, undecided
-from ..masks.disagreement import disagreement, unlike_skin, whole_features
-from ..masks.elements import automatic_elements, resized, smaller
+from ..masks.decision import decide, undecided
+from ..masks.elements import LARGEST, smaller
 from ..masks.outline import face_mask
-from ..masks.part_weights import PartWeights, weighted
+from ..masks.part_weights import PartWeights
 from ..masks.parts import face_parts, features_in_one_state
 from ..masks.reading import FaceReading, read_face
 from ..pictures import check_found_in, check_pictures, checked_element_mask, to_rgb
 from ..records import CropResult, FaceCrop, FacePair, FacePairs, PasteRecord
 from ..ticks import Tick, nothing
-
-_LIGHT = 0.03
-"""Standard deviation, in parts of a crop's side, of the low-pass in which the original takes the edit's light: as fine
-as shading, so that the original keeps its skin, brows and eyes."""
+from .whose import Small, at_size, reduced, whose
 
 NATURAL_SIZES = (512, 1024)
 """Sides of crops that no model works on: for most faces, and for those whose crop is over FINE pixels wide."""
 FINE = 768
-
-_LIGHT_OTHER = 0.012
-"""The same where the two faces stand in wholly different light, whose shadows are finer than shading. It is known only
-where the photo lies on the edit's mesh, feature on feature."""
-
-_ONE_LIGHT, _OTHER_LIGHT = 0.12, 0.5
-"""Spread of the logarithm of two faces' ratio of light up to which they stand in one light, and from which on in wholly
-different ones; photographs with and without relighting, 2026-11."""
-
-_LAID = 0.43
-"""Share of `auto_elements` that counts there, because pictures that lie on each other differ less by chance. Set on
-half of the people of docs/PHOTOGRAPHS.md, while the other half was looked at, 2026-11."""
-
-_MOMENT = 3.0
-"""Degrees between two poses at which half of what skin differs by is taken for another moment's light and creases, and
-not for another person's skin; of photos in the edit's pose it is 1 at most."""
 
 _READ = 320
 """Side in pixels at which a photo's face is read."""
 
 _SPARSE = 3.0
 """Pixels of a photo per pixel at which it is read that are averaged, at least."""
-
-_DECIDED = 512
-"""Side in pixels up to which it is decided whose each part of a face is: all that is read off a face is coarser."""
 
 BY_THE_MASKS = PartWeights()
 Alignment = Literal["mesh", "features", "own frames", "none"]
@@ -147,10 +121,11 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     points = apply(from_image, pair.edited.points)
     dense = None if pair.edited.dense is None else apply(from_image, pair.edited.dense)
 
-    edited = _cut(edited_image[pair.edited.frame], grid_under(to_image, size, size), scale_of(to_image))
+    edited = _cut(edited_image[pair.edited.frame], places_under(to_image, size, size), scale_of(to_image))
     here, there = as_68(dense), as_68(pair.original.dense)
     meshes = _meshes(pair, from_image) if alignment == "mesh" else None
     laying = None if meshes is None else lay(*meshes, size)
+    places: NDArray[np.floating]
     if laying is not None:
         to_original, places = laying.to_original, laying.positions
     elif bent and here is not None and there is not None:
@@ -159,77 +134,34 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
         places = apply(to_original, pixel_grid(size, size) + bent_grid)
     else:
         to_original = compose(_ALIGNMENTS[alignment](pair.edited.points, pair.original.points), to_image)
-        places = grid_under(to_original, size, size)
+        places = places_under(to_original, size, size)
     original = _cut(original_image[pair.original.frame], places, scale_of(to_original))
 
     face = face_mask(points, dense, size)
-    parts = face_parts(points, size)
     given = torch.zeros(size, size)
     if mask is not None:
         drawn = mask[pair.edited.frame % mask.shape[0]][..., None]
-        positions = grid_under(to_image, size, size)
+        positions = places_under(to_image, size, size)
         given = resample(drawn, positions, scale_of(to_image), padding="zeros", mode="bilinear")[..., 0]
+    share = min(size, LARGEST) / size
+    to_small = np.array([[share, 0, (share - 1) / 2], [0, share, (share - 1) / 2]])
+    small_points = apply(to_small, points)
+    small = Small(smaller(original), smaller(edited), reduced(face), reduced(given), small_points,
+                  face_parts(small_points, min(size, LARGEST)), None if here is None else apply(to_small, here[LIPS]))
     if meshes is None or laying is None:
-        decision = undecided(features_in_one_state(parts, there, here))
+        decision = undecided(features_in_one_state(small.parts, there, here))
     else:
-        decision = _decided(_read_photo(pair, original_image), read_face(edited, meshes[1]), laying.mesh, points, size)
-    strength = auto_elements * (_LAID if decision.read else 1.0)
-    skin = face * (1 - given) * (1 - decision.shaved)
-    light = (linear_light(original), linear_light(edited))
-    fine = _fitting_light(light, skin) if decision.read else _LIGHT
-    found = _things(original, edited, skin, face, points, strength, glasses=not decision.read)
-    covered = torch.maximum(given, torch.maximum(found * (1 - decision.person), face * decision.things))
-    elements = torch.maximum(covered, face * decision.edit).clamp(0, 1)
-    # elements and hair are not lit like skin, so light is compared once more without them
-    skin = face * (1 - elements) * (1 - decision.shaved)
-    lit = original
-    if float(skin.max()) > 0:
-        ratio = light_ratio(*light, skin, fine)
-        lit = in_light(original, ratio)
-        original = original if relight <= 0 else lit if relight == 1 else in_light(original, ratio**relight)
-    apart = disagreement(lit, edited, face, decision.bent, strength) * (1 - decision.shaved)
-    apart = apart * (1 - decision.edit) * (1 - decision.person)
-    apart = whole_features(apart, parts, decision.hair) if whole else apart
-    elements = torch.maximum(elements, face * apart * (1 - decision.person))
-    if laying is not None:
-        other_moment = 1 - 1 / (1 + (laying.turn / _MOMENT) ** 2)
-        unlike = other_moment * unlike_skin(lit, edited, face, points) * (1 - decision.shaved)
-        elements = elements + (1 - elements) * unlike
-    elements = weighted(elements, covered, face, points, weights, None if here is None else here[LIPS])
+        edit = read_face(small.edited, in_frame(meshes[1], to_small))
+        decision = decide(_read_photo(pair, original_image), edit, in_frame(laying.mesh, to_small), small.parts)
+    found = whose(original, edited, small, decision, None if laying is None else laying.turn, auto_elements, relight,
+                  whole, weights)
+    original, elements = found.original, torch.maximum(at_size(found.elements, size), given)
     if sharpen:
-        original = match_sharpness(original, edited, face * (1 - elements) * parts.together(),
-                                   SOFTEST if decision.read else 1.0)
+        alike = small.face * (1 - found.elements) * small.parts.together()
+        original = match_sharpness(original, edited, at_size(alike, size), SOFTEST if decision.read else 1.0)
     crop = FaceCrop(pair, to_image, to_original, size, pair.edited.frame, decision.glasses,
                     smaller(original) if decision.read else None)
     return crop, original, edited, face, elements
-
-
-def _decided(photo: FaceReading, edit: FaceReading, laid: NDArray[np.float64], points: NDArray[np.float64],
-             size: int) -> Decision:
-    """What decide() says, for crops up to _DECIDED pixels at their size, for larger ones made larger."""
-    if size <= _DECIDED:
-        return decide(photo, edit, laid, face_parts(points, size))
-    share = _DECIDED / size
-    to_small = np.array([[share, 0, (share - 1) / 2], [0, share, (share - 1) / 2]])
-    smaller_edit = replace(edit, mesh=in_frame(edit.mesh, to_small))
-    return decide(photo, smaller_edit, in_frame(laid, to_small), face_parts(apply(to_small, points), _DECIDED)).at(size)
-
-
-def _things(original: torch.Tensor, edited: torch.Tensor, skin: torch.Tensor, face: torch.Tensor,
-            points: NDArray[np.float64], strength: float, glasses: bool) -> torch.Tensor:
-    """What covers the face in one of the two pictures, (S, S), looked for at a fraction of their size."""
-    size, together = face.shape[0], torch.cat([original, edited, skin[..., None], face[..., None]], -1)
-    photo, edit, skin, face = smaller(together).split([3, 3, 1, 1], -1)
-    lit = bring_light(photo, edit, skin[..., 0])
-    places = (points + 0.5) * (face.shape[0] / size) - 0.5
-    found = automatic_elements(lit, edit, face[..., 0], places, strength, glasses)
-    return found if found.shape[0] == size else resized(found[..., None], size)[..., 0]
-
-
-def _fitting_light(light: tuple[torch.Tensor, torch.Tensor], skin: torch.Tensor) -> float:
-    """The low-pass in which the original should take the edit's light, in parts of the crop's side."""
-    share = (light_spread(*light, skin) - _ONE_LIGHT) / (_OTHER_LIGHT - _ONE_LIGHT)
-    return _LIGHT * (_LIGHT_OTHER / _LIGHT) ** min(max(share, 0.0), 1.0)
 
 
 def _meshes(pair: FacePair, from_image: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
@@ -246,7 +178,7 @@ def _read_photo(pair: FacePair, original_image: torch.Tensor) -> FaceReading:
     frame = crop_frame(pair.original.points, _READ)
     # of a large photo every second or third pixel is enough, since many are averaged into one
     every = max(1, int(scale_of(frame) / _SPARSE))
-    places, step = grid_under(frame, _READ, _READ) / every, scale_of(frame) / every
+    places, step = places_under(frame, _READ, _READ) / every, scale_of(frame) / every
     photo = _cut(original_image[pair.original.frame][::every, ::every], places, step)
     return read_face(photo, in_frame(pair.original.mesh, inverse_affine(frame)))
 
@@ -258,12 +190,12 @@ def in_frame(mesh: NDArray[np.floating], to_frame: Matrix) -> NDArray[np.float64
 
 def cut_crops(image: torch.Tensor, record: PasteRecord) -> torch.Tensor:
     """The record's crops cut from a picture (B, H, W, C) of its size, (N, S, S, 3)."""
-    cuts = [_cut(image[crop.frame], grid_under(crop.to_image, crop.size, crop.size), scale_of(crop.to_image))
+    cuts = [_cut(image[crop.frame], places_under(crop.to_image, crop.size, crop.size), scale_of(crop.to_image))
             for crop in record.crops]
     return torch.stack(cuts)
 
 
-def _cut(picture: torch.Tensor, positions: NDArray[np.float64], step: float) -> torch.Tensor:
+def _cut(picture: torch.Tensor, positions: NDArray[np.floating], step: float) -> torch.Tensor:
     """(S, S, 3) float32 in [0, 1] on the CPU."""
     clean = to_rgb(picture.detach()).cpu()
     return resample(clean, positions, step).nan_to_num(0.0).clamp(0, 1)

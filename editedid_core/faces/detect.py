@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -14,7 +15,7 @@ from ..pictures import check_pictures, to_bytes
 from ..records import Face, Faces, FloatArray
 from ..ticks import Tick, nothing
 from .analyzers.composed import ComposedAnalyzer
-from .analyzers.protocol import FaceAnalyzer
+from .analyzers.protocol import FaceAnalyzer, find_each
 from .match import match_faces
 
 Order = Literal["left-right", "right-left", "top-bottom", "large-small", "centre", "confidence", "reference"]
@@ -22,6 +23,11 @@ Order = Literal["left-right", "right-left", "top-bottom", "large-small", "centre
 ORDERS: tuple[Order, ...] = (
     "left-right", "right-left", "top-bottom", "large-small", "centre", "confidence", "reference",
 )
+
+
+_PIXELS_TOGETHER = 2**23
+"""Pixels of the pictures that are searched at once: small ones then take a fraction of the time, large ones no more
+memory."""
 
 
 def detect(image: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5, min_size: float = 0.0,
@@ -37,14 +43,13 @@ def detect(image: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5, 
     check_pictures(image, name)
     height, width = image.shape[1:3]
     found: list[Face] = []
-    for frame in range(image.shape[0]):
-        faces = [
-            replace(_sound(face, analyzer), frame=frame)
-            for face in analyzer.find(to_bytes(image[frame]), threshold)
-            if face.score >= threshold and face.size >= min_size
-        ]
-        found.extend(faces)
-        on_frame()
+    together = max(1, _PIXELS_TOGETHER // (height * width))
+    for first in range(0, image.shape[0], together):
+        frames = range(first, min(first + together, image.shape[0]))
+        for frame, faces in zip(frames, find_each(analyzer, [to_bytes(image[i]) for i in frames], threshold)):
+            found += [replace(_sound(face, analyzer), frame=frame) for face in faces
+                      if face.score >= threshold and face.size >= min_size]
+            on_frame()
     return sort_faces(Faces(tuple(found), image.shape[0], (height, width)), order, reference)
 
 
@@ -59,8 +64,17 @@ def _sound(face: Face, analyzer: FaceAnalyzer) -> Face:
 
 def central_face(picture: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5) -> Face | None:
     """The face nearest to the middle of a crop (1, H, W, C), or None."""
-    faces = detect(picture, analyzer, threshold, order="centre").faces
-    return faces[0] if faces else None
+    return central_faces([picture], analyzer, threshold)[0]
+
+
+def central_faces(crops: Sequence[torch.Tensor], analyzer: FaceAnalyzer, threshold: float = 0.5) -> list[Face | None]:
+    """The face nearest to the middle of each crop (1, H, W, C), or None."""
+    if not crops:
+        return []
+    batches = [torch.cat(list(crops))] if len({crop.shape for crop in crops}) == 1 else crops
+    faces = [detect(batch, analyzer, threshold, order="centre") for batch in batches]
+    inside = [one.in_frame(frame) for one in faces for frame in range(one.frames)]
+    return [found[0] if found else None for found in inside]
 
 
 def found_again(crop: torch.Tensor, to_picture: Matrix, face: Face, analyzer: FaceAnalyzer,
@@ -70,17 +84,28 @@ def found_again(crop: torch.Tensor, to_picture: Matrix, face: Face, analyzer: Fa
     to_picture: (2, 3), crop pixels to picture pixels. Where the analyzer knows the face's mesh it only recognises it
     anew; others search the crop.
     """
-    if not isinstance(analyzer, ComposedAnalyzer) or face.mesh is None or face.dense is None:
-        return central_face(crop, analyzer, threshold)
-    to_crop = inverse_affine(to_picture)
+    return found_again_each([(crop, to_picture, face)], analyzer, threshold)[0]
 
+
+def found_again_each(faces: Sequence[tuple[torch.Tensor, Matrix, Face]], analyzer: FaceAnalyzer,
+                     threshold: float = 0.5) -> list[Face | None]:
+    """What found_again() gives for each crop, map and face."""
+    if not isinstance(analyzer, ComposedAnalyzer) or any(f.mesh is None or f.dense is None for _, _, f in faces):
+        return central_faces([crop for crop, _, _ in faces], analyzer, threshold)
+    here = [(to_bytes(crop[0]), _in_crop(face, inverse_affine(matrix), (crop.shape[1], crop.shape[2])))
+            for crop, matrix, face in faces]
+    return [_sound(face, analyzer) for face in analyzer.recognised(here)]
+
+
+def _in_crop(face: Face, to_crop: Matrix, size: tuple[int, int]) -> Face:
+    """A face with a mesh as it lies in a crop of `size` pixels (height, width)."""
     def moved(points: FloatArray) -> FloatArray:
         return apply(to_crop, points).astype(np.float32)
 
+    assert face.mesh is not None and face.dense is not None
     mesh = np.column_stack([moved(face.mesh[:, :2]), face.mesh[:, 2] * scale_of(to_crop)]).astype(np.float32)
-    here = replace(face, box=moved(face.box.reshape(2, 2)).ravel(), points=moved(face.points), mesh=mesh,
-                   dense=moved(face.dense), frame=0, image_size=(crop.shape[1], crop.shape[2]))
-    return _sound(analyzer.recognised(to_bytes(crop[0]), here), analyzer)
+    return replace(face, box=moved(face.box.reshape(2, 2)).ravel(), points=moved(face.points), mesh=mesh,
+                   dense=moved(face.dense), frame=0, image_size=size)
 
 
 def sort_faces(faces: Faces, order: Order, reference: Faces | None = None) -> Faces:

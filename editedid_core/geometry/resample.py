@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 
-def resample(picture: torch.Tensor, positions: NDArray[np.float64], step: float, padding: str = "reflection",
+def resample(picture: torch.Tensor, positions: NDArray[np.floating], step: float, padding: str = "reflection",
            mode: str = "bicubic") -> torch.Tensor:
     """Read a picture at given positions.
 
@@ -21,9 +21,14 @@ def resample(picture: torch.Tensor, positions: NDArray[np.float64], step: float,
     """
     height, width = picture.shape[:2]
     margin = math.ceil(3 * max(step, 1.0)) + 1
-    least, most = (torch.from_numpy(positions).amin((0, 1)).numpy(), torch.from_numpy(positions).amax((0, 1)).numpy())
-    x0, y0 = (int(v) for v in np.clip(np.floor(least) - margin, 0, [width - 1, height - 1]))
-    x1, y1 = (int(v) for v in np.clip(np.ceil(most) + margin, 0, [width - 1, height - 1]))
+    places = torch.from_numpy(positions)
+    (least, most) = (torch.stack([bound(places[..., axis]) for axis in (0, 1)]).double().numpy()
+                     for bound in (torch.amin, torch.amax))
+    low_end, high_end, last = np.floor(least) - margin, np.ceil(most) + margin, np.array([width - 1, height - 1])
+    x0, y0 = (int(v) for v in np.clip(low_end, 0, last))
+    x1, y1 = (int(v) for v in np.clip(high_end, 0, last))
+    if padding == "reflection" and (low_end >= 0).all() and (high_end <= last).all():
+        padding = "border"  # nothing is read beyond it, and torch takes a third of the time
     window = picture[y0:y1 + 1, x0:x1 + 1].to(torch.float32).permute(2, 0, 1)[None]  # 1CHW
     low, high = window.amin(), window.amax()
     scale, start = np.ones(2), -np.array([x0, y0], dtype=np.float64)
@@ -36,9 +41,10 @@ def resample(picture: torch.Tensor, positions: NDArray[np.float64], step: float,
     # one pixel wide pictures have no extent to normalise by; repeating the pixel gives them one
     window = F.pad(window, (0, int(window.shape[3] == 1), 0, int(window.shape[2] == 1)), mode="replicate")
     extent = np.array([window.shape[3] - 1, window.shape[2] - 1], dtype=np.float64)
-    local = positions * (2 * scale / extent)
-    local += 2 * start / extent - 1
-    grid = torch.from_numpy(local.astype(np.float32)).to(window.device)[None]
+    # first to the window's own corner, so that single precision is enough
+    local = places - torch.from_numpy(-start / scale).to(places.dtype)
+    local.mul_(torch.from_numpy(2 * scale / extent).to(places.dtype)).sub_(1)
+    grid = local.to(window.device, torch.float32)[None]
     out = F.grid_sample(window, grid, mode=mode, padding_mode=padding, align_corners=True)
     if padding == "zeros":
         low, high = low.clamp(max=0), high.clamp(min=0)
@@ -52,22 +58,31 @@ def read(picture: torch.Tensor, positions: NDArray[np.float64]) -> NDArray[np.fl
 
 def blur(x: torch.Tensor, sigma: float) -> torch.Tensor:
     """Gaussian low-pass of (N, C, H, W) with standard deviation `sigma` in pixels; the border is replicated."""
-    from kornia.filters import gaussian_blur2d
-
     if sigma <= 0.05:
         return x
     # a wide kernel is computed on a smaller picture: the same low-pass for a fraction of the work
-    shrink = max(1, int(sigma // 4))
-    size = x.shape[-2:]
-    small = x
-    if shrink > 1 and min(size) >= 4 * shrink:
-        small = F.interpolate(x, size=(math.ceil(size[0] / shrink), math.ceil(size[1] / shrink)), mode="area")
-    else:
-        shrink = 1
-    narrow = sigma / shrink
-    kernel = 2 * math.ceil(3 * narrow) + 1
-    pad = kernel // 2
-    padded = F.pad(small, (pad, pad, pad, pad), mode="replicate")
-    low = gaussian_blur2d(padded, (kernel, kernel), (narrow, narrow), border_type="constant")
-    low = low[..., pad:-pad, pad:-pad]
-    return low if shrink == 1 else F.interpolate(low, size=size, mode="bilinear", align_corners=False)
+    height, width = x.shape[-2:]
+    shrink = 1
+    while 4 * shrink <= sigma and 8 * shrink <= min(height, width):
+        shrink *= 2
+    if shrink == 1:
+        return _gaussian(x, sigma)
+    low, right = -height % shrink, -width % shrink
+    whole = F.pad(x, (0, right, 0, low), mode="replicate") if low or right else x
+    # squares of pixels and lines between them are a low-pass too
+    narrow = math.sqrt(sigma**2 - (shrink**2 - 1) / 4) / shrink
+    small = _gaussian(F.avg_pool2d(whole, shrink), narrow)
+    return F.interpolate(small, size=whole.shape[-2:], mode="bilinear", align_corners=False)[..., :height, :width]
+
+
+def _gaussian(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    """The same, pixel for pixel. Adding up moved copies takes a third of the time of a general convolution."""
+    reach = math.ceil(3 * sigma)
+    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    for axis, pad in ((-1, (reach, reach, 0, 0)), (-2, (0, 0, reach, reach))):
+        around, size = F.pad(x, pad, mode="replicate"), x.shape[axis]
+        x = around.narrow(axis, reach, size) * (taps[reach] / taps.sum())
+        for step, tap in enumerate(taps / taps.sum()):
+            if step != reach:
+                x.add_(around.narrow(axis, step, size), alpha=tap)
+    return x

@@ -29,13 +29,16 @@ def disagreement(original: torch.Tensor, edited: torch.Tensor, face: torch.Tenso
                  strength: float = 1.0) -> torch.Tensor:
     """Where the two aligned pictures show different things of any kind: (S, S) float32 in [0, 1]. METHOD §4.
 
-    original, edited: (S, S, 3), the original in the edit's light. Open mouth against closed, a shadow, a curl, an eye
-    behind dark glasses: mixing the two there makes ghosts. face: (S, S). features: (S, S), features that differ
-    because the identity does; three times as much is allowed there. strength: 0 gives none, 1 the normal sensitivity.
+    original, edited: (Z, Z, 3), the original in the edit's light, Z at least S: fine structure counts, but where it
+    differs is coarse. Open mouth against closed, a shadow, a curl, an eye behind dark glasses: mixing the two there
+    makes ghosts. face: (S, S). features: (S, S), features that differ because the identity does; three times as much
+    is allowed there. strength: 0 gives none, 1 the normal sensitivity.
     """
     if strength <= 0:
-        return torch.zeros(edited.shape[:2])
-    difference = blur((original - edited).abs().mean(-1)[None, None], _AROUND * edited.shape[0])[0, 0]
+        return torch.zeros(face.shape)
+    difference = (original - edited).abs_().mean(-1)
+    difference = resized(difference[..., None], face.shape[0])[..., 0] if face.shape != difference.shape else difference
+    difference = blur(difference[None, None], _AROUND * face.shape[0])[0, 0]
     # a picture that is coarser or noisier than the other differs from it everywhere
     ordinary = float(difference[face > 0.5].median()) if bool((face > 0.5).any()) else 0.0
     low = max(_DISAGREES, ordinary) / strength * (1 + 2 * features)

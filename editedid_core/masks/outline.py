@@ -61,7 +61,8 @@ def soft_inside(mask: torch.Tensor, width: float) -> torch.Tensor:
     if width <= 0:
         return mask
     flat = mask.reshape(-1, 1, *mask.shape[-2:])
-    inner = (2 * blur(flat, width / 2) - 1).clamp(0, 1).reshape(mask.shape)
+    # a little more than twice, so that rounding leaves a whole 1 inside
+    inner = ((2 + 1e-6) * blur(flat, width / 2) - 1).clamp(0, 1).reshape(mask.shape)
     return torch.where(mask > 0, inner * mask, torch.zeros_like(mask))
 
 

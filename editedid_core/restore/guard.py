@@ -5,13 +5,16 @@ METHOD §6.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from torch import Tensor
 
 from ..config import GuardConfig, PasteConfig
 from ..crops.paste import as_pasted
 from ..faces.analyzers.protocol import FaceAnalyzer
-from ..faces.detect import central_face, found_again
+from ..faces.detect import central_faces, found_again_each
 from ..faces.similarity import person_similarity, second_similarity
 from ..geometry.affine import apply, inverse_affine, scale_of
 from ..records import Face, FaceCrop, FacePair
@@ -28,21 +31,42 @@ _SECOND_GAIN = 0.02
 come out further from the person were refused, and none that was whole (46 pairs of photographs, 2026-11)."""
 
 
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What the guard sees of a face: `before` in the edit's crop, `after` in what would be pasted, None where none is
+    found; `pasted` (1, S, S, 3)."""
+
+    before: Face | None
+    after: Face | None
+    pasted: Tensor
+
+
+def look(faces: Sequence[tuple[FaceCrop, Tensor, Tensor, Tensor, Tensor]], analyzer: FaceAnalyzer, threshold: float,
+         paste: PasteConfig) -> list[Sight]:
+    """Look at several restored faces, which takes less time than one after another. faces: the first five arguments of
+    judge()."""
+    before = found_again_each([(shown, crop.to_image, crop.pair.as_found) for crop, _, shown, _, _ in faces], analyzer,
+                              threshold)
+    pasted = [as_pasted(edited[0], restored[0], mask, paste.feather, paste.colour)[None]
+              for _, mask, _, edited, restored in faces]
+    return [Sight(*seen) for seen in zip(before, central_faces(pasted, analyzer, threshold), pasted)]
+
+
 def judge(crop: FaceCrop, mask: Tensor, as_edited: Tensor, edited: Tensor, restored: Tensor,
           analyzer: FaceAnalyzer, threshold: float, guard: GuardConfig, paste: PasteConfig,
-          least_gain: float | None = None) -> FaceReport:
+          least_gain: float | None = None, sight: Sight | None = None) -> FaceReport:
     """Compare a face before (`as_edited`) and after, both seen in the same crop by the same analyzer.
 
     `as_edited`, `edited`, `restored`: (1, S, S, 3), the edit's crop as it came, in its new shape, and restored. The
     guard judges `restored` pasted into `edited` through `mask` (S, S), exactly as `paste` will do it. `least_gain`: the
-    likeness that must be gained; None for the guard's own. A guard that is not enabled accepts every result.
+    likeness that must be gained; None for the guard's own. A guard that is not enabled accepts every result. `sight`:
+    what look() gave, None to look now.
     The report's likeness before is that of the face as found in the whole picture, one number with the matching. The
     guard itself compares crop with crop.
     """
     pair, found = crop.pair, crop.pair.as_found
-    before = found_again(as_edited, crop.to_image, found, analyzer, threshold)
-    pasted = as_pasted(edited[0], restored[0], mask, paste.feather, paste.colour)[None]
-    after = central_face(pasted, analyzer, threshold)
+    sight = sight or look([(crop, mask, as_edited, edited, restored)], analyzer, threshold, paste)[0]
+    before, after, pasted = sight.before, sight.after, sight.pasted
     seen = before or found
     known = seen if found.embedding is None else found
     # a face too small to be recognised is like anybody

@@ -20,7 +20,7 @@ from ..records import CropResult, FacePair, FacePairs, Faces, Matching, PasteRec
 from ..ticks import Say, Tick, nothing, silent, within
 from .caution import cautions, small_cautions
 from .frames import decided_together, match_sequence, steady_masks
-from .guard import judge
+from .guard import Sight, judge, look
 from .rank import rank
 from .reference_photos import find_person
 from .report import Decision, FaceReport, PictureReport, Restoration, box_of, photo_of
@@ -101,6 +101,10 @@ class _Attempt:
     notes: tuple[str, ...] = ()
 
 
+_Outcome = tuple[FaceResult, FaceReport | None] | Exception
+"""What the engine made of a face, with the guard's word where there were several tries; or why there is nothing."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Run:
     """One call of the runner, after matching. persons: the number of each pair's person, where the pictures are frames
@@ -147,13 +151,17 @@ class _Run:
             crops = steady_masks(crops, [self.persons[i] for i in chosen], self.config.frames)
         unchanged = prepared.shaped.image is self.edited
         before = crops.edited if unchanged else cut_crops(self.edited, crops.record)
+        runs = self._runs(prepared, crops, before, least_gain)
+        sights = self._sights(runs, crops, before)
         attempts = []
-        for i, pair in enumerate(pairs.pairs):
-            say = self._face(i, len(pairs.pairs), again=least_gain is not None)
+        for i, (pair, run, sight) in enumerate(zip(pairs.pairs, runs, sights)):
             record = replace(crops.record, crops=crops.record.crops[i : i + 1], masks=crops.record.masks[i : i + 1])
             try:
-                face = job(self.original, prepared, crops, i, self.config, say)
-                result, report = self._best(face, crops, i, before[i : i + 1], least_gain)
+                if isinstance(run, Exception):
+                    raise run
+                result, report = run
+                if report is None:
+                    report = self._judge(crops, i, before[i : i + 1], result.crop, least_gain, sight)
                 if result.untouched:
                     report = replace(report, decision=Decision.KEPT_SHARP)
             except (ValueError, RuntimeError) as fault:
@@ -176,6 +184,39 @@ class _Run:
                                      result.notes))
             self.tick()
         return attempts
+
+    def _runs(self, prepared: Prepared, crops: CropResult, before: Tensor, least_gain: float | None) -> list[_Outcome]:
+        """What the engine makes of every face; a fault where it fails at one of several pictures."""
+        found: list[_Outcome] = []
+        for i in range(len(crops.record.crops)):
+            say = self._face(i, len(crops.record.crops), again=least_gain is not None)
+            try:
+                face = job(self.original, prepared, crops, i, self.config, say)
+                found.append((self.engine.run(face), None) if self.config.tries == 1
+                             else self._best(face, crops, i, before[i : i + 1], least_gain))
+            except (ValueError, RuntimeError) as fault:
+                if self.edited.shape[0] == 1:
+                    raise
+                found.append(fault)
+        return found
+
+    def _sights(self, runs: list[_Outcome], crops: CropResult, before: Tensor) -> list[Sight | None]:
+        """What the guard sees of every face that it has not judged yet, all at once; None where it has to look again,
+        at that face alone."""
+        todo = [i for i, run in enumerate(runs) if not isinstance(run, Exception) and run[1] is None]
+        found: list[Sight | None] = [None] * len(runs)
+        c, faces = self.config, []
+        for i in todo:
+            run, one = runs[i], slice(i, i + 1)
+            assert not isinstance(run, Exception)
+            faces.append((crops.record.crops[i], crops.record.masks[i], before[one], crops.edited[one], run[0].crop))
+        try:
+            sights = look(faces, self.analyzer, c.find.threshold, c.paste)
+        except (ValueError, RuntimeError):
+            return found  # judging each alone tells which one it is
+        for i, sight in zip(todo, sights):
+            found[i] = sight
+        return found
 
     def _cut(self, prepared: Prepared) -> CropResult:
         """The crops. Where a super-resolution draws the surroundings anew, all of a crop is pasted."""
@@ -203,10 +244,10 @@ class _Run:
         return replace(best[0], evaluations=spent), best[1]
 
     def _judge(self, crops: CropResult, i: int, before: Tensor, restored: Tensor,
-               least_gain: float | None) -> FaceReport:
+               least_gain: float | None, sight: Sight | None = None) -> FaceReport:
         c = self.config
         return judge(crops.record.crops[i], crops.record.masks[i], before, crops.edited[i : i + 1], restored,
-                     self.analyzer, c.find.threshold, c.guard, c.paste, least_gain)
+                     self.analyzer, c.find.threshold, c.guard, c.paste, least_gain, sight)
 
     def _face(self, i: int, count: int, again: bool) -> Say:
         """What the i-th of `count` faces says. A second attempt does not move the bar back."""

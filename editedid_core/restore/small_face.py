@@ -14,6 +14,7 @@ from torch import Tensor
 from ..appearance.damage import Damage, measure_damage
 from ..config import FindConfig, RestoreConfig
 from ..crops.register import register
+from ..crops.small_place import BOX, MEAN, place
 from ..engines.super_resolution.engine import AGREEING
 from ..engines.super_resolution.settings import SuperResolution
 from ..faces.analyzers.composed import FaceRecogniser
@@ -31,9 +32,6 @@ from .same_person import FEWEST, low_likeness, margin_of
 MEASURED_AT = 64
 """Side of the crop in which damage is measured."""
 
-_FRAMED = np.array([[0.376, 0.399], [0.620, 0.401], [0.498, 0.577], [0.397, 0.667], [0.593, 0.670]])
-"""The five points of an average face in its crop, in parts of the side (drawn)."""
-
 CLEAN_TRUST = 0.35
 """Trust in the bands of a small face without noise: more keeps its pixels, less is nearer to the person (drawn)."""
 
@@ -45,6 +43,9 @@ _SHARPEST = 52.0
 
 _FOUND = 4.0
 """How much surer the place of a face is that the analyzer found than that of a box."""
+
+_PLACED = 2.0
+"""How much surer the place of a whole face is than that of one of its points (drawn, 16 people of the tune split)."""
 
 SHARP = (16.0, 32.0)
 """True pixels across a crop from which its own bands tell who it is, and from which they tell everything (drawn)."""
@@ -69,7 +70,7 @@ def _framed(frame: int, size: tuple[int, int]) -> Face:
     """A face whose crop is the largest square in the middle of its picture."""
     side = min(size)
     corner = (np.array([size[1], size[0]]) - side) / 2
-    points = corner + _FRAMED * side - 0.5
+    points = corner + np.array(MEAN) * side - 0.5
     box = np.concatenate([corner + 0.2 * side, corner + 0.8 * side])
     return Face(box.astype(np.float32), points.astype(np.float32), 0.0, None, None, frame, size)
 
@@ -118,7 +119,11 @@ def _placed(original: Tensor, image: Tensor, person: tuple[Face, ...], face: Fac
     """A pair whose photos are in order; a face without an embedding gets its points from them."""
     shots = [(original[photo.frame], photo.points) for photo in person]
     pixels = true_pixels(image, face, config.super_resolution)
-    laid = register(image[face.frame], face.points, shots, pixels, _FOUND if face.embedding is not None else 1.0)
+    points, certainty = face.points, _FOUND
+    if face.embedding is None:
+        guess = place(image[face.frame], face.points, pixels)
+        points, certainty = guess.points.astype(np.float32), _PLACED * BOX / guess.spread
+    laid = register(image[face.frame], points, shots, pixels, certainty)
     order = sorted(range(len(person)), key=lambda i: -laid.explained[i])
     photos = tuple(person[i] for i in order)
     explained = max(laid.explained)

@@ -49,13 +49,23 @@ class LiteGraph(nn.Module):
             raise ValueError(f"Unknown operators in the face mesh's file: {', '.join(sorted(unknown))}.")
         self._input: int = graph["inputs"][0]
         self._outputs: dict[str, int] = graph["outputs"]
+        self._done = self._last_uses()
         self._sizes: dict[int, list[int]] = {}
         for number, tensor in self._in_torch_layout(constants).items():
             if tensor.dtype == torch.int32:
                 self._sizes[number] = tensor.flatten().tolist()
             else:
                 self.register_buffer(f"c{number}", tensor.float().contiguous())
-        self._constants = [number for number in constants if number not in self._sizes]
+        self._constants = {number: self.get_buffer(f"c{number}") for number in constants if number not in self._sizes}
+
+    def _last_uses(self) -> list[list[int]]:
+        """Of each step the values that no later step needs: memory that is used again stays in the cache."""
+        last = {number: index for index, step in enumerate(self.steps) for number in step.inputs}
+        made = {self._input, *(step.output for step in self.steps)} - set(self._outputs.values())
+        done: list[list[int]] = [[] for _ in self.steps]
+        for number in made & set(last):
+            done[last[number]].append(number)
+        return done
 
     def _in_torch_layout(self, constants: Mapping[int, torch.Tensor]) -> dict[int, torch.Tensor]:
         laid = dict(constants)
@@ -72,12 +82,13 @@ class LiteGraph(nn.Module):
     @torch.no_grad()
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """x: (N, C, H, W). Returns the outputs by name, flattened to (N, values) or (N, rows, values)."""
-        values: dict[int, Any] = {number: self.get_buffer(f"c{number}") for number in self._constants}
-        values.update(self._sizes)
+        values: dict[int, Any] = {**self._constants, **self._sizes}
         values[self._input] = _in_order(x)
-        for step in self.steps:
+        for step, done in zip(self.steps, self._done):
             arguments = [values[number] if number >= 0 else None for number in step.inputs]
             values[step.output] = _OPERATORS[step.operator](arguments, step)
+            for number in done:
+                del values[number]
         return {name: _rows(values[number]) for name, number in self._outputs.items()}
 
 
@@ -115,6 +126,9 @@ def _convolution(arguments: list[Any], step: Step) -> torch.Tensor:
     if step.options["padding"] == 0:
         x, around = _same_padding(x, (weight.shape[2], weight.shape[3]), stride)
     groups = x.shape[1] if step.operator == "DEPTHWISE_CONV_2D" else 1
+    if groups == 1 and weight.shape[2:] == stride == (1, 1):
+        # a matrix product keeps the order of memory, which torch's convolutions of one pixel do not
+        return _activated(F.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2), step)
     return _activated(F.conv2d(x, weight, bias, stride, around, groups=groups), step)
 
 
@@ -125,6 +139,9 @@ def _max_pool(arguments: list[Any], step: Step) -> torch.Tensor:
     around = (0, 0)
     if step.options["padding"] == 0:
         x, around = _same_padding(x, kernel, stride)
+    if kernel == stride == (2, 2) and around == (0, 0) and x.shape[2] % 2 == x.shape[3] % 2 == 0:
+        rows = torch.maximum(x[:, :, ::2], x[:, :, 1::2])  # the same in a fraction of the time
+        return torch.maximum(rows[..., ::2], rows[..., 1::2])
     return F.max_pool2d(x, kernel, stride, around)
 
 

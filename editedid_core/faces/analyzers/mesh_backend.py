@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,14 @@ class MeshAnalyzer:
 
     def find(self, image: NDArray[np.uint8], threshold: float = 0.5) -> list[Face]:
         """See FaceAnalyzer.find. Faces with eyes 10 pixels apart are found; turned ones where none is upright."""
+        return self.find_each([image], threshold)[0]
+
+    def find_each(self, images: Sequence[NDArray[np.uint8]], threshold: float = 0.5) -> list[list[Face]]:
+        """See FindsTogether.find_each."""
         with in_words("The face mesh", "finding faces", "the CPU", "use a smaller picture, or set detector to own"):
-            found = find_meshes(Pyramid(image), self._detector, self._mesh)
-        faces = [_face(one, (image.shape[0], image.shape[1])) for one in found]
-        return [face for face in faces if face.score >= threshold]
+            found = find_meshes([Pyramid(image) for image in images], self._detector, self._mesh)
+        faces = [[_face(one, (image.shape[0], image.shape[1])) for one in some] for some, image in zip(found, images)]
+        return [[face for face in some if face.score >= threshold] for some in faces]
 
 
 def _face(found: FoundMesh, image_size: tuple[int, int]) -> Face:

@@ -26,6 +26,10 @@ _IRISES = {"output_left_iris": (LEFT_IRIS, 1), "output_right_iris": (RIGHT_IRIS,
 _EYE_OUTLINE = 16  # the first points of an eye's patch are the lids
 
 
+Place = tuple[Pyramid, Window]
+"""A window of a picture."""
+
+
 @dataclass(frozen=True, eq=False)
 class Detection:
     """score: 0 to 1. points: (6, 2) right eye, left eye, nose, mouth, right and left ear of the person; centre: (2,);
@@ -63,21 +67,28 @@ class FaceDetector:
         self._network = network
         self._anchors = np.concatenate([_anchors(16, 2), _anchors(8, 6)])
 
-    def find(self, pyramid: Pyramid, windows: Sequence[Window], threshold: float) -> list[Detection]:
+    def find(self, places: Sequence[Place], threshold: float) -> list[list[Detection]]:
         """What the network sees in each window, unsifted: a face is seen by several anchors and windows."""
-        crops = torch.stack([pyramid.crop(window, _DETECTOR_SIZE) for window in windows]) * 2 - 1
+        found: list[list[Detection]] = []
+        for first in range(0, len(places), _TOGETHER):
+            found += self._seen(places[first:first + _TOGETHER], threshold)
+        return found
+
+    def _seen(self, places: Sequence[Place], threshold: float) -> list[list[Detection]]:
+        crops = torch.stack([pyramid.crop(window, _DETECTOR_SIZE) for pyramid, window in places]) * 2 - 1
         out = self._network(crops)
         scores = torch.sigmoid(out["classificators"][..., 0].clamp(-60, 60)).numpy()
         boxes = out["regressors"].numpy().astype(np.float64)
         found = []
-        for window, score, box in zip(windows, scores, boxes):
-            matrix = window.to_picture(_DETECTOR_SIZE)
+        for (_, window), score, box in zip(places, scores, boxes):
+            matrix, some = window.to_picture(_DETECTOR_SIZE), []
             for index in np.flatnonzero(score > threshold):
                 values = box[index].reshape(8, 2)
                 anchor = self._anchors[index] * _DETECTOR_SIZE - 0.5
-                places = apply(matrix, values[[0, *range(2, 8)]] + anchor)
+                points = apply(matrix, values[[0, *range(2, 8)]] + anchor)
                 side = float(values[1].max()) * scale_of(matrix)
-                found.append(Detection(float(score[index]), places[0], places[1:], side))
+                some.append(Detection(float(score[index]), points[0], points[1:], side))
+            found.append(some)
         return found
 
 
@@ -106,25 +117,26 @@ class FaceMesh:
             if step.operator == "Landmarks2TransformMatrix"
         ]
 
-    def fit(self, pyramid: Pyramid, windows: Sequence[Window], refinements: int = 2) -> list[MeshFit]:
+    def fit(self, places: Sequence[Place], refinements: int = 2) -> list[MeshFit]:
         """One fit for each window. Look once where the detector says, then `refinements` (at least 1) times where the
-        mesh itself says; all faces together, which takes half the time."""
-        found = self._look(pyramid, windows)
+        mesh itself says; all faces together, which takes a fraction of the time."""
+        found = self._look(places)
         moves = [float("inf")] * len(found)
         for _ in range(refinements):
-            before, found = found, self._look(pyramid, [mesh_window(points) for points, _ in found])
+            before = found
+            found = self._look([(pyramid, mesh_window(points)) for (pyramid, _), (points, _) in zip(places, before)])
             moves = [_moved(old, new) for (old, _), (new, _) in zip(before, found)]
         return [MeshFit(points, presence, move) for (points, presence), move in zip(found, moves)]
 
-    def _look(self, pyramid: Pyramid, windows: Sequence[Window]) -> list[tuple[NDArray[np.float64], float]]:
+    def _look(self, places: Sequence[Place]) -> list[tuple[NDArray[np.float64], float]]:
         """Points in picture pixels and presence, of each window."""
         looks = []
-        for first in range(0, len(windows), _TOGETHER):
-            some = windows[first:first + _TOGETHER]
-            out = self._network(torch.stack([pyramid.crop(window, _MESH_SIZE) for window in some]))
+        for first in range(0, len(places), _TOGETHER):
+            some = places[first:first + _TOGETHER]
+            out = self._network(torch.stack([pyramid.crop(window, _MESH_SIZE) for pyramid, window in some]))
             rows = {name: values.numpy().astype(np.float64) for name, values in out.items()}
             looks += [self._placed({name: values[i] for name, values in rows.items()}, window)
-                      for i, window in enumerate(some)]
+                      for i, (_, window) in enumerate(some)]
         return looks
 
     def _placed(self, rows: dict[str, NDArray[np.float64]], window: Window) -> tuple[NDArray[np.float64], float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,3 +28,18 @@ class FaceAnalyzer(Protocol):
         image: (H, W, 3) uint8 RGB, at least 1 by 1 pixel. threshold: least score, 0 to 1.
         Returns faces with frame 0, with embeddings of length 1, in no particular order; empty when there is none.
         """
+
+
+@runtime_checkable
+class FindsTogether(Protocol):
+    """An analyzer that finds the faces of several pictures in less time than one after another."""
+
+    def find_each(self, images: Sequence[NDArray[np.uint8]], threshold: float = 0.5) -> list[list[Face]]:
+        """What FaceAnalyzer.find gives for each of the pictures."""
+
+
+def find_each(analyzer: FaceAnalyzer, images: Sequence[NDArray[np.uint8]], threshold: float = 0.5) -> list[list[Face]]:
+    """The faces of each picture (H, W, 3) uint8, all at once where the analyzer can."""
+    if isinstance(analyzer, FindsTogether):
+        return analyzer.find_each(images, threshold)
+    return [analyzer.find(image, threshold) for image in images]
