@@ -111,7 +111,7 @@ def part_regions(points: ArrayLike, face: Tensor, beard: bool = False, lips: Arr
 def _around(lips: ArrayLike, unit: float, size: int) -> Tensor:
     """The lips and a soft rim, (size, size). unit: the eye distance in pixels."""
     inside = np.ones((size, size), np.uint8)
-    cv2.fillPoly(inside, [cv2.convexHull(np.round(lips).astype(np.int32))], 0)
+    cv2.fillPoly(inside, [cv2.convexHull(np.round(np.asarray(lips)).astype(np.int32))], 0)
     away = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / unit
     return torch.from_numpy(np.clip((_LIPS[1] - away) / (_LIPS[1] - _LIPS[0]), 0, 1).astype(np.float32))
 
