@@ -59,11 +59,11 @@ class MatchConfig:
 
 @dataclass(frozen=True)
 class ShapeConfig:
-    """face_shape: how far the edit's features and outline move to where the person has them, 0 to 1 (the default is 0
-    because the shape model was learnt on drawn people and moves photographed faces away from the person). skin_tone:
-    how far the skin takes the photo's tone, 0 to 1."""
+    """face_shape: how far the edit's features and outline move to where the person has them, 0 to 1, as far as the
+    shape model knows the two faces: it was learnt on drawn people and leaves photographed faces as they are.
+    skin_tone: how far the skin takes the photo's tone, 0 to 1."""
 
-    face_shape: float = 0.0
+    face_shape: float = 1.0
     skin_tone: float = 0.0
 
 
@@ -242,8 +242,8 @@ def _fitted(value: Any, kind: Any, path: str) -> Any:
 
 
 SMALL_FACE = RestoreConfig().changed({
-    "engine": "super resolution", "match.photos": "all together", "crop.relight": 0.0, "crop.auto_elements": 0.0,
-    "crop.piecewise": True, "crop.whole_features": False, "crop.match_sharpness": False,
+    "engine": "super resolution", "shape.face_shape": 0.0, "match.photos": "all together", "crop.relight": 0.0,
+    "crop.auto_elements": 0.0, "crop.piecewise": True, "crop.whole_features": False, "crop.match_sharpness": False,
 })
 """The preset of a super-resolution: photos are laid over the small face as they are, for there is nothing in it to
 compare them with."""

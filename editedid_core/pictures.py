@@ -11,7 +11,7 @@ from .records import Face
 _PLACEHOLDER = (64, 64)
 """The size of the mask of zeros that the host's loaders give for a picture without alpha: it stands for no mask."""
 
-_STRIP = 64
+_STRIP = 16
 """Rows that are turned into bytes at a time."""
 
 VAE_REMEDY = "start ComfyUI with --fp32-vae, or connect the VAE that belongs to the model"

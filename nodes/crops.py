@@ -35,8 +35,8 @@ def face_shape_input(default: float, optional: bool, advanced: bool = False) -> 
     return io.Float.Input("face_shape", default=default, min=0.0, max=1.0, step=0.05,
                           optional=optional, advanced=advanced,
                           tooltip="How far eyes, nose, mouth, jaw and cheeks move to where the "
-                          "person has them. The edit's pose and expression stay. 0 keeps the edit's shape. It was "
-                          "learnt on drawn people: leave it 0 on photographs.")
+                          "person has them. The edit's pose and expression stay. 0 keeps the edit's shape. Only "
+                          "faces are moved that the shape model knows: drawn people, and no photographs.")
 
 
 class ShapeFaces(io.ComfyNode):
@@ -47,7 +47,8 @@ class ShapeFaces(io.ComfyNode):
             display_name="Shape Faces",
             category=CATEGORY,
             description="Moves the features and the outline of each edited face to where the person has them, in the "
-            "edit's own pose and with its expression. Faces without dense landmarks stay unchanged.",
+            "edit's own pose and with its expression. Faces without dense landmarks, and faces of photographs, stay "
+            "unchanged.",
             search_aliases=["liquify", "reshape", "jaw line", "thin plate"],
             inputs=[
                 io.Image.Input("edited_image", tooltip="The picture given to Detect Faces for the edited faces."),

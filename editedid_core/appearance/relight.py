@@ -16,7 +16,9 @@ _TOE, _DARK = 0.04045, 0.055
 """The value of sRGB up to which it is linear, and what is added to it beyond: then it is a power of light."""
 _POWER = 2.4
 _SEEN = 256
-"""Pixels a side in which light is measured and low-passed: the finest low-pass is three of them wide."""
+"""Pixels a side in which light is measured."""
+_LEAST_SIGMA = 3.0
+"""Pixels of the low-pass's standard deviation where it is computed."""
 
 
 def to_linear(srgb: torch.Tensor) -> torch.Tensor:
@@ -52,7 +54,7 @@ def linear_light(picture: torch.Tensor) -> torch.Tensor:
 
 def light_ratio(light: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, sigma: float = 0.07
                 ) -> torch.Tensor:
-    """The ratio of a target's low-passed light to a picture's, (1, 3, z, z) with z at most `_SEEN`.
+    """The ratio of a target's low-passed light to a picture's, (1, 3, z, z), z as fine as the low-pass.
 
     light, target: (1, 3, s, s), as `linear_light` gives them. weight, sigma: as of relight().
     """
@@ -94,7 +96,10 @@ def _lows(light: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, sigma
     """The low-passed light of both, (1, 3, z, z): normalised convolution (Knutsson and Westin 1993), weighted local
     means, wider where nothing is known nearby."""
     w = _reduced(weight[None, None].to(light.dtype), light.shape[-1])
-    known = _reduced(torch.cat([light * w, target * w, w], 1), _SEEN)
+    size = light.shape[-1]
+    while size % 2 == 0 and sigma * size / 2 >= _LEAST_SIGMA:
+        size //= 2
+    known = _reduced(torch.cat([light * w, target * w, w], 1), size)
     overall = known[:, :-1].sum((2, 3), keepdim=True) / known[:, -1:].sum().clamp(min=1e-6)
     far, near = (blur(known, width * sigma * known.shape[-1]) for width in (4, 1))
     wide = (far[:, :-1] + 1e-3 * overall) / (far[:, -1:] + 1e-3)

@@ -42,7 +42,7 @@ def crop_patches(model: Any, place: FaceCrop | None, bent: Bend | None = None, n
         for own, tensor in held(patch, name, made):
             if size.is_mask(tensor, own):
                 made[id(tensor)] = _mask(tensor, crop)
-            elif size.is_picture(tensor):
+            elif size.is_picture(tensor, own):
                 return gone(patch)
         try:
             return replaced(patch, made, memo)

@@ -2,7 +2,7 @@
 
 A patch is a function, a method or an object. It holds what its attributes, its closure, its defaults and the
 containers in them hold, but not what networks, models and VAEs hold. Sizes alone tell a picture of the edit: its own
-size, or that of a latent of it. Names alone tell a mask.
+size, or that of a latent of it. Names alone tell a mask, and a hint of a control, which may have any size.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ DEPTH = 6
 
 SMALLEST = 8
 """Side in pixels from which something is a picture, and not a kernel or a row of numbers."""
+
+_HINTS = ("hint", "control", "canny", "depth", "pose")
+"""In the names of pictures that are laid over the edit, whatever size they have."""
+
+_ROUND = 64
+"""Pixels to whose multiples packs round the sides of a picture."""
 
 _SCALES = tuple(2.0**n for n in range(-4, 3))
 """Sizes of a square edit's pictures and latents, relative to it: squares of other sizes are matrices."""
@@ -46,13 +52,23 @@ class EditSize:
         size = tuple(tensor.shape[-2:])
         return size == (self.height, self.width) or ("att" not in name.lower() and self._fits(*size))
 
-    def is_picture(self, tensor: Tensor) -> bool:
-        """Whether it is a picture (B, H, W, C), or a picture or latent (B, C, ..., H, W), of the edit."""
+    def is_picture(self, tensor: Tensor, name: str = "") -> bool:
+        """Whether it is a picture (B, H, W, C), or a picture or latent (B, C, ..., H, W), of the edit, or by its name a
+        hint of any size."""
         if tensor.ndim == 3:
             return tuple(tensor.shape[-2:]) == (self.height, self.width)
         if tensor.ndim not in (4, 5):
             return False
-        return self._fits(*tensor.shape[-2:]) or (tensor.shape[-1] <= 4 and self._fits(*tensor.shape[-3:-1]))
+        last = tensor.shape[-1] <= 4  # channels
+        height, width = tensor.shape[-3:-1] if last else tensor.shape[-2:]
+        if any(word in name.lower() for word in _HINTS) and min(height, width) >= SMALLEST:
+            return True
+        return self._fits(height, width) or ((last or tensor.shape[1] <= 4) and self._rounded(height, width))
+
+    def _rounded(self, height: int, width: int) -> bool:
+        """Whether it is the edit's size, rounded as networks want it."""
+        off = max(abs(height - self.height), abs(width - self.width))
+        return off < _ROUND <= min(height, width) and height % SMALLEST == 0 and width % SMALLEST == 0
 
     def _fits(self, height: int, width: int) -> bool:
         if min(height, width) < SMALLEST:

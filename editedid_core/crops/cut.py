@@ -17,9 +17,9 @@ from ..geometry.affine import (
     crop_frame,
     face_to_face,
     fit_similarity,
-    grid_under,
     inverse_affine,
     pixel_grid,
+    places_under,
     scale_of,
 )
 from ..geometry.landmarks import as_68
@@ -121,10 +121,11 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     points = apply(from_image, pair.edited.points)
     dense = None if pair.edited.dense is None else apply(from_image, pair.edited.dense)
 
-    edited = _cut(edited_image[pair.edited.frame], grid_under(to_image, size, size), scale_of(to_image))
+    edited = _cut(edited_image[pair.edited.frame], places_under(to_image, size, size), scale_of(to_image))
     here, there = as_68(dense), as_68(pair.original.dense)
     meshes = _meshes(pair, from_image) if alignment == "mesh" else None
     laying = None if meshes is None else lay(*meshes, size)
+    places: NDArray[np.floating]
     if laying is not None:
         to_original, places = laying.to_original, laying.positions
     elif bent and here is not None and there is not None:
@@ -133,20 +134,20 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
         places = apply(to_original, pixel_grid(size, size) + bent_grid)
     else:
         to_original = compose(_ALIGNMENTS[alignment](pair.edited.points, pair.original.points), to_image)
-        places = grid_under(to_original, size, size)
+        places = places_under(to_original, size, size)
     original = _cut(original_image[pair.original.frame], places, scale_of(to_original))
 
     face = face_mask(points, dense, size)
     given = torch.zeros(size, size)
     if mask is not None:
         drawn = mask[pair.edited.frame % mask.shape[0]][..., None]
-        positions = grid_under(to_image, size, size)
+        positions = places_under(to_image, size, size)
         given = resample(drawn, positions, scale_of(to_image), padding="zeros", mode="bilinear")[..., 0]
     share = min(size, LARGEST) / size
     to_small = np.array([[share, 0, (share - 1) / 2], [0, share, (share - 1) / 2]])
-    places = apply(to_small, points)
-    small = Small(smaller(original), smaller(edited), reduced(face), reduced(given), places,
-                  face_parts(places, min(size, LARGEST)))
+    small_points = apply(to_small, points)
+    small = Small(smaller(original), smaller(edited), reduced(face), reduced(given), small_points,
+                  face_parts(small_points, min(size, LARGEST)))
     if meshes is None or laying is None:
         decision = undecided(features_in_one_state(small.parts, there, here))
     else:
@@ -177,7 +178,7 @@ def _read_photo(pair: FacePair, original_image: torch.Tensor) -> FaceReading:
     frame = crop_frame(pair.original.points, _READ)
     # of a large photo every second or third pixel is enough, since many are averaged into one
     every = max(1, int(scale_of(frame) / _SPARSE))
-    places, step = grid_under(frame, _READ, _READ) / every, scale_of(frame) / every
+    places, step = places_under(frame, _READ, _READ) / every, scale_of(frame) / every
     photo = _cut(original_image[pair.original.frame][::every, ::every], places, step)
     return read_face(photo, in_frame(pair.original.mesh, inverse_affine(frame)))
 
@@ -189,12 +190,12 @@ def in_frame(mesh: NDArray[np.floating], to_frame: Matrix) -> NDArray[np.float64
 
 def cut_crops(image: torch.Tensor, record: PasteRecord) -> torch.Tensor:
     """The record's crops cut from a picture (B, H, W, C) of its size, (N, S, S, 3)."""
-    cuts = [_cut(image[crop.frame], grid_under(crop.to_image, crop.size, crop.size), scale_of(crop.to_image))
+    cuts = [_cut(image[crop.frame], places_under(crop.to_image, crop.size, crop.size), scale_of(crop.to_image))
             for crop in record.crops]
     return torch.stack(cuts)
 
 
-def _cut(picture: torch.Tensor, positions: NDArray[np.float64], step: float) -> torch.Tensor:
+def _cut(picture: torch.Tensor, positions: NDArray[np.floating], step: float) -> torch.Tensor:
     """(S, S, 3) float32 in [0, 1] on the CPU."""
     clean = to_rgb(picture.detach()).cpu()
     return resample(clean, positions, step).nan_to_num(0.0).clamp(0, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..appearance.relight import relight
-from ..geometry.affine import grid_under, inverse_affine, pixel_grid, scale_of
+from ..geometry.affine import inverse_affine, pixel_grid, places_under, scale_of
 from ..geometry.resample import resample
 from ..geometry.window import covered_window, sample_mask, strips, write_window
 from ..masks.outline import soft_inside
@@ -78,7 +78,7 @@ def _paste_one(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, mas
     if window is None:
         return
     if colour > 0:
-        positions = grid_under(crop.to_image, crop.size, crop.size)
+        positions = places_under(crop.to_image, crop.size, crop.size)
         cut = resample(to_rgb(target).cpu(), positions, scale_of(crop.to_image))
         restored = relight(_resized(restored, crop.size), cut, mask, strength=colour)
     for strip in strips(window):
@@ -92,7 +92,7 @@ def _paste_strip(target: torch.Tensor, restored: torch.Tensor, crop: FaceCrop, m
     """Returns the weight of the crop in the window, (h, w)."""
     x0, y0, x1, y1 = window
     from_image, zoom = inverse_affine(crop.to_image), restored.shape[0] / crop.size
-    positions, step = grid_under(from_image, y1 - y0, x1 - x0, x0, y0), scale_of(from_image)
+    positions, step = places_under(from_image, y1 - y0, x1 - x0, x0, y0), scale_of(from_image)
     alpha = resample(mask[..., None], positions, step, padding="zeros", mode="bilinear")
     below = to_rgb(target[y0:y1, x0:x1]).to("cpu", torch.float32)
     if zoom != 1:

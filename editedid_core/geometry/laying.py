@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 from scipy.ndimage import gaussian_filter
 
-from .affine import Matrix, apply, fit_similarity, grid_under
+from .affine import Matrix, apply, fit_similarity, places_under
 from .frontal import frontal_grid, signed_areas
 from .mean_mesh import eye_distance, mean_mesh
 from .mesh_points import SKIN
@@ -46,7 +46,7 @@ class Laying:
     """positions: (S, S, 2), the photo's pixel for each pixel of the crop. to_original: (2, 3), their similarity.
     mesh: (478, 3), where the photo's points lie in the crop. turn: degrees between the two poses."""
 
-    positions: Points
+    positions: NDArray[np.float32]
     to_original: Matrix
     mesh: Points
     turn: float
@@ -74,10 +74,11 @@ def lay(photo: NDArray[np.floating], edit: NDArray[np.floating], size: int, own:
     axis = (np.arange(_NODES + 1)) * step
     nodes = LinearNDInterpolator(places, moves, fill_value=0.0)(*np.meshgrid(axis, axis))
     nodes = gaussian_filter(nodes, (_SMOOTH * unit / step, _SMOOTH * unit / step, 0))
-    between = F.interpolate(torch.from_numpy(nodes).permute(2, 0, 1)[None], size=(size + 1, size + 1), mode="bilinear",
+    fine = torch.from_numpy(nodes).float().permute(2, 0, 1)[None]
+    between = F.interpolate(fine, size=(size + 1, size + 1), mode="bilinear",
                             align_corners=True)[0, :, :size, :size].permute(1, 2, 0).numpy()
     turn = turned(head_pose(there), head_pose(np.asarray(edit, dtype=np.float64)))
-    return Laying(grid_under(to_original, size, size) + between, to_original, mesh, turn)
+    return Laying(places_under(to_original, size, size) + between, to_original, mesh, turn)
 
 
 def person_places(photo: Points, edit: Points, own: float = 1.0) -> Points:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 
-def resample(picture: torch.Tensor, positions: NDArray[np.float64], step: float, padding: str = "reflection",
+def resample(picture: torch.Tensor, positions: NDArray[np.floating], step: float, padding: str = "reflection",
            mode: str = "bicubic") -> torch.Tensor:
     """Read a picture at given positions.
 
@@ -21,9 +21,14 @@ def resample(picture: torch.Tensor, positions: NDArray[np.float64], step: float,
     """
     height, width = picture.shape[:2]
     margin = math.ceil(3 * max(step, 1.0)) + 1
-    least, most = (torch.from_numpy(positions).amin((0, 1)).numpy(), torch.from_numpy(positions).amax((0, 1)).numpy())
-    x0, y0 = (int(v) for v in np.clip(np.floor(least) - margin, 0, [width - 1, height - 1]))
-    x1, y1 = (int(v) for v in np.clip(np.ceil(most) + margin, 0, [width - 1, height - 1]))
+    places = torch.from_numpy(positions)
+    (least, most) = (torch.stack([bound(places[..., axis]) for axis in (0, 1)]).double().numpy()
+                     for bound in (torch.amin, torch.amax))
+    low_end, high_end, last = np.floor(least) - margin, np.ceil(most) + margin, np.array([width - 1, height - 1])
+    x0, y0 = (int(v) for v in np.clip(low_end, 0, last))
+    x1, y1 = (int(v) for v in np.clip(high_end, 0, last))
+    if padding == "reflection" and (low_end >= 0).all() and (high_end <= last).all():
+        padding = "border"  # nothing is read beyond it, and torch takes a third of the time
     window = picture[y0:y1 + 1, x0:x1 + 1].to(torch.float32).permute(2, 0, 1)[None]  # 1CHW
     low, high = window.amin(), window.amax()
     scale, start = np.ones(2), -np.array([x0, y0], dtype=np.float64)
@@ -36,9 +41,10 @@ def resample(picture: torch.Tensor, positions: NDArray[np.float64], step: float,
     # one pixel wide pictures have no extent to normalise by; repeating the pixel gives them one
     window = F.pad(window, (0, int(window.shape[3] == 1), 0, int(window.shape[2] == 1)), mode="replicate")
     extent = np.array([window.shape[3] - 1, window.shape[2] - 1], dtype=np.float64)
-    local = positions * (2 * scale / extent)
-    local += 2 * start / extent - 1
-    grid = torch.from_numpy(local.astype(np.float32)).to(window.device)[None]
+    # first to the window's own corner, so that single precision is enough
+    local = places - torch.from_numpy(-start / scale).to(places.dtype)
+    local.mul_(torch.from_numpy(2 * scale / extent).to(places.dtype)).sub_(1)
+    grid = local.to(window.device, torch.float32)[None]
     out = F.grid_sample(window, grid, mode=mode, padding_mode=padding, align_corners=True)
     if padding == "zeros":
         low, high = low.clamp(max=0), high.clamp(min=0)
@@ -57,7 +63,7 @@ def blur(x: torch.Tensor, sigma: float) -> torch.Tensor:
     # a wide kernel is computed on a smaller picture: the same low-pass for a fraction of the work
     height, width = x.shape[-2:]
     shrink = 1
-    while 5 * shrink <= sigma and 8 * shrink <= min(height, width):
+    while 4 * shrink <= sigma and 8 * shrink <= min(height, width):
         shrink *= 2
     if shrink == 1:
         return _gaussian(x, sigma)

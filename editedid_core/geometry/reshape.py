@@ -12,7 +12,7 @@ from ..pictures import check_found_in, check_pictures, to_rgb
 from ..records import Face, FacePair, FacePairs
 from ..ticks import Tick, nothing
 from .affine import pixel_grid
-from .face_model import person_in_pose
+from .face_model import known, person_in_pose
 from .landmarks import as_68, five_of_68
 from .resample import resample
 from .thin_plate import Bend, Points, bend
@@ -50,10 +50,11 @@ def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float 
     """Move the features and the outline of every edited face to where the person has them, in the edit's own pose and
     with its expression. METHOD §6.
 
-    edited_image: (B, H, W, C), in which the faces of `pairs` were found. strength: 0 leaves everything, 1 goes all the
-    way; one for all pairs, or one for each. tick: called for each pair. Faces without dense landmarks in both pictures
-    stay as they are, and so does every pixel further than 0.4 eye distances from a face, bit for bit. Raises ValueError
-    for another picture than that.
+    edited_image: (B, H, W, C), in which the faces of `pairs` were found. strength: 0 leaves everything, 1 goes as far
+    as the shape model knows the two faces; one for all pairs, or one for each. tick: called for each pair. Faces
+    without dense landmarks in both pictures and faces that the model does not know, as those of photographs, stay as
+    they are, and so does every pixel further than 0.4 eye distances from a face, bit for bit. Raises ValueError for
+    another picture than that.
     """
     check_pictures(edited_image, "edited_image")
     mask = torch.zeros(()).expand(edited_image.shape[:3])  # takes memory when something moves
@@ -63,6 +64,8 @@ def reshape_faces(edited_image: torch.Tensor, pairs: FacePairs, strength: float 
         tick()
         check_found_in(pair.edited, edited_image, "edited_image")
         photo, edit = as_68(pair.original.dense), as_68(pair.edited.dense)
+        if photo is not None and edit is not None and share > 0:
+            share *= known(photo, edit)
         if share <= 0 or photo is None or edit is None:
             moved.append(pair)
             bends.append(None)

@@ -95,14 +95,19 @@ def _covered(points: NDArray[np.float64]) -> NDArray[np.float64]:
     triangles = frontal_grid().triangles
     margin = _BEHIND * head_pose(points).scale
     facing = triangles[signed_areas(points[:, :2], triangles) > 1e-9]
-    a, b, c = (points[facing[:, i]] for i in range(3))
+    # only a triangle whose box holds a point, and which is nearer at a corner, can cover it
+    corners, (x, y, z) = points[facing], points[:SKIN].T[..., None]
+    low, high = corners.min(1), corners.max(1)
+    point, triangle = np.nonzero((low[:, 2] < z - margin) & (low[:, 0] < x) & (x < high[:, 0]) & (low[:, 1] < y)
+                                 & (y < high[:, 1]))
+    a, b, c = corners[triangle].transpose(1, 0, 2)
     ab, ac = (b - a)[:, :2], (c - a)[:, :2]
     area = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]
-    away = points[:SKIN, None, :2] - a[None, :, :2]  # (468, T, 2)
-    u = (away[..., 0] * ac[:, 1] - away[..., 1] * ac[:, 0]) / area
-    v = (ab[:, 0] * away[..., 1] - ab[:, 1] * away[..., 0]) / area
+    away = points[point, :2] - a[:, :2]
+    u = (away[:, 0] * ac[:, 1] - away[:, 1] * ac[:, 0]) / area
+    v = (ab[:, 0] * away[:, 1] - ab[:, 1] * away[:, 0]) / area
     inside = (u > 0) & (v > 0) & (u + v < 1)
     depth = a[:, 2] + u * (b - a)[:, 2] + v * (c - a)[:, 2]
     covered = np.zeros(len(points))
-    covered[:SKIN] = (inside & (depth < points[:SKIN, None, 2] - margin)).any(1)
+    covered[point[inside & (depth < points[point, 2] - margin)]] = 1
     return covered

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from .affine import Matrix, apply, grid_under, scale_of
+from .affine import Matrix, apply, places_under, scale_of
 from .resample import resample
 
 _STRIP = 512  # rows
@@ -52,5 +52,5 @@ def write_window(picture: torch.Tensor, window: tuple[int, int, int, int], value
 def sample_mask(mask: torch.Tensor, from_image: Matrix, window: tuple[int, int, int, int]) -> torch.Tensor:
     """A crop's mask in a window of the picture, (h, w) float32; exactly 0 outside the crop."""
     x0, y0, x1, y1 = window
-    positions = grid_under(from_image, y1 - y0, x1 - x0, x0, y0)
+    positions = places_under(from_image, y1 - y0, x1 - x0, x0, y0)
     return resample(mask[..., None], positions, scale_of(from_image), padding="zeros", mode="bilinear")[..., 0]

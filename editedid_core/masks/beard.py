@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,11 +87,13 @@ def beard_mask(finding: BeardFinding) -> NDArray[np.float32]:
     return _areas([outline for carries, outline in ((finding.chin, _CHIN), (finding.moustache, _MOUSTACHE)) if carries])
 
 
+@lru_cache(maxsize=1)
 def beard_area() -> NDArray[np.float32]:
     """Where hair can grow on chin, jaw and upper lip, (SIDE, SIDE) in [0, 1] on the frontal grid."""
     return _areas([_CHIN, _MOUSTACHE])
 
 
+@lru_cache(maxsize=1)
 def cheek_area() -> NDArray[np.float32]:
     """Where a laugh folds the cheeks, (SIDE, SIDE) in [0, 1] on the frontal grid."""
     return _areas(list(_CHEEKS))
@@ -105,7 +108,7 @@ def _areas(outlines: list[tuple[int, ...]]) -> NDArray[np.float32]:
 
 def hair_measures(face: FrontalFace) -> dict[str, HairMeasures]:
     """Measures of each place in HAIRY."""
-    masks = {name: _ellipses(face, *place) & face.inside for name, place in _PLACES.items()}
+    masks = _places()
     red = np.log(face.colours[..., 0] + 0.05) - np.log(face.colours[..., 2] + 0.05)
     skin = float(np.median(face.light[masks["cheek"]]))
     skin_red = float(np.median(red[masks["cheek"]]))
@@ -121,11 +124,15 @@ def hair_measures(face: FrontalFace) -> dict[str, HairMeasures]:
     }
 
 
-def _ellipses(face: FrontalFace, groups: tuple[tuple[int, ...], ...], across: float, down: float) -> NDArray[np.bool_]:
-    height, width = face.light.shape
-    y, x = np.mgrid[:height, :width]
-    mask = np.zeros((height, width), dtype=bool)
-    for group in groups:
-        cx, cy = face.place(*group)
-        mask |= ((x - cx) / (across * face.grid.pixels)) ** 2 + ((y - cy) / (down * face.grid.pixels)) ** 2 < 1
-    return mask
+@lru_cache(maxsize=1)
+def _places() -> Mapping[str, NDArray[np.bool_]]:
+    """The places on the frontal grid, (SIDE, SIDE) each."""
+    grid, (y, x) = frontal_grid(), np.mgrid[:SIDE, :SIDE]
+    masks = {}
+    for name, (groups, across, down) in _PLACES.items():
+        mask = np.zeros((SIDE, SIDE), dtype=bool)
+        for group in groups:
+            cx, cy = grid.at(mean_mesh().points[list(group), :2].mean(0))
+            mask |= ((x - cx) / (across * grid.pixels)) ** 2 + ((y - cy) / (down * grid.pixels)) ** 2 < 1
+        masks[name] = mask & grid.inside
+    return masks

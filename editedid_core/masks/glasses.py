@@ -32,14 +32,12 @@ _STEEPNESS = 4.0
 @dataclass(frozen=True)
 class GlassesMeasures:
     """Strengths of lines in the face's own contrast. bridge: that all columns but a fifth reach. rim: mean of the
-    weaker side. rim_sure: that all angles but a fifth reach, weaker side. rim_best: mean of the stronger side.
-    temple: as bridge, beside the eyes, stronger side."""
+    weaker side. rim_sure: that all angles but a fifth reach, weaker side. rim_best: mean of the stronger side."""
 
     bridge: float
     rim: float
     rim_sure: float
     rim_best: float
-    temple: float
 
 
 @dataclass(frozen=True)
@@ -65,14 +63,9 @@ def glasses_measures(face: FrontalFace) -> GlassesMeasures:
     eyes = eye_places(face)
     bridge = float(np.quantile(best_path(_bridge_lines(face))[0], 0.2))
     rims = [best_path(dark_lines(rim_patch(face, eye, _LOWER, _STEPS[1]), _RIM_WIDTHS))[0] for eye in eyes]
-    temples = []
-    for eye, side in zip(eyes, (-1, 1)):
-        patch = _patch(face, eye, side * np.linspace(0.42, 0.75, 20), np.linspace(-0.35, 0.3, 45))
-        temples.append(float(np.quantile(best_path(dark_lines(patch, _BRIDGE_WIDTHS))[0], 0.2)))
     means = [float(rim.mean()) for rim in rims]
     return GlassesMeasures(
         bridge / unit, min(means) / unit, min(float(np.quantile(rim, 0.2)) for rim in rims) / unit, max(means) / unit,
-        max(temples) / unit,
     )
 
 
@@ -100,12 +93,6 @@ def bridge_path(face: FrontalFace) -> NDArray[np.float64]:
 def _offsets(face: FrontalFace, middle: NDArray[np.float64], xs: NDArray[np.float64], ys: NDArray[np.float64]
              ) -> NDArray[np.float64]:
     return np.stack(np.meshgrid(xs, ys), -1) * face.grid.pixels + middle
-
-
-def _patch(face: FrontalFace, middle: NDArray[np.float64], xs: NDArray[np.float64], ys: NDArray[np.float64]
-           ) -> NDArray[np.float64]:
-    """The face's contrast on a grid of offsets in eye distances, (ys, xs)."""
-    return read(face.contrast, _offsets(face, middle, xs, ys))
 
 
 def rim_places(face: FrontalFace, eye: NDArray[np.float64], degrees: tuple[float, float], angles: int

@@ -16,16 +16,12 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, label, maximu
 from ..geometry.frontal import frontal_grid
 from ..geometry.mean_mesh import mean_mesh
 from .drawing import filled
-from .frontal_face import FrontalFace
+from .frontal_face import FrontalFace, from_outline
 
 _BROWS_AND_EYES = (
     (70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (33, 160, 158, 133, 153, 144),
     (300, 293, 334, 296, 336, 285, 295, 282, 283, 276), (263, 387, 385, 362, 380, 373),
 )
-_HAIR, _NEIGHBOURS = 2.2, 2.5  # grid pixels: hairs are finer than the first; roughness is a mean over the second
-_BARE = 0.2  # share of a face that is smooth, however it is dressed
-_FLOOR = 0.006  # roughness of the smoothest skin, in log light
-
 # Set by eye on the 130 faces of 65 pairs, 2026-11: 21 are marked, 12 where hair or the brim of a hat hangs over the
 # face, the others at the hair line or at the border of a turned face.
 _ROUGH = 2.2  # times the roughness of the face's own skin
@@ -46,12 +42,12 @@ def strands(face: FrontalFace, other: FrontalFace, glasses: NDArray[np.floating]
     glasses: (SIDE, SIDE), what glasses cover of the two: rims are as fine as hair.
     """
     unit = face.grid.pixels
-    rough = _roughness(face)
+    rough, of_other = face.roughness, other.roughness
     above = np.arange(len(rough))[:, None] < face.place(4)[1]
-    hairy = face.inside & above & (rough > _ROUGH) & (rough > _ROUGHER * maximum_filter(_roughness(other), 3))
+    hairy = face.inside & above & (rough > _ROUGH) & (rough > _ROUGHER * maximum_filter(of_other, 3))
     if glasses is not None and (glasses > _RIM).any():
         hairy &= distance_transform_edt(glasses <= _RIM) > _BESIDE_RIMS * unit
-    beside, deep = hairy & ~_brows_and_eyes(), distance_transform_edt(face.inside) / unit
+    beside, deep = hairy & ~_brows_and_eyes(), from_outline()
     pieces, count = label(hairy)
     found = np.zeros(rough.shape, bool)
     for piece in range(1, count + 1):
@@ -63,20 +59,6 @@ def strands(face: FrontalFace, other: FrontalFace, glasses: NDArray[np.floating]
         return found.astype(np.float32)
     shed = (distance_transform_edt(~found) <= _SHED * unit).astype(np.float32)
     return np.maximum(gaussian_filter(shed, _SOFT * unit), found.astype(np.float32))
-
-
-def _roughness(face: FrontalFace) -> NDArray[np.float64]:
-    """How much fine structure the face has around each place, in parts of what its bare skin has."""
-    inside = face.inside.astype(np.float64)
-
-    def mean(values: NDArray[np.floating], width: float) -> NDArray[np.float64]:
-        # over the face alone, so that its outline is no structure
-        return np.asarray(gaussian_filter(values * inside, width) / np.maximum(gaussian_filter(inside, width), 1e-3))
-
-    fine = (face.light - mean(face.light, _HAIR)) * inside
-    rough = np.sqrt(np.maximum(mean(fine**2, _NEIGHBOURS), 0))
-    skin = distance_transform_edt(face.inside) > _DEEP * face.grid.pixels
-    return np.asarray(rough / (np.quantile(rough[skin], _BARE) + _FLOOR))
 
 
 @lru_cache(maxsize=1)

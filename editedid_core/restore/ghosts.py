@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from ..geometry.resample import blur
 from ..masks.elements import smaller
 from ..masks.outline import face_mask
 from ..masks.parts import face_parts
@@ -81,11 +82,12 @@ class Source(NamedTuple):
 def _structure(picture: Tensor) -> Array:
     """(S, S, 3) to its fine structure in log light, (S, S)."""
     light = np.log(np.maximum(picture.float().cpu().numpy() @ _LUMA, 0) + np.float32(_DARKEST))
-    return np.asarray(gaussian_filter(light, _FINE) - gaussian_filter(light, _COARSE))
+    seen = torch.from_numpy(light)[None, None]
+    return (blur(seen, _FINE) - blur(seen, _COARSE))[0, 0].numpy()
 
 
 def _around(values: Array) -> Array:
-    return np.asarray(gaussian_filter(values, _NEIGHBOURS))
+    return blur(torch.from_numpy(values)[None, None], _NEIGHBOURS)[0, 0].numpy()
 
 
 def left_by_one(energy: Array, source: Source) -> Array:

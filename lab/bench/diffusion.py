@@ -36,7 +36,6 @@ class Ours:
 
 
 SHAPED = {"shape.face_shape": 1.0}
-"""The shape model was learnt on drawn people, as the lab's are."""
 UNSHAPED = {"shape.face_shape": 0.0}
 """Shaping is the pack's own, not the paper's."""
 COMPOSITE = {"engine": "composite"}
@@ -53,6 +52,8 @@ DIFFUSION: dict[str, float | Ours | None] = {
     "lockstep": Ours({"sampling.mode": "lock-step"}),
     "no_diffusion_face_shape_1": Ours({**COMPOSITE, **SHAPED}),
     "default_face_shape_1": Ours(SHAPED),
+    "no_diffusion_face_shape_0": Ours({**COMPOSITE, **UNSHAPED}),
+    "default_face_shape_0": Ours(UNSHAPED),
     "no_diffusion": Ours(COMPOSITE),
     "no_model": Ours({**COMPOSITE, "crop.size": None}),
     "default": Ours(),

@@ -31,9 +31,10 @@ MODELS = Path(__file__).resolve().parent.parent / "models"
 FINISHED = Path(__file__).resolve().parents[2] / ".run" / "results" / "quality"
 """Where `--resume` keeps figures; safe to delete."""
 
-SLOW = ("paper_50", "paper_official", "fast", "best", "no_model")
+SLOW = ("paper_50", "paper_official", "fast", "best", "no_model", "no_diffusion_face_shape_1", "default_face_shape_1",
+        "no_diffusion_face_shape_0", "default_face_shape_0")
 """Methods that run only when they are named, most because up to 400 network evaluations a face do not fit into ten
-minutes."""
+minutes; all of the face shape is the default."""
 
 SHOWN = 8
 """Triples listed by seed; more are only counted."""

@@ -150,11 +150,11 @@ def groups(family: str) -> tuple[Group, ...]:
                                         "pose-dependent strength": _set("entangle", pose=0.15)})),
         Group("surroundings", "Around the diffusion (§6)", "The edit's shape, the original's warp onto it, light and "
               "colour, and what the autoencoder loses.", (
-                  *(Variant(f"face_shape {s}", _set("shape", face_shape=s)) for s in (0.5, 1.0)),
-                  Variant("face_shape 1, no diffusion", _set("shape", face_shape=1.0) | _set("", engine="composite")),
+                  *(Variant(f"face_shape {s}", _set("shape", face_shape=s)) for s in (0.0, 0.5)),
+                  Variant("face_shape 0, no diffusion", _set("shape", face_shape=0.0) | _set("", engine="composite")),
                   Variant("skin_tone 1", _set("shape", skin_tone=1.0)),
-                  Variant("no warp", _set("crop", alignment="none")),
-                  Variant("own frames", _set("crop", alignment="own frames")),
+                  *(Variant(f"face_shape 0, {name}", _set("shape", face_shape=0.0) | _set("crop", alignment=how))
+                    for name, how in (("no warp", "none"), ("own frames", "own frames"))),
                   Variant("not relit", _set("crop", relight=0.0)), Variant("half relit", _set("crop", relight=0.5)),
                   Variant("the photo's own sharpness", _set("crop", match_sharpness=False)),
                   Variant("features mixed in part", _set("crop", whole_features=False)),

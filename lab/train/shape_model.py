@@ -2,7 +2,8 @@
 
 Makes `editedid_core/geometry/shape_model.safetensors` from the landmarks of drawn triples: which of the differences
 between the photo's shape and the drifted edit's are there between the true edit's and the drifted one's as well. Ridge
-regression; every triple counts twice, as it is and mirrored, with landmarks as shaky as a detector's.
+regression; every triple counts twice, as it is and mirrored, with landmarks as shaky as a detector's. Photos and
+drifted edits also say how the shapes of these faces are spread, by which others are told from them.
 """
 from __future__ import annotations
 
@@ -22,6 +23,8 @@ from .parallel import spread
 SHAKE = 0.012
 """Deviation of the landmarks in eye distances."""
 PENALTY = 0.01
+AXES = 24
+"""Directions whose spread is kept, each wider than the landmarks shake."""
 SIDE = 64
 """Pixels; landmarks are the same at any size, and this one is quick to draw."""
 
@@ -48,20 +51,29 @@ def mean_shape(shapes: np.ndarray) -> np.ndarray:
     return mean / eyes_apart(mean)
 
 
-def fit(triples: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (68, 2) and matrix (136, 136) as `shape.MODEL` holds them, from triples (N, 3, 68, 2)."""
+def fit(triples: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
+    """What `face_model.MODEL` holds, from triples (N, 3, 68, 2)."""
     rng = np.random.default_rng(seed)
     mean = mean_shape(triples[:500, 0])
-    given, wanted = [], []
+    given, wanted, away = [], [], []
     for triple in triples:
         for shapes in (triple, (triple * [-1, 1])[:, MIRRORED]):
             photo, edit = (s + rng.normal(0, SHAKE * eyes_apart(s), s.shape) for s in shapes[:2])
             to_mean = fit_similarity(edit, mean)
-            here = apply(to_mean, edit)
-            given.append((apply(fit_similarity(photo, mean), photo) - here).ravel())
+            here, there = apply(to_mean, edit), apply(fit_similarity(photo, mean), photo)
+            given.append((there - here).ravel())
+            away += [(there - mean).ravel(), (here - mean).ravel()]
             wanted.append((apply(to_mean, shapes[2]) - here).ravel())
     x, y = np.array(given), np.array(wanted)
-    return mean, np.linalg.solve(x.T @ x + PENALTY * np.eye(2 * COUNT), x.T @ y)
+    person = np.linalg.solve(x.T @ x + PENALTY * np.eye(2 * COUNT), x.T @ y)
+    return {"mean": mean, "person": person} | spread_of(np.array(away))
+
+
+def spread_of(away: np.ndarray) -> dict[str, np.ndarray]:
+    """`axes` (AXES, 136) and `spread` (AXES + 1,) of shapes' deviations from the mean (N, 136)."""
+    variance, axes = np.linalg.eigh(away.T @ away / len(away))
+    widest = variance[::-1]
+    return {"axes": axes.T[::-1][:AXES].copy(), "spread": np.sqrt(np.append(widest[:AXES], widest[AXES:].mean()))}
 
 
 def main() -> None:
@@ -71,8 +83,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes that render")
     options = parser.parse_args()
     seeds = portraits.triple_split("train", options.triples)
-    mean, person = fit(np.stack(spread(_shapes, seeds, options.workers)))
-    save_file({"mean": mean.astype(np.float32), "person": person.astype(np.float16)}, str(options.out))
+    model = fit(np.stack(spread(_shapes, seeds, options.workers)))
+    kept = {name: value.astype(np.float32 if name == "mean" else np.float16) for name, value in model.items()}
+    save_file(kept, str(options.out))
     print(f"{options.out}: {options.out.stat().st_size / 1000:.0f} kB")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -85,6 +86,65 @@ def test_the_line_of_every_face_is_told_in_chinese() -> None:
     assert told_in_chinese(lines[1]) == (
         "\u7b2c 2 \u5f20\u8138\uff1a0.29 \u2192 0.52\uff0c\u5df2\u8fd8\u539f"
         "\uff0c\u6765\u81ea\u7167\u7247 2\uff1b\u5176\u4e2d 14% \u4fdd\u7559\u7f16\u8f91\u56fe")
+
+
+SAYING = ("appearance/skin_tone", "comfy/crop_conditioning", "comfy/crop_patches", "comfy/empty_prompt",
+          "comfy/model_profile", "comfy/sampling", "faces/chosen", "faces/layouts", "restore/caution",
+          "restore/reference_photos", "restore/small_face", "../nodes/run", "../nodes/show")
+"""Modules whose sentences a node shows below its picture."""
+FILLED = {
+    "photos.label(face).capitalize()": "Face 2 of picture 3", "photos.label(person[odd]).capitalize()": "Face 2",
+    "photos.label(pair.original)": "face 2", "type(control).__name__": "ControlNet", "what": "An inpainting mask",
+    "name_of(patch)": "SUPIRPatch", "likeness": " (likeness 0.50)", "choice": "1=2:1",
+    "fault": "two of its faces are in one photo and cannot be one person",
+    "_REMEDY": "choose again in the face map, or correct pairs", "then": "2 in the edit and 1 in the photos",
+    "now": "1 in the edit and 2 in the photos", "CORNERS": "two corners (x1, y1, x2, y2)",
+    "SIZES": "a corner and a size (x, y, width, height)"}
+"""What stands in the places of a sentence that hold no number."""
+NAMES = re.compile(r"(?i:model)|(?i:vae)|ControlNet|SUPIRPatch|ComfyUI|CLIP Text Encode|face mesh|crop_size|auto|clip|"
+                   r"positive|pairs|original|edited|bounding_box|[{(]x[^)}]*[)}]|Photo model")
+
+
+def sentences(module: str) -> list[str]:
+    """Whole sentences in a module's code but for errors, the log and what describes the code; numbers filled in."""
+    tree = ast.parse((ROOT / "editedid_core" / f"{module}.py").read_text(encoding="utf-8"))
+    found: list[str] = []
+
+    def walk(node: ast.AST) -> None:
+        if isinstance(node, (ast.Raise, ast.Assert)) or (isinstance(node, ast.Expr) and
+                                                         isinstance(node.value, ast.Constant)):
+            return
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("logging.", "io.", "ValueError")):
+            return
+        if isinstance(node, (ast.Constant, ast.JoinedStr)):
+            text = filled(node)
+            if re.fullmatch(r"[A-Zpbocm].{25,}[a-z\d)}]\.", text):
+                found.append(re.sub("{}", "Photo model", text))
+            return
+        for child in ast.iter_child_nodes(node):
+            walk(child)
+
+    walk(tree)
+    return found
+
+
+def filled(node: ast.AST) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(filled, node.values))
+    if isinstance(node, ast.FormattedValue):
+        share = node.format_spec is not None and ast.unparse(node.format_spec).endswith("%'")
+        return FILLED.get(ast.unparse(node.value), "7%" if share else "7")
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+@pytest.mark.parametrize("module", SAYING)
+def test_what_a_node_says_of_a_run_is_told_in_chinese(module: str) -> None:
+    said = sentences(module)
+    assert said
+    for sentence in said:
+        told = told_in_chinese(sentence)
+        rest = NAMES.sub("", told)
+        assert CHINESE.search(told) and not re.search("[A-Za-z]", rest), (sentence, told)
 
 
 def test_the_templates_say_nothing_that_has_no_chinese() -> None:

@@ -29,8 +29,9 @@ def expert(host: Host, model: Any, vae: Any, original: torch.Tensor, edited: tor
     """The way of the template with every stage; returns the picture and its mask."""
     faces = [called(host, "EditedIDDetectFaces", image=image, analyzer=analyzer)[0] for image in (original, edited)]
     pairs = called(host, "EditedIDMatchFaces", original=faces[0], edited=faces[1])[0]
+    shaped, pairs, moved = called(host, "EditedIDShapeFaces", edited_image=edited, pairs=pairs)
     crop, edit, face, element, paste = called(host, "EditedIDCropFacePairs", original_image=original,
-                                              edited_image=edited, pairs=pairs, size=size)
+                                              edited_image=shaped, pairs=pairs, size=size)
     encoder, decoder = host.node("VAEEncode")(), host.node("VAEDecode")()
     latents = [encoder.encode(vae, pixels)[0] for pixels in (crop, edit)]
     gated = called(host, "EditedIDAttentionDisentangle", model=model)[0]
@@ -43,7 +44,8 @@ def expert(host: Host, model: Any, vae: Any, original: torch.Tensor, edited: tor
                       element_mask=element)[0]
     accepted, paste, _ = called(host, "EditedIDJudgeFaces", edited_image=edited, edited=edit, crops=restored,
                                 paste=paste, analyzer=analyzer)
-    return called(host, "EditedIDPasteFaces", edited_image=edited, crops=accepted, paste=paste)
+    image, mask = called(host, "EditedIDPasteFaces", edited_image=shaped, crops=accepted, paste=paste)
+    return image, torch.maximum(mask, moved)
 
 
 @pytest.mark.parametrize(("family", "distilled"), [*((family, False) for family in FAMILIES), (FAMILIES[0], True)])

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ...geometry.affine import apply, crop_frame, scale_of
 from ...geometry.landmarks import as_68
@@ -19,10 +18,11 @@ from ...records import Face, FloatArray
 from .dlib_backend import ELSEWHERE, INSTALL, dlib_available, open_recogniser
 from .dlib_mean import centred
 from .dlib_network import SIDE
+from .face_window import reduced
 from .faults import AnalyzerError, in_words
 from .licences import DLIB_RECOGNISER
 
-_TOGETHER = 16  # faces in one pass of the network
+_AT_ONCE = 16  # faces in one pass of the network
 _SIDE = 320  # pixels of the crop from which the network's picture is cut
 
 
@@ -52,8 +52,8 @@ class DlibRecogniser:
     def embed_each(self, faces: Sequence[tuple[NDArray[np.uint8], Face]]) -> list[FloatArray]:
         """See EmbedsTogether.embed_each. Raises as embed() does."""
         found: list[FloatArray] = []
-        for first in range(0, len(faces), _TOGETHER):
-            chips = [self._chip(image, face) for image, face in faces[first:first + _TOGETHER]]
+        for first in range(0, len(faces), _AT_ONCE):
+            chips = [self._chip(image, face) for image, face in faces[first:first + _AT_ONCE]]
             both = np.stack([view for chip in chips for view in (chip, chip[:, ::-1])])
             with in_words("The face recogniser dlib", "recognising a face", "the CPU", ELSEWHERE):
                 descriptors = self._network.describe(both)
@@ -83,10 +83,8 @@ def reduced_around(image: NDArray[np.uint8], five: NDArray[np.floating], *points
     middle, side = apply(frame, np.full(2, (_SIDE - 1) / 2)), scale_of(frame) * _SIDE
     low = np.clip(np.floor(middle - side), 0, [image.shape[1] - 1, image.shape[0] - 1]).astype(int)
     high = np.maximum(np.ceil(middle + side).astype(int) + 1, low + 1)
-    part = np.ascontiguousarray(image[low[1]:high[1], low[0]:high[0]])
+    part = image[low[1]:high[1], low[0]:high[0]]
     factor = max(1, int(scale_of(frame)))
-    if factor > 1 and min(part.shape[:2]) >= factor:
-        part = np.asarray(Image.fromarray(part).reduce(factor))
-    else:
-        factor = 1
+    factor = 1 if min(part.shape[:2]) < factor else factor
+    part = reduced(part, factor) if factor > 1 else np.ascontiguousarray(part)
     return part, [(np.asarray(p, dtype=np.float64) - low + 0.5) / factor - 0.5 for p in points]

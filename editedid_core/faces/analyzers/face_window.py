@@ -12,6 +12,9 @@ from PIL import Image
 
 from ...geometry.affine import Matrix, apply
 
+_STRIP = 256
+"""Rows of a picture that are made smaller at a time."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -49,7 +52,7 @@ class Pyramid:
 
     def _picture(self, depth: int) -> NDArray[np.uint8]:
         while len(self._levels) <= depth:
-            self._levels.append(np.asarray(Image.fromarray(self._levels[-1]).reduce(2)))
+            self._levels.append(reduced(self._levels[-1], 2))
         return self._levels[depth]
 
     def crop(self, window: Window, size: int) -> torch.Tensor:
@@ -68,6 +71,15 @@ class Pyramid:
         theta = _normalised(matrix, size, factor, low, extent)
         grid = F.affine_grid(torch.from_numpy(theta)[None], [1, 3, size, size], align_corners=False)
         return F.grid_sample(values, grid, "bilinear", "border", align_corners=False)[0]
+
+
+def reduced(picture: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) `factor` times smaller, each pixel the mean of those it covers; strip by strip, since Pillow
+    copies twice what it is given."""
+    rows = factor * max(1, _STRIP // factor)
+    parts = [np.asarray(Image.fromarray(picture[top:top + rows]).reduce(factor))
+             for top in range(0, len(picture), rows)]
+    return np.concatenate(parts)
 
 
 def _normalised(matrix: Matrix, size: int, factor: int, low: NDArray[np.int_], extent: NDArray[np.int_]

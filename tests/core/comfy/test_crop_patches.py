@@ -184,9 +184,15 @@ def test_a_patch_that_cannot_be_copied_is_left_out_and_said(place: Callable[...,
     ((512, 512), (1, 1152, 27, 27), "features", ""),
     ((512, 512), (1, 8, 77, 77), "mask", ""),
     ((512, 512), (512, 512), "weight", ""), ((512, 512), (256, 256), "attention_mask", ""),
+    # of a size of its own: by name, or rounded as networks want it
+    ((96, 144), (1, 128, 128, 3), "hint", "picture"), ((512, 512), (1, 3, 320, 448), "control_image", "picture"),
+    ((96, 144), (1, 16, 16, 16), "depth_latent", "picture"), ((512, 512), (1, 3, 224, 224), "image", ""),
+    ((512, 512), (1, 512, 320), "control_embeds", ""), ((512, 512), (320, 4, 3, 3), "control_model.weight", ""),
+    ((1000, 1333), (1, 992, 1328, 3), "image", "picture"), ((1000, 1000), (1, 3, 1024, 1024), "image", "picture"),
+    ((1000, 1000), (1, 8, 1024, 1024), "bias", ""), ((1000, 1000), (1, 3, 768, 768), "image", ""),
 ])
 def test_sizes_tell_a_picture_and_names_a_mask(edit: tuple[int, int], shape: tuple[int, ...], name: str,
                                                kind: str) -> None:
     size, tensor = EditSize(*edit), torch.zeros(shape)
-    found = "mask" if size.is_mask(tensor, name) else "picture" if size.is_picture(tensor) else ""
+    found = "mask" if size.is_mask(tensor, name) else "picture" if size.is_picture(tensor, name) else ""
     assert found == kind

@@ -1,10 +1,13 @@
 """The crop's frame and the maps between faces."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from editedid_core.geometry import affine
 from editedid_core.geometry.resample import blur, resample
@@ -76,6 +79,13 @@ def test_shrinking_does_not_alias() -> None:
     board = torch.from_numpy(((x + y) % 2).astype(np.float32))[..., None]
     small = resample(board, affine.pixel_grid(16, 16) * 8 + 3.5, 8.0)
     assert float((small - 0.5).abs().max()) < 0.02
+
+
+@pytest.mark.parametrize(("size", "sigma"), [((9, 40), 0.8), ((9, 40), 3.9), ((520, 510), 2.5)])
+def test_blur_is_the_gaussian_of_scipy(size: tuple[int, int], sigma: float) -> None:
+    x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    wanted = gaussian_filter(x.numpy(), (0, 0, sigma, sigma), mode="nearest", radius=math.ceil(3 * sigma))
+    np.testing.assert_allclose(blur(x, sigma).numpy(), wanted, atol=1e-6)
 
 
 def test_blur_keeps_a_constant_and_the_mean() -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from editedid_core.geometry.affine import apply, fit_similarity
-from editedid_core.geometry.face_model import MODEL, person_in_pose
+from editedid_core.geometry.face_model import MODEL, known, person_in_pose
 from editedid_core.geometry.landmarks import COUNT, MIRRORED
 from lab import portraits
+from lab.people3d.geometry_only import landmark_triples
 
 MOST = 0.3
 """Eye distances of the mean shape that a point may be moved."""
@@ -88,3 +90,24 @@ def test_the_model_is_a_small_file_with_a_face_of_eyes_one_apart() -> None:
     mean = model["mean"]
     assert np.linalg.norm(mean[42:48].mean(0) - mean[36:42].mean(0)) == pytest.approx(1, abs=1e-3)
     assert MODEL.stat().st_size < 50_000
+
+
+def test_drawn_people_are_known_wherever_they_lie(triples: list[portraits.Triple]) -> None:
+    """Also as a detector sees them, a hundredth of the eye distance off."""
+    rng = np.random.default_rng(4)
+    turn = np.array([[0.3, -2.0, 40.0], [2.0, 0.3, -7.0]])
+    for triple in triples:
+        photo, edit, _ = (shape + rng.normal(0, 0.012 * np.linalg.norm(shape[45] - shape[36]) / 1.4, shape.shape)
+                          for shape in shapes(triple))
+        assert known(photo, edit) > 0.7
+        assert known(apply(turn, photo), edit) == pytest.approx(known(photo, edit), abs=1e-6)
+    assert np.mean([known(*shapes(triple)[:2]) for triple in triples]) > 0.98
+
+
+def test_other_people_are_strange_even_beside_a_drawn_one(triples: list[portraits.Triple]) -> None:
+    """Rendered people, who stand for photographed ones: those may not be shown here."""
+    rendered = landmark_triples(range(100), torch.Generator().manual_seed(1)).numpy().astype(np.float64)
+    drawn = shapes(triples[0])[0]
+    assert np.mean([known(photo, edit) for photo, edit, _ in rendered]) < 0.02
+    assert np.mean([known(drawn, edit) for _, edit, _ in rendered]) < 0.05
+    assert np.mean([known(photo, drawn) for photo, _, _ in rendered]) < 0.05

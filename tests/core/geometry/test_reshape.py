@@ -14,6 +14,7 @@ from editedid_core.geometry.landmarks import five_of_68
 from editedid_core.geometry.reshape import reshape_faces
 from editedid_core.records import Face, FacePair, FacePairs
 from lab import portraits
+from lab.people3d.geometry_only import landmark_triples
 
 from .test_thin_plate import REACH, SIDE, from_hull, unit_of
 
@@ -68,6 +69,18 @@ def test_strength_zero_and_unknown_landmarks_give_the_picture_itself(triples: li
         assert done.image is edited
         assert done.pairs.pairs == pairs.pairs
         assert not bool(done.mask.any())
+
+
+@pytest.mark.parametrize("strange", ["original", "edited"])
+def test_a_face_that_the_model_does_not_know_keeps_its_shape(triples: list[portraits.Triple], strange: str) -> None:
+    """A rendered face, which like a photographed one has other landmarks than drawn people have."""
+    drawn, edited = pair_of(triples[0]), picture(triples[0].drifted)
+    dense = landmark_triples([0], torch.Generator().manual_seed(1)).numpy()[0, 0]
+    pair = replace(drawn, **{strange: replace(getattr(drawn, strange), dense=dense)})
+    done = reshape_faces(edited, paired(pair))
+    assert done.image is edited and done.bends == (None,)
+    assert done.pairs.pairs == (pair,) and not done.pairs.pairs[0].shaped
+    assert reshape_faces(edited, paired(drawn)).pairs.pairs[0].shaped
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

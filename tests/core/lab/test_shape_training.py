@@ -127,10 +127,16 @@ def test_a_model_of_a_few_hundred_faces_already_tells_the_person_from_the_pose(
     monkeypatch.setattr(sys, "argv", ["shape_model", "--out", str(out), "--triples", "100", "--workers", "0"])
     shape_model.main()
     assert str(out) in capsys.readouterr().out
-    assert {name: value.shape for name, value in load_file(str(out)).items()} == {"mean": (68, 2), "person": (136, 136)}
+    assert {name: value.shape for name, value in load_file(str(out)).items()} == {
+        "mean": (68, 2), "person": (136, 136), "axes": (shape_model.AXES, 136), "spread": (shape_model.AXES + 1,)}
+    fresh = face_model._model.__wrapped__  # the shipped model may have been read before
     monkeypatch.setattr(face_model, "MODEL", out)
+    monkeypatch.setattr(face_model, "_model", fresh)
     before, after = [], []
     for photo, drifted, ideal in triples(12):
+        assert face_model.known(photo, drifted) > 0.9
+        rough = np.random.default_rng(1).normal(0, 0.05 * shape_model.eyes_apart(drifted), drifted.shape)
+        assert face_model.known(photo, drifted + rough) < 0.1
         before.append(np.linalg.norm(drifted - ideal, axis=1).mean())
         after.append(np.linalg.norm(face_model.person_in_pose(photo, drifted) - ideal, axis=1).mean())
     assert np.mean(after) < 0.8 * np.mean(before)

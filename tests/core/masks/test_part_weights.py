@@ -54,22 +54,29 @@ def test_parts_do_not_overlap_and_are_all_of_a_face(face: Face, pictures: tuple[
         assert (inside["beard"] > 50) == beard
 
 
+@pytest.fixture(scope="module")
+def unweighted() -> dict[float, CropResult]:
+    """The crops without any weight, by the sensitivity of the masks: what every part is compared with."""
+    return {}
+
+
 @pytest.mark.parametrize("auto", [0.0, 1.4])
 @pytest.mark.parametrize("part", NAMES)
 def test_each_part_at_0_is_the_edits_and_at_1_the_photos(
-    face: Face, pictures: tuple[torch.Tensor, torch.Tensor], part: str, auto: float
+    face: Face, pictures: tuple[torch.Tensor, torch.Tensor], unweighted: dict[float, CropResult], part: str,
+    auto: float
 ) -> None:
     """At any sensitivity of the masks; pixels of the other parts do not change."""
-    shares = {}
-    for weight in (None, 0.0, 0.5, 1.0):
-        given = {} if weight is None else {part: weight}
-        result = crops(face, pictures, auto, **given)
+    if auto not in unweighted:
+        unweighted[auto] = crops(face, pictures, auto)
+    plain = unweighted[auto].record.masks[0]
+    for weight in (0.0, 0.5, 1.0):
+        result = crops(face, pictures, auto, **{part: weight})
         (made,) = CompositeEngine().run(FaceJob(result.original, result.edited, result.original[:0],
                                                 result.face_mask[0], result.element_mask[0], 0, 0)).crop
         region = regions(face, result, part == "beard")[part]
         core = (region > 0.999) & (result.face_mask[0] > 0.999)
         assert int(core.sum()) > 10
-        shares[weight] = result.record.masks[0]
         if weight == 0:
             assert torch.allclose(made[core], result.edited[0][core], atol=1e-3)
             edited = pictures[1]
@@ -81,7 +88,7 @@ def test_each_part_at_0_is_the_edits_and_at_1_the_photos(
             assert torch.allclose(made[core], result.original[0][core], atol=1e-3)
         if weight == 0.5:
             assert torch.allclose(result.record.masks[0][core], torch.tensor(0.5), atol=1e-3)
-        assert torch.equal(shares[weight][region == 0], shares[None][region == 0])
+        assert torch.equal(result.record.masks[0][region == 0], plain[region == 0])
 
 
 def test_what_covers_the_face_stays_at_any_weight(face: Face, pictures: tuple[torch.Tensor, torch.Tensor]) -> None:

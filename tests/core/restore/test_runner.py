@@ -307,7 +307,7 @@ def test_what_is_judged_is_what_is_pasted(analyzer: InsightFaceAnalyzer) -> None
             return analyzer.find(image, threshold)
 
     config = RestoreConfig().changed({"crop.size": 128, "match.min_similarity": -1.0, "guard.enabled": False,
-                                      "paste.feather": 0.2, "paste.colour": 1.0})
+                                      "shape.face_shape": 0.0, "paste.feather": 0.2, "paste.colour": 1.0})
     done = restore(photo, edit, Watched(), Given(cycle(["photo"])), config)
     pairs = match_faces(detect(photo, analyzer), detect(edit, analyzer), -1.0, 0.25)
     prepared = stages.shape_and_tone(photo, edit, pairs, [0.0], 0.0, None)

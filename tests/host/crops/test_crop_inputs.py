@@ -175,7 +175,7 @@ def test_a_prompt_of_the_whole_edit_equals_cropping_the_picture_first(
     model, vae = models
     size = CROPS[FAMILY]
     common = dict(model=model, vae=vae, original=pictures[0], edited=pictures[1], analyzer=analyzer, crop_size=size,
-                  guard=False, steps=2)
+                  guard=False, steps=2, face_shape=0.0)
     whole = call("RestoreIdentity", **common, positive=prompt())[0]
     plain = call("RestoreIdentity", **common)[0]
 
@@ -226,7 +226,7 @@ def test_hints_are_bent_along_with_the_face(
 def prompted(call: Any, models: tuple[Any, Any], analyzer: Any, pictures: tuple[Tensor, Tensor]) -> Any:
     """Restore Identity's picture with a prompt, in a small crop."""
     common = dict(model=models[0], vae=models[1], original=pictures[0], edited=pictures[1], analyzer=analyzer,
-                  crop_size=64, guard=False, steps=2)
+                  crop_size=64, guard=False, steps=2, face_shape=0.0)
     return lambda positive: call("RestoreIdentity", **common, positive=positive)[0]
 
 
