@@ -85,7 +85,6 @@ def check_peers(hosts: Sequence[Host], python: Path) -> int:
         passed.append(_run(
             environment, "comfy-import-guard", "check", "--offline", "--no-update", "--strict", "--target", "HEAD",
             "--cache-dir", str(_repository(host)), "--comfy-dir", str(RUN / "published"), "--pack", PACK_NAME))
-    # last: in CI the rings have by now compiled a host's modules, which takes half a minute and is kept in .run
     say(f"\n== comfy-test, level registration and a workflow, ComfyUI {hosts[0].path.name}")
     passed.append(_on_a_server(environment, hosts[0], python, pack))
     return 0 if all(passed) else 1

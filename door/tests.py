@@ -29,12 +29,13 @@ Done = tuple[str, bool, float]
 
 @dataclass(frozen=True)
 class Suite:
-    """The rings, to be run in `environment`; host and server rings once per host. live: show what is said as it comes,
-    and not when a part has ended."""
+    """The rings, to be run in `environment`; host and server rings once per host. more: parts after them, for the core
+    that is done first. live: show what is said as it comes, and not when a part has ended."""
 
     environment: Environment
     hosts: Sequence[Host]
     pytest_arguments: Sequence[str]
+    more: Sequence[Part] = ()
     live: bool = False
 
     def run(self, rings: Sequence[str]) -> int:
@@ -70,6 +71,8 @@ class Suite:
         for ring in of_host:
             for host in older:
                 yield [self._hosted(ring, host, ("-m", "every_host", *(workers if ring == "host" else ())))]
+        for part in self.more:
+            yield [part]
 
     def _hosted(self, ring: str, host: Host, only: Sequence[str] = ()) -> Part:
         title = f"{ring}, ComfyUI {host.path.name}"

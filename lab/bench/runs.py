@@ -55,7 +55,9 @@ def ours(subject: Subject, model: Any, **changed: Any) -> Any:
 def attention_run(subject: Subject, model: Any, mode: str) -> Any:
     """The gates of a run as `sample_pair` makes them."""
     make = core("comfy.sampling")._attention_run
-    values = {"pose": 0.0}  # of faces that hold themselves alike
+    chosen = settings()
+    wanted = core("comfy.wanted_amounts").wanted_by(subject.model, chosen.mode, chosen.sigma_floor)
+    values = {"pose": 0.0, "wanted": wanted}  # a pose of faces that hold themselves alike
     rest = [values[name] for name in list(inspect.signature(make).parameters)[5:]]
     return make(model, subject.face, subject.element, subject.original, mode, *rest)
 

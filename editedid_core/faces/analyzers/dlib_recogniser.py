@@ -22,7 +22,7 @@ from .face_window import reduced
 from .faults import AnalyzerError, in_words
 from .licences import DLIB_RECOGNISER
 
-_TOGETHER = 16  # faces in one pass of the network
+_AT_ONCE = 16  # faces in one pass of the network
 _SIDE = 320  # pixels of the crop from which the network's picture is cut
 
 
@@ -52,8 +52,8 @@ class DlibRecogniser:
     def embed_each(self, faces: Sequence[tuple[NDArray[np.uint8], Face]]) -> list[FloatArray]:
         """See EmbedsTogether.embed_each. Raises as embed() does."""
         found: list[FloatArray] = []
-        for first in range(0, len(faces), _TOGETHER):
-            chips = [self._chip(image, face) for image, face in faces[first:first + _TOGETHER]]
+        for first in range(0, len(faces), _AT_ONCE):
+            chips = [self._chip(image, face) for image, face in faces[first:first + _AT_ONCE]]
             both = np.stack([view for chip in chips for view in (chip, chip[:, ::-1])])
             with in_words("The face recogniser dlib", "recognising a face", "the CPU", ELSEWHERE):
                 descriptors = self._network.describe(both)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,12 @@ def test_every_part_runs_and_is_told_and_one_that_fails_stops_no_other(
     runs = [line for line in said.splitlines() if line.startswith("ran -m pytest")]
     assert len(runs) == 5 and not any(" -n " in line for line in runs)
     assert sum("-m every_host" in line for line in runs) == 2  # the older host's
+
+
+def test_more_comes_last_and_counts(suite: Suite, capfd: pytest.CaptureFixture[str]) -> None:
+    assert replace(suite, more=[("peers", lambda: True)]).run(["core", "server"]) == 0
+    assert replace(suite, more=[("peers", lambda: False)]).run(["core", "server"]) == 1
+    assert capfd.readouterr().out.splitlines()[-1].startswith("FAILED  peers")
 
 
 def test_a_ring_that_runs_alone_takes_all_cores(suite: Suite, capfd: pytest.CaptureFixture[str]) -> None:

@@ -36,9 +36,17 @@ CASES = [("unet", kind) for kind in FAST] + [(family, kind) for family, kinds in
 
 
 @pytest.fixture(scope="module")
-def world(host: Host, request: Any) -> World:
+def worlds() -> dict[str, World]:
+    """By family; each is made once, whatever order the tests have."""
+    return {}
+
+
+@pytest.fixture
+def world(host: Host, request: Any, worlds: dict[str, World]) -> World:
     # eight steps are four levels, of which the mixing weight is forced in the last three
-    return World.open(request.param, MODELS, host, crop=64, steps=8)
+    if request.param not in worlds:
+        worlds[request.param] = World.open(request.param, MODELS, host, crop=64, steps=8)
+    return worlds[request.param]
 
 
 @pytest.mark.parametrize(("world", "kind"), CASES, indirect=["world"])

@@ -88,7 +88,7 @@ def plain(host: Host) -> Callable[[Any, str], Tensor]:
         latent, toy = toys.latents(TOYS[kind])[0], TOYS[kind]
         noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():
-            return stock.sample(model, noise, 3, 2.0, "euler", "simple", toys.conditioning(toy),
+            return stock.sample(model, noise, 2, 2.0, "euler", "simple", toys.conditioning(toy),
                                 toys.conditioning(toy, 2), latent, disable_pbar=True, seed=1)
 
     return sample
