@@ -16,11 +16,12 @@ WORDS: Mapping[str, float] = {"a little": 0.25, "half": 0.5, "a lot": 0.75, "all
 STEP = 0.05
 
 
-def amount_input(name: str, tooltip: str, least: float = 0.0, words: bool = False, **settings: Any) -> io.Combo.Input:
+def amount_input(name: str, tooltip: str, least: float = 0.0, words: bool = False, auto: str = "what the model wants",
+                 **settings: Any) -> io.Combo.Input:
     """A choice from `least` to 1: auto first, then words where the amount has them, then numbers."""
     numbers = [f"{STEP * i:.2g}" for i in range(math.ceil(least / STEP), round(1 / STEP) + 1)]
     return io.Combo.Input(name, options=[AUTO, *(WORDS if words else ()), *numbers], default=AUTO,
-                          tooltip=f"{tooltip} auto: what the model wants.", **settings)
+                          tooltip=f"{tooltip} auto: {auto}.", **settings)
 
 
 def chosen_amount(value: Any, name: str, least: float = 0.0) -> float | None:

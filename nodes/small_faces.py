@@ -26,6 +26,7 @@ from ..editedid_core.restore.small_face import (
     trust_in,
 )
 from . import types
+from .amounts import amount_fault, amount_input, chosen_amount
 from .faces import CATEGORY
 from .given import GRAPH, checked, files_of_input
 from .run import best_analyzer, run_restoration
@@ -35,7 +36,6 @@ from .sizes import AUTO, chosen_size, size_fault, size_input
 
 DEFAULTS = SMALL_FACE
 SCALES = ("auto", "8", "16", "32")
-AUTO_TRUST = -1.0
 
 
 def image_input() -> Any:
@@ -70,6 +70,11 @@ def scale_of_choice(scale: str) -> float:
     return 0.0 if chosen == SCALES[0] else float(chosen)
 
 
+def known_trust(trust: Any) -> Any:
+    """The choice of trust; older workflows say auto by a number below 0."""
+    return AUTO if isinstance(trust, (int, float)) and -1 <= trust < 0 else trust
+
+
 class SuperResolveFace(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -80,6 +85,7 @@ class SuperResolveFace(io.ComfyNode):
             category=CATEGORY,
             description="Gives a person's face back in a picture that holds only a handful of its pixels, from photos "
             "of the person: a small face in a group, an old scan, a face that an upscaler made a stranger's.",
+            is_output_node=True,
             search_aliases=["idfsr", "face super resolution", "upscale face", "face restoration",
                             "codeformer", "gfpgan", "low resolution", "small face", "old photo"],
             hidden=GRAPH,
@@ -88,9 +94,8 @@ class SuperResolveFace(io.ComfyNode):
                 references_input(),
                 size_input("crop_size"),
                 scale_input(),
-                io.Float.Input("trust", default=AUTO_TRUST, min=AUTO_TRUST, max=1.0, step=0.05, tooltip="How much of "
-                               "the small face is kept. 1: all its pixels. 0: only its coarsest light, everything else "
-                               "from the photos. Below 0: by its measured damage."),
+                amount_input("trust", "How much of the small face is kept. 1: all its pixels. 0: only its coarsest "
+                             "light, everything else from the photos.", auto="by its measured damage"),
                 io.Float.Input("identity", default=own.identity, min=0.0, max=1.0, step=0.05, tooltip="How firmly the "
                                "face holds to the photos while the model runs. Lower looks smoother and less like the "
                                "person."),
@@ -121,20 +126,22 @@ class SuperResolveFace(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, crop_size: Any = AUTO) -> bool | str:
-        return size_fault(crop_size, "crop_size")
+    def validate_inputs(cls, crop_size: Any = AUTO, trust: Any = AUTO, input_types: Any = None) -> bool | str:
+        fault = size_fault(crop_size, "crop_size")
+        return fault if fault is not True else amount_fault(cls, input_types, {"trust": 0.0}, (known_trust(trust),))
 
     @classmethod
     @checked
-    def execute(cls, image: torch.Tensor, references: torch.Tensor, crop_size: str | int, scale: str, trust: float,
-                identity: float, surroundings: str, noise_pattern: int, guard: bool, model: Any = None, vae: Any = None,
-                bounding_box: Any = None, analyzer: FaceAnalyzer | None = None,
+    def execute(cls, image: torch.Tensor, references: torch.Tensor, crop_size: str | int, scale: str,
+                trust: str | float, identity: float, surroundings: str, noise_pattern: int, guard: bool,
+                model: Any = None, vae: Any = None, bounding_box: Any = None, analyzer: FaceAnalyzer | None = None,
                 positive: Any = None, person: Identity | None = None, clip: Any = None,
                 prompt: str = DEFAULTS.prompt) -> io.NodeOutput:
         config = DEFAULTS.changed({
             "crop.size": chosen_size(crop_size, "crop_size"), "guard.enabled": guard,
             "super_resolution.scale": scale_of_choice(scale),
-            "super_resolution.trust": None if trust < 0 else trust, "super_resolution.identity": identity,
+            "super_resolution.trust": chosen_amount(known_trust(trust), "trust"),
+            "super_resolution.identity": identity,
             "super_resolution.surroundings": one_of(surroundings, SURROUNDINGS, "surroundings"),
             "super_resolution.noise_seed": noise_pattern, "prompt": prompt,
         })

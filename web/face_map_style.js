@@ -9,7 +9,7 @@ export const STYLE = `
 .efm-columns { position: relative; display: grid; grid-template-columns: minmax(150px, 3fr) minmax(24px, 1fr) auto; }
 .efm-column { display: flex; flex-direction: column; gap: 6px; min-width: 0; position: static; }
 .efm-right { grid-column: 3; }
-.efm-title { color: var(--descrip-text, #999); font-size: 11px; }
+.efm-title { font-size: 11px; }
 .efm-card { display: flex; gap: 8px; align-items: center; min-width: 0; padding: 3px; border-radius: 8px; position: static; }
 .efm-face { position: relative; flex: none; width: 56px; height: 56px; padding: 0; border: 2px solid transparent;
   border-radius: 8px; background: none; line-height: 0; touch-action: none; }

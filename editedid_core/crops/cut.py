@@ -22,7 +22,7 @@ from ..geometry.affine import (
     places_under,
     scale_of,
 )
-from ..geometry.landmarks import as_68
+from ..geometry.landmarks import LIPS, as_68
 from ..geometry.laying import lay
 from ..geometry.resample import resample
 from ..geometry.thin_plate import bend
@@ -147,7 +147,7 @@ def _crop_pair(pair: FacePair, original_image: torch.Tensor, edited_image: torch
     to_small = np.array([[share, 0, (share - 1) / 2], [0, share, (share - 1) / 2]])
     small_points = apply(to_small, points)
     small = Small(smaller(original), smaller(edited), reduced(face), reduced(given), small_points,
-                  face_parts(small_points, min(size, LARGEST)))
+                  face_parts(small_points, min(size, LARGEST)), None if here is None else apply(to_small, here[LIPS]))
     if meshes is None or laying is None:
         decision = undecided(features_in_one_state(small.parts, there, here))
     else:

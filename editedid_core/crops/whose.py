@@ -45,7 +45,8 @@ Light = tuple[torch.Tensor, torch.Tensor]
 @dataclass(frozen=True, eq=False)
 class Small:
     """A pair of crops at LARGEST pixels a side at most, s. original, edited: (s, s, 3). face, given: (s, s), the face
-    and what the user keeps of the edit. points: (5, 2) of the edit's face in its pixels. parts: of that face."""
+    and what the user keeps of the edit. points: (5, 2) of the edit's face in its pixels. parts: of that face. lips:
+    (N, 2), their outline, None where it is not known."""
 
     original: torch.Tensor
     edited: torch.Tensor
@@ -53,6 +54,7 @@ class Small:
     given: torch.Tensor
     points: NDArray[np.float64]
     parts: FaceParts
+    lips: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ def whose(original: torch.Tensor, edited: torch.Tensor, small: Small, decision: 
         other_moment = 1 - 1 / (1 + (turn / _MOMENT) ** 2)
         unlike = other_moment * unlike_skin(lit_small, small.edited, face, points) * (1 - decision.shaved)
         elements = elements + (1 - elements) * unlike
-    return Whose(shown, weighted(elements, covered, face, points, weights))
+    return Whose(shown, weighted(elements, covered, face, points, weights, small.lips))
 
 
 def at_size(mask: torch.Tensor, size: int) -> torch.Tensor:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -22,6 +23,8 @@ from .parts import face_parts, soft_ellipse
 
 _RIM = 0.12
 """Width of the outline part, in parts of the crop's side."""
+_LIPS = (0.05, 0.15)
+"""Eye distances from the lips to which the mouth is whole, and at which it ends."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,12 @@ def read_parts(text: str) -> PartWeights:
     return weights
 
 
-def part_regions(points: ArrayLike, face: Tensor, beard: bool = False) -> dict[str, Tensor]:
+def part_regions(points: ArrayLike, face: Tensor, beard: bool = False, lips: ArrayLike | None = None
+                 ) -> dict[str, Tensor]:
     """Where each part of a face lies in its crop, (S, S) float32 each, together 1.
 
     points: (5, 2) in crop pixels. face: (S, S), the face mask. beard: whether the beard is a part of its own; its
-    region is 0 if not.
+    region is 0 if not. lips: (N, 2), the outline of the lips, which the mouth then keeps to; None for an ellipse.
     """
     p = np.asarray(points, dtype=np.float64)
     size = face.shape[-1]
@@ -92,7 +96,8 @@ def part_regions(points: ArrayLike, face: Tensor, beard: bool = False) -> dict[s
              for i, side in ((0, 1), (1, -1))]
     low = (pixel_grid(size, size) - p[2] - 0.22 * unit * below) @ below / (0.12 * unit)
     masks = {
-        "eyes": torch.maximum(*eyes), "brows": torch.maximum(*brows), "mouth": parts.mouth, "nose": parts.nose,
+        "eyes": torch.maximum(*eyes), "brows": torch.maximum(*brows),
+        "mouth": parts.mouth if lips is None else _around(lips, unit, size), "nose": parts.nose,
         "beard": torch.from_numpy(np.clip(low + 0.5, 0, 1).astype(np.float32)) * float(beard),
         "outline": (2 - 3 * soft_inside(face, _RIM * size)).clamp(0, 1),
     }
@@ -103,17 +108,26 @@ def part_regions(points: ArrayLike, face: Tensor, beard: bool = False) -> dict[s
     return {**regions, "skin": left}
 
 
-def weighted(elements: Tensor, covered: Tensor, face: Tensor, points: ArrayLike, weights: PartWeights) -> Tensor:
+def _around(lips: ArrayLike, unit: float, size: int) -> Tensor:
+    """The lips and a soft rim, (size, size). unit: the eye distance in pixels."""
+    inside = np.ones((size, size), np.uint8)
+    cv2.fillPoly(inside, [cv2.convexHull(np.round(np.asarray(lips)).astype(np.int32))], 0)
+    away = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / unit
+    return torch.from_numpy(np.clip((_LIPS[1] - away) / (_LIPS[1] - _LIPS[0]), 0, 1).astype(np.float32))
+
+
+def weighted(elements: Tensor, covered: Tensor, face: Tensor, points: ArrayLike, weights: PartWeights,
+             lips: ArrayLike | None = None) -> Tensor:
     """What stays the edit's, (S, S) in [0, 1], after the user's weights.
 
     elements: (S, S) what the masks would leave to the edit. covered: (S, S) what lies over the face, drawn or found; it
-    stays the edit's at any weight. face: (S, S). points: (5, 2) in crop pixels.
+    stays the edit's at any weight. face: (S, S). points: (5, 2) in crop pixels. lips: as of part_regions().
     """
     given = {name: weight for name, weight in asdict(weights).items() if weight is not None}
     if not given:
         return elements
     kept = elements
-    for name, region in part_regions(points, face, weights.beard is not None).items():
+    for name, region in part_regions(points, face, weights.beard is not None, lips).items():
         if name in given:
             kept = kept + region * (face * (1 - given[name]) - elements)
     return torch.maximum(kept, covered).clamp(0, 1)

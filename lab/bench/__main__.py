@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 BENCHES = ("quality", "photos", "ablation", "knobs", "speed", "memory", "soak", "gpu", "probe", "robustness",
-           "null_text", "profiles", "worth", "smile", "who", "templates", "around")
+           "null_text", "profiles", "worth", "smile", "who", "people", "templates", "around")
 
 
 def main() -> None:

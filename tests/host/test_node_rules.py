@@ -28,6 +28,8 @@ CHOICES = [("EditedIDLoadFaceAnalyzer", "backend"), ("EditedIDLoadFaceAnalyzer",
            ("EditedIDSamplePictures", "kind")]
 SIZES = {"crop_size", "size"}
 """Choices that take any number of pixels as well; `nodes/sizes.py` has their sentence."""
+AMOUNTS = {"strength", "freedom", "structure", "detail", "trust"}
+"""Choices that take any amount as well; `nodes/amounts.py` has their sentence."""
 SETTING_ONLY = {"EditedIDAttentionDisentangle", "EditedIDEntanglement", "EditedIDPromptWords",
                 "EditedIDFaceParts", "EditedIDSamplePictures", "EditedIDLoadEditFromFolder"}
 """Nodes that only note a setting, encode one prompt or open a small file: nothing to stop."""
@@ -41,7 +43,7 @@ def defaults(node: Any) -> dict[str, Any]:
 def test_every_choice_of_every_node_is_known_here(host: Host) -> None:
     found = {(name, i.id) for name in host.node_ids() if name.startswith("EditedID")
              for i in host.node(name).define_schema().inputs
-             if getattr(i, "options", None) is not None and i.id not in SIZES}
+             if getattr(i, "options", None) is not None and i.id not in SIZES | AMOUNTS}
     assert found == set(CHOICES)
 
 

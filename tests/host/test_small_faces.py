@@ -29,6 +29,13 @@ def given(host: Host, face: SmallFace) -> dict[str, Any]:
     return {"image": torch.from_numpy(face.small)[None], "references": photos, "analyzer": analyzer, "scale": "auto"}
 
 
+def test_it_can_end_a_graph_and_an_older_trust_is_auto(host: Host) -> None:
+    node = host.node("EditedIDSuperResolveFace")
+    assert node.GET_SCHEMA().is_output_node
+    assert node.validate_inputs(trust=-1.0) is True and node.validate_inputs(trust=0.4) is True
+    assert node.validate_inputs(trust=1.5) == "trust is 1.5: choose auto or a number from 0 to 1."
+
+
 def test_a_small_face_comes_back_with_a_model_and_says_so(host: Host, given: dict[str, Any],
                                                           monkeypatch: pytest.MonkeyPatch) -> None:
     model, _, vae = host.node("CheckpointLoaderSimple")().load_checkpoint(FILES["unet"])[:3]

@@ -55,6 +55,35 @@ PALETTE = """async (palette) => {
     await app.extensionManager.setting.set("Comfy.ColorPalette", palette);
     await new Promise((later) => setTimeout(later, 500));
 }"""
+FAINT = """(widget) => {
+    const brush = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+    const channels = (colour) => {
+        brush.clearRect(0, 0, 1, 1);
+        brush.fillStyle = colour;
+        brush.fillRect(0, 0, 1, 1);
+        return [...brush.getImageData(0, 0, 1, 1).data].map((value) => value / 255);
+    };
+    const light = (colour) => colour.map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const under = (one) => {
+        const layers = [];
+        for (let at = one; at && at !== document.body && layers.at(-1)?.[3] !== 1; at = at.parentElement) {
+            layers.push(channels(getComputedStyle(at).backgroundColor));
+        }
+        return [...layers, channels(LiteGraph.NODE_DEFAULT_BGCOLOR)].reduceRight(
+            (below, layer) => below.map((c, i) => layer[i] * layer[3] + c * (1 - layer[3])), [0, 0, 0]);
+    };
+    const words = (one) => [...one.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+    return [...document.querySelectorAll(`${widget} *`)]
+        .filter((one) => words(one) && one.tagName !== "STYLE" && !one.disabled && one.checkVisibility())
+        .filter((one) => {
+            const [dark, bright] = [light(channels(getComputedStyle(one).color).slice(0, 3)), light(under(one))]
+                .sort((a, b) => a - b);
+            return (bright + 0.05) / (dark + 0.05) < 4.5;
+        }).map((one) => `${one.className} ${getComputedStyle(one).color} on ${under(one)}`);
+}"""
+"""Texts of a widget that stand out less than the 4.5 of WCAG from what is under them; in the classic renderer that is
+the node that the canvas draws."""
 FACES, PHOTOS = ".efm button.efm-face", ".efm .efm-photo"
 
 
@@ -137,6 +166,7 @@ def test_every_control_has_a_name_and_can_be_reached_by_key(opened, results):
         for widget in (".efm", ".editedid-result"):
             found = Axe().run(page, context=widget).response["violations"]
             assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], (palette, widget)
+            assert page.evaluate(FAINT, widget) == [], palette  # axe cannot tell what lies under the map's lines
             if palette == "light":
                 page.screenshot(path=results / f"face_map-light-{'nodes2' if opened[1] else 'classic'}.png")
 

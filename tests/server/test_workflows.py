@@ -79,6 +79,21 @@ CHINESE_NAME = """() => document.querySelector("#vue-app").__vue_app__.config.gl
 SAID = """() => [app.graph.nodes.find((node) => node.type === "MarkdownNote").widgets[0].value.split("\\n")[0],
     ...app.graph._groups.map((group) => group.title)]"""
 """The first line of a template's note, and its frames."""
+LINKED = """() => {
+    const number = LiteGraph.createNode("PrimitiveFloat"), sent = {};
+    app.graph.add(number);
+    for (const [kind, names] of [["EditedIDRestoreIdentity", ["strength", "freedom", "crop_size"]],
+                                 ["EditedIDEntanglement", ["structure"]], ["EditedIDSuperResolveFace", ["trust"]]]) {
+        const node = LiteGraph.createNode(kind);
+        app.graph.add(node);
+        for (const name of names) {
+            sent[name] = Boolean(number.connect(0, node, node.inputs.findIndex((one) => one.name === name)));
+        }
+        app.graph.remove(node);
+    }
+    app.graph.remove(number);
+    return sent;
+}"""
 TYPED = ("face", "restore face", "face swap", "faceid", "face id", "fix face", "keep face", "likeness", "same person",
          "consistent character", "portrait", "person", "identity", "pulid", "instantid", "ipadapter", "editedid",
          "reactor")
@@ -126,6 +141,12 @@ def test_opens_in_the_front_end(server, front_end, name):
         required = kinds[node["class_type"]]["input"].get("required", {})
         assert {one for one, spec in required.items() if spec[0] != "COMFY_AUTOGROW_V3"} <= set(node["inputs"]), node
     assert front_end.mistakes == [] and front_end.outside == []
+
+
+def test_a_number_can_be_linked_to_how_much(front_end):
+    sent = front_end.page.evaluate(LINKED)
+    assert sent == {"strength": True, "freedom": True, "structure": True, "trust": True, "crop_size": False}
+    assert front_end.mistakes == []
 
 
 def test_what_people_type_finds_restore_identity_first(front_end):

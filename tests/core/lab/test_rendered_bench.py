@@ -1,13 +1,15 @@
 """The quality benchmark on rendered people: the same stages, judged by what knows photographs."""
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from editedid_core.config import RestoreConfig
-from lab.bench import quality, rendered, table, worlds, worth
+from lab.bench import people, quality, rendered, table, worlds, worth
 from lab.bench.methods import Methods
 from lab.bench.quality import Truth, judge
 from lab.people3d import split
@@ -91,3 +93,17 @@ def test_differences_of_bench_worth_are_paired() -> None:
     told = worth.compare(found, ["run"])["run"]
     assert told["face_psnr"] == {"mean": [21.0, 11.0, 31.0], "difference": [1.0, 1.0, 1.0]}
     assert told["joint_rate"]["mean"] == [None] * 3
+
+
+def test_networks_that_know_photographs_tell_rendered_people_apart(tmp_path: Path) -> None:
+    chosen = [entry for entry in json.loads((rendered.STORED / "tune" / "triples.json").read_text(encoding="utf-8"))
+              if entry["triple"] in ("000", "036")]
+    (tmp_path / "triples.json").write_text(json.dumps(chosen), encoding="utf-8")
+    (tmp_path / "triples").mkdir()
+    for entry in chosen:
+        shutil.copytree(rendered.STORED / "tune" / "triples" / entry["triple"], tmp_path / "triples" / entry["triple"])
+    told = people.figures(tmp_path, tmp_path / "cache")
+    assert told["faces that dlib finds, share, easy half"] > 0.7
+    assert told["dlib's landmarks to the truth, eye distances, easy half"] < 0.12
+    assert told["dlib's distance, one person"] < told["dlib's distance, strangers"]
+    assert told["area under the curve, dlib"] > 0.8

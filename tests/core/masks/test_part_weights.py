@@ -1,7 +1,10 @@
 """Each part of a face by its weight: 0 is the edit's, 1 the photo's, and the text that says so."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -11,9 +14,11 @@ from editedid_core.crops.paste import paste, paste_mask
 from editedid_core.engines.composite import CompositeEngine
 from editedid_core.engines.protocol import FaceJob
 from editedid_core.geometry.affine import apply, inverse_affine
+from editedid_core.geometry.landmarks import LIPS, as_68
 from editedid_core.masks.part_weights import NAMES, PRESETS, PartWeights, part_regions, read_parts
 from editedid_core.records import CropResult, Face, FacePair, FacePairs
 from editedid_core.restore.overlay import BLENDED, FROM_EDIT, FROM_PHOTO, origin_overlay
+from lab.portraits import make_triple
 
 MakeFace = Callable[..., Face]
 SIDE = 96
@@ -52,6 +57,34 @@ def test_parts_do_not_overlap_and_are_all_of_a_face(face: Face, pictures: tuple[
         inside = {name: float((region * result.face_mask[0]).sum()) for name, region in found.items()}
         assert all(area > 0.015 * float(result.face_mask.sum()) for name, area in inside.items() if name != "beard")
         assert (inside["beard"] > 50) == beard
+
+
+def test_the_mouth_keeps_to_the_lips_where_they_are_known(
+    face: Face, pictures: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    """However far they are open, and no further than their rim: what lies around them is the person's again."""
+    drawn = make_triple(1).drifted
+    scale = 200 / drawn.image.shape[0]
+    known = replace(face, points=drawn.landmarks * scale, dense=drawn.dense * scale)
+    result = crops(known, pictures, mouth=0.0)
+    to_crop = inverse_affine(result.record.crops[0].to_image)
+    points, dense = apply(to_crop, known.points), as_68(apply(to_crop, known.dense))
+    assert dense is not None
+    lips = dense[LIPS]
+    left, right = lips[:, 0].min(), lips[:, 0].max()
+    plain = part_regions(points, result.face_mask[0])["mouth"]
+    kept = result.element_mask[0]
+    assert float(kept[tuple(lips.mean(0)[::-1].round().astype(int))]) > 0.99
+    unit = float(np.linalg.norm(points[1] - points[0]))
+    outside = np.ones((SIDE, SIDE), np.uint8)
+    cv2.fillPoly(outside, [cv2.convexHull(lips.round().astype(np.int32))], 0)
+    away = torch.from_numpy(cv2.distanceTransform(outside, cv2.DIST_L2, 5)) / unit
+    assert float(kept[away > 0.16].max()) == 0 and float(plain[away > 0.16].max()) > 0.5
+    opened = lips.copy()
+    opened[lips[:, 1] > lips[:, 1].mean(), 1] += 0.4 * unit
+    wide = part_regions(points, result.face_mask[0], lips=opened)["mouth"]
+    below = tuple(np.array([opened[:, 1].max() - 1, (left + right) / 2]).round().astype(int))
+    assert float(wide[below]) > 0.99 > 0.5 > float(plain[below])
 
 
 @pytest.fixture(scope="module")
