@@ -15,7 +15,7 @@ from ..pictures import check_pictures, to_bytes
 from ..records import Face, Faces, FloatArray
 from ..ticks import Tick, nothing
 from .analyzers.composed import ComposedAnalyzer
-from .analyzers.protocol import FaceAnalyzer, find_each
+from .analyzers.protocol import FaceAnalyzer, FindsTogether, find_each
 from .match import match_faces
 
 Order = Literal["left-right", "right-left", "top-bottom", "large-small", "centre", "confidence", "reference"]
@@ -25,9 +25,9 @@ ORDERS: tuple[Order, ...] = (
 )
 
 
-_PIXELS_TOGETHER = 2**23
-"""Pixels of the pictures that are searched at once: small ones then take a fraction of the time, large ones no more
-memory."""
+_TOGETHER, _PIXELS_TOGETHER = 4, 2**23
+"""Pictures, and pixels of theirs, that are searched at once where the analyzer can: small pictures then take a fraction
+of the time, large ones no more memory, and an interrupt waits for no more than these."""
 
 
 def detect(image: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5, min_size: float = 0.0,
@@ -43,7 +43,8 @@ def detect(image: torch.Tensor, analyzer: FaceAnalyzer, threshold: float = 0.5, 
     check_pictures(image, name)
     height, width = image.shape[1:3]
     found: list[Face] = []
-    together = max(1, _PIXELS_TOGETHER // (height * width))
+    several = isinstance(analyzer, FindsTogether)
+    together = max(1, min(_TOGETHER, _PIXELS_TOGETHER // (height * width))) if several else 1
     for first in range(0, image.shape[0], together):
         frames = range(first, min(first + together, image.shape[0]))
         for frame, faces in zip(frames, find_each(analyzer, [to_bytes(image[i]) for i in frames], threshold)):
