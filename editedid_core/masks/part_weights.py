@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..geometry.affine import pixel_grid
@@ -110,9 +110,17 @@ def part_regions(points: ArrayLike, face: Tensor, beard: bool = False, lips: Arr
 
 def _around(lips: ArrayLike, unit: float, size: int) -> Tensor:
     """The lips and a soft rim, (size, size). unit: the eye distance in pixels."""
-    inside = np.ones((size, size), np.uint8)
-    cv2.fillPoly(inside, [cv2.convexHull(np.round(np.asarray(lips)).astype(np.int32))], 0)
-    away = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / unit
+    from scipy.ndimage import distance_transform_edt
+    from scipy.spatial import ConvexHull
+
+    corners = np.asarray(lips, np.float64)
+    sheet = Image.new("L", (size, size), 1)
+    hull = corners[ConvexHull(corners, qhull_options="QJ").vertices]  # joggled: lips on one line are no error
+    ImageDraw.Draw(sheet).polygon([(float(x), float(y)) for x, y in hull.round()], fill=0)
+    outside = np.asarray(sheet)
+    if outside.all():  # the crop holds no lips
+        return torch.zeros(size, size)
+    away = distance_transform_edt(outside) / unit
     return torch.from_numpy(np.clip((_LIPS[1] - away) / (_LIPS[1] - _LIPS[0]), 0, 1).astype(np.float32))
 
 
