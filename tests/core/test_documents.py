@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from door.published import published_files
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("web/docs/*.md"))]
@@ -15,6 +18,11 @@ TEXTS = [*PAGES, *sorted(ROOT.glob("locales/en/*.json")), *sorted(ROOT.glob("exa
 HARD_TO_READ = ("as far as", "has a say", "have a say", "is told", "it that", "leaves it be", "nobody's",
                 "of those that", "of what", "told by", "what is not", "what of the", "what stands", "whoever")
 """Turns of phrase that hide who does what. Say it with a subject and a verb."""
+
+NODES = sorted(json.loads((ROOT / "tests" / "host" / "schema.json").read_text(encoding="utf-8")))
+MOST_BYTES, MOST_BYTES_TOGETHER = 25_000, 450_000
+"""Of the pictures of the help pages, which every installation downloads."""
+EXAMPLE = {"en": "**Example.** ", "zh": "**\u793a\u4f8b\u3002** "}
 
 MOST_LINES = 90
 """Of the README: about one screen."""
@@ -57,3 +65,24 @@ def test_links_and_paths_lead_to_files(file: Path) -> None:
 
 def test_the_readme_is_about_one_screen() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize("language", EXAMPLE)
+def test_a_help_page_shows_its_node_and_an_example(node: str, language: str) -> None:
+    docs = ROOT / "web" / "docs"
+    page = docs / (f"{node}.md" if language == "en" else f"{node}/zh.md")
+    lines = page.read_text(encoding="utf-8").splitlines()
+    # the front end reads a page's links from web/docs in every language
+    assert re.fullmatch(rf"!\[[^]]+\]\({node}/node\.webp\)", lines[2]), "no picture under the title"
+    assert [len(line) > 40 for line in lines if line.startswith(EXAMPLE[language])] == [True]
+
+
+def test_the_pictures_of_the_help_pages_are_small_and_published() -> None:
+    files = [ROOT / "web" / "docs" / node / "node.webp" for node in NODES]
+    for file in files:
+        with Image.open(file) as shown:
+            assert shown.format == "WEBP" and shown.width >= 500, file
+    sizes = [file.stat().st_size for file in files]
+    assert max(sizes) <= MOST_BYTES and sum(sizes) <= MOST_BYTES_TOGETHER
+    assert {file.relative_to(ROOT) for file in files} <= set(published_files())

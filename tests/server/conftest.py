@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,32 +13,9 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response, 
 
 from door.paths import PACK_NAME, RESULTS
 from door.server import Server, from_environment
+from lab.browser import FLAGS, READY, executable
 from lab.demo_pictures import write_pictures
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-PLACES = (
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "C:/Program Files/Google/Chrome/Application/chrome.exe",
-    "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
-)
-READY = (
-    "globalThis.app?.extensionManager && app.graph && !!LiteGraph.registered_node_types['EditedIDRestoreIdentity']"
-)
-# No process of the browser may reach anything but the server under test. There is no graphics card, and one in software
-# would take as long as all scripts together.
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--disable-software-rasterizer",
-    "--disable-gpu-compositing",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-)
 FORGET = """if (!sessionStorage.getItem("editedid-opened")) {
     localStorage.clear();
     sessionStorage.setItem("editedid-opened", "yes");
@@ -54,22 +30,17 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def _executable() -> str | None:
-    found = next((path for path in map(shutil.which, NAMES) if path), None)
-    return os.environ.get("EDITEDID_CHROMIUM") or found or next((p for p in PLACES if Path(p).exists()), None)
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[BrowserContext]:
     """One browser for the ring: what it has loaded of the front end once, it keeps."""
-    executable = _executable()
-    if executable is None:
+    chromium = executable()
+    if chromium is None:
         reason = "no Chromium on this machine: install one or name it in EDITEDID_CHROMIUM"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
+        running = driver.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
         context = running.new_context(viewport={"width": 1600, "height": 900}, reduced_motion="reduce")
         context.add_init_script(FORGET)
         yield context

@@ -38,6 +38,7 @@ def test_every_node_has_its_help_page_and_texts(server):
     texts = server.get("/i18n")["en"]["nodeDefs"]
     for name in ours:
         assert server.read(f"/extensions/{PACK_NAME}/docs/{name}.md").startswith(b"# ")
+        assert server.read(f"/extensions/{PACK_NAME}/docs/{name}/node.webp")[8:12] == b"WEBP"
         assert texts[name]["display_name"]
 
 

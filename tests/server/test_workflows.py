@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from door.paths import PACK_NAME, ROOT
+from lab.browser import OPENED
 
 pytestmark = pytest.mark.every_host
 
@@ -71,8 +72,6 @@ TONED = """() => app.graph.nodes.find((node) => node.type === "EditedIDRestoreId
     .widgets.find((widget) => widget.name === "skin_tone").value = 0.5"""
 WITHOUT_APPS = ("0.16.3",)
 """Hosts whose own front end is too old for App mode."""
-OPENED = "() => app.extensionManager.workflow?.activeWorkflow && app.graph.nodes.length > 0"
-"""Whether the front end has loaded what it opens by itself, which would come over ours."""
 CHINESE_NAME = """() => document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s.get("nodeDef")
     .nodeDefsByName.EditedIDRestoreIdentity.display_name.includes("\\u4eba")"""
 """Whether the front end has read its nodes anew, in Chinese."""
