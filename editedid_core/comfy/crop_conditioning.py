@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..geometry.affine import apply, inverse_affine, pixel_grid, scale_of
+from ..geometry.affine import apply, inverse_affine, places_under, scale_of
 from ..geometry.resample import resample
 from ..geometry.thin_plate import Bend
 from ..records import FaceCrop
@@ -83,8 +83,8 @@ class CropMap:
         self._frame, self._size, self._to_image = place.frame, place.size, place.to_image
         self._edit = place.pair.edited.image_size
         self._cells = cells
-        at = apply(self._to_image, pixel_grid(self._size, self._size))
-        self._at: NDArray[np.float64] = at if bent is None else at + bent.of(at)
+        at = places_under(self._to_image, self._size, self._size)
+        self._at: NDArray[np.floating] = at if bent is None else at + bent.of(at.astype(np.float64))
 
     def options(self, given: dict[str, Any]) -> dict[str, Any] | None:
         """The options of one entry of a conditioning, or None where it does not reach the crop."""
@@ -200,7 +200,7 @@ class CropMap:
         positions, step = self._positions(one.shape[:2], centred=False)
         return resample(one, positions, step, padding="zeros", mode="bilinear")[..., 0][None]
 
-    def _positions(self, size: Any, centred: bool) -> tuple[NDArray[np.float64], float]:
+    def _positions(self, size: Any, centred: bool) -> tuple[NDArray[np.floating], float]:
         """Where the crop's pixels lie in a picture of `size`, which the host would stretch over the edit: a hint as
         large as covers it (`centred`), a mask side by side. Also the step between them."""
         ratio = np.array([size[1] / self._edit[1], size[0] / self._edit[0]])

@@ -32,4 +32,4 @@ def test_a_file_of_the_pack_that_cannot_be_read_is_named(tmp_path: Path) -> None
         with pytest.raises(ValueError, match="pack's own file .* cannot be read .*install the pack again") as told:
             read_own(file)
         assert "\n" not in str(told.value)
-    assert set(read_own(MODEL)) == {"mean", "person"}
+    assert set(read_own(MODEL)) == {"mean", "person", "axes", "spread"}
