@@ -3,11 +3,11 @@
 import { Choices, SKIP } from "./face_map_choices.js";
 import { STYLE } from "./face_map_style.js";
 import { doubtOf, optionsOf, stateOf } from "./face_map_words.js";
+import { DRAG, tapsAreClicks } from "./taps.js";
 import { say, told } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const COLOURS = 8;
-const DRAG = 6; // pixels until a press is a drag
 
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -32,6 +32,7 @@ export class FaceMap {
     for (const kind of ["pointerdown", "pointermove", "pointerup", "dblclick"]) {
       this.element.addEventListener(kind, (event) => event.stopPropagation());
     }
+    tapsAreClicks(this.element);
     this.element.addEventListener("keydown", (event) => {
       if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
     });

@@ -5,6 +5,7 @@ import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import "../face_map.js"; // first, so that the map stands above the result
 import { register } from "../register.js";
+import { tapsAreClicks } from "../taps.js";
 import { say, told } from "../words.js";
 
 const NODES = ["EditedIDRestoreIdentity", "EditedIDSuperResolveFace"];
@@ -66,6 +67,7 @@ class Result {
       this.divide();
     });
     this.element.addEventListener("pointerdown", (event) => event.stopPropagation());
+    tapsAreClicks(this.element);
     this.element.addEventListener("wheel", (event) => event.target.closest(".editedid-text") && event.stopPropagation());
     const widget = node.addDOMWidget("result", "EDITEDID_RESULT", this.element, {
       serialize: false, hideOnZoom: false, hideInPanel: true,
