@@ -65,8 +65,8 @@ def register(picture: Tensor, points: ArrayLike, photos: Sequence[tuple[Tensor, 
     start = np.asarray(points, np.float64)
     frame = crop_frame(start, SIDE)
     place = apply(inverse_affine(frame), start)
-    small = _planes(picture, frame)
-    shots = torch.stack([_planes(photo, crop_frame(there, SIDE)) for photo, there in photos])
+    small = planes(picture, frame)
+    shots = torch.stack([planes(photo, crop_frame(there, SIDE)) for photo, there in photos])
     maps = [face_to_face(place, apply(inverse_affine(crop_frame(there, SIDE)), np.asarray(there, np.float64)))
             for _, there in photos]
     mask = face_mask(place, None, SIDE, softness=0.06)
@@ -88,7 +88,7 @@ def register(picture: Tensor, points: ArrayLike, photos: Sequence[tuple[Tensor, 
                         tuple(shares.tolist()), tuple(one.explained for one in found))
 
 
-def _planes(picture: Tensor, frame: NDArray[np.float64]) -> Tensor:
+def planes(picture: Tensor, frame: NDArray[np.float64]) -> Tensor:
     """The crop (3, S, S) of a picture (H, W, C)."""
     grid = apply(frame, pixel_grid(SIDE, SIDE))
     return resample(to_rgb(picture.detach()).cpu(), grid, scale_of(frame), padding="border").permute(2, 0, 1)

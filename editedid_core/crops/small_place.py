@@ -20,11 +20,9 @@ from torch import Tensor
 # by name: a checker of the field takes `nn.` layers for a host model's, which this small network on the CPU is not
 from torch.nn import Conv2d, GroupNorm, Linear, Module, ModuleList
 
-from ..geometry.affine import apply, crop_frame, pixel_grid, scale_of
-from ..geometry.resample import resample
+from ..geometry.affine import apply, crop_frame
 from ..own_files import read_own
-from ..pictures import to_rgb
-from .register import SIDE
+from .register import SIDE, planes
 
 WEIGHTS = Path(__file__).with_name("small_place.safetensors")
 
@@ -80,8 +78,7 @@ def place(picture: Tensor, points: ArrayLike, pixels: float) -> Place:
     """
     start = np.asarray(points, np.float64)
     frame = crop_frame(start, SIDE)
-    seen = resample(to_rgb(picture.detach()).cpu(), apply(frame, pixel_grid(SIDE, SIDE)), scale_of(frame),
-                    padding="border").permute(2, 0, 1)[None]
+    seen = planes(picture, frame)[None]
     known = torch.tensor([float(min(max(pixels, FEWEST), MOST))])
     with torch.no_grad():
         found, sure = _network()(seen.float().clamp(0, 1), known)
